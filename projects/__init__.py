@@ -1,0 +1,12 @@
+"""MMAtlas: deep-learning architectures as plugins of the MMEngine registries.
+
+Importing this package makes mmcv's operators available without a compiler
+(:mod:`projects.core.mmcv_ops`) and does nothing else; torch is not imported.
+"""
+from projects.core import mmcv_ops
+from projects.core.factory import create_model, list_models
+
+__version__ = '0.1.0'
+__all__ = ['create_model', 'list_models']
+
+mmcv_ops.install()

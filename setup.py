@@ -1,0 +1,55 @@
+"""MMAtlas: deep-learning architectures as plugins of the OpenMMLab stack.
+
+A wheel carries ``configs/`` and ``tools/`` below ``projects/.mim``, where the
+OpenMMLab tools look for them; an editable install reads the checkout itself.
+"""
+import re
+import shutil
+from pathlib import Path
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).resolve().parent
+VERSION = re.search(r"__version__ = '(.+)'",
+                    (ROOT / 'projects/__init__.py').read_text())[1]
+
+# The onedl-* forks are the maintained continuations of mmengine, mmcv, mmdet
+# and mmpretrain, under the same import names.
+DEPENDENCIES = [
+    'torch>=2.6', 'torchvision>=0.21', 'onedl-mmengine>=0.10.12',
+    'onedl-mmcv>=2.3.6', 'onedl-mmdetection>=3.5.1',
+    'onedl-mmpretrain>=1.3.6', 'pycocotools>=2.0.8', 'scikit-learn>=1.3'
+]
+SPEED = ['faster-coco-eval>=1.6']
+TESTS = ['pytest>=8', 'ruff>=0.9', 'build>=1.2', *SPEED]
+
+
+class BuildWithConfigsAndTools(build_py):
+    """Copies ``configs`` and ``tools`` into ``projects/.mim`` of a wheel."""
+
+    def run(self) -> None:
+        super().run()
+        if self.editable_mode:
+            return
+        for folder in ('configs', 'tools'):
+            target = Path(self.build_lib, 'projects', '.mim', folder)
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.copytree(ROOT / folder, target,
+                            ignore=shutil.ignore_patterns('__pycache__'))
+
+
+setup(
+    name='mmatlas',
+    version=VERSION,
+    description='An atlas of deep-learning architectures on OpenMMLab',
+    long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    license_files=['LICENSE'],
+    python_requires='>=3.10',
+    packages=find_packages(include=['projects', 'projects.*']),
+    package_data={'': ['*.md']},
+    install_requires=DEPENDENCIES,
+    extras_require=dict(tests=TESTS, speed=SPEED, all=[*TESTS, *SPEED]),
+    cmdclass=dict(build_py=BuildWithConfigsAndTools))
