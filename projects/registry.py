@@ -1,9 +1,9 @@
 """The registries of MMAtlas, children of MMEngine's, with scope ``projects``.
 
 A folder below ``projects/`` is a plugin: the first look-up imports all of
-them, so that no config needs ``custom_imports`` for one. A distribution of its
-own joins by an entry point of the group ``mmatlas.plugins``, whose value is the
-module to import.
+them, so that no config needs ``custom_imports`` for one. A distribution of
+its own joins by an entry point of the group ``mmatlas.plugins``, whose value
+is the module to import.
 """
 import difflib
 import importlib
@@ -15,6 +15,7 @@ from mmengine.registry import Registry
 
 import projects
 from projects.core.errors import UserError
+from projects.core.quiet import quiet_libraries
 
 ENTRY_POINT_GROUP = 'mmatlas.plugins'
 # rooms of core that register something
@@ -43,6 +44,7 @@ def import_plugins() -> None:
     if _found:
         return
     _found = True  # first: the imports below look names up themselves
+    quiet_libraries()
     for module in CORE_MODULES:
         importlib.import_module(module)
     for name, module in find_plugins().items():

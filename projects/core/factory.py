@@ -1,2 +1,76 @@
-def create_model(): ...
-def list_models(): ...
+"""timm's habit on MMEngine's registries: list variants, build one by name.
+
+A variant is a file ``configs/_base_/models/<name>.py``; nothing else lists
+it. Nothing here imports torch until a model is built.
+"""
+import difflib
+import fnmatch
+from pathlib import Path
+
+from projects.core.errors import UserError
+
+
+def config_root() -> Path:
+    """Folder of the configs: the checkout's, or the one a wheel carries."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / '.mim' / 'configs'
+    return installed if installed.is_dir() else package.parent / 'configs'
+
+
+def list_models(pattern: str = '*') -> list[str]:
+    """Names of the variants that match a shell pattern, as ``'yolo*'``."""
+    names = (p.stem for p in (config_root() / '_base_/models').glob('*.py'))
+    return sorted(fnmatch.filter(names, pattern))
+
+
+def create_model(name: str,
+                 num_classes: int | None = None,
+                 pretrained: str | None = None):
+    """Build a variant.
+
+    Args:
+        name: One of :func:`list_models`.
+        num_classes: Classes of its head; the variant's own by default.
+        pretrained: Checkpoint file to load; its head may differ in the number
+            of classes and is then left out and named in the log.
+
+    Returns:
+        The model, initialised, in training mode.
+
+    Raises:
+        UserError: If there is no such variant (with close names) or the file
+            is of another model.
+    """
+    if name not in list_models():
+        close = difflib.get_close_matches(name, list_models(), 3, 0.5)
+        raise UserError(f"no model '{name}'" + (
+            f"; did you mean '{' or '.join(close)}'?" if close else
+            f'; there are {", ".join(list_models())}'))
+
+    from mmengine.config import Config
+    from mmengine.logging import print_log
+    from mmengine.registry import DefaultScope
+
+    from projects.core.weights import load_weights, read_checkpoint
+    from projects.registry import MODELS
+    cfg = Config.fromfile(config_root() / '_base_/models' / f'{name}.py')
+    if num_classes is not None:
+        _set_num_classes(cfg.model, num_classes)
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        model = MODELS.build(cfg.model)
+    model.init_weights()
+    if pretrained is not None:
+        print_log(load_weights(
+            model, read_checkpoint(pretrained)['state_dict'], pretrained,
+            allow_new_head=True), 'current')
+    return model
+
+
+def _set_num_classes(cfg, num_classes: int) -> None:
+    """Set every ``num_classes`` of a model's config."""
+    parts = cfg.values() if isinstance(cfg, dict) else cfg
+    if isinstance(cfg, dict) and 'num_classes' in cfg:
+        cfg['num_classes'] = num_classes
+    for part in parts:
+        if isinstance(part, (dict, list, tuple)):
+            _set_num_classes(part, num_classes)

@@ -1,0 +1,12 @@
+"""Training, testing and inference, and what hangs on the runner."""
+from projects.core.engine import hooks
+from projects.core.engine.cli import run_tool
+from projects.core.engine.config import load_config
+from projects.core.engine.evaluation import evaluate
+from projects.core.engine.inference import infer
+from projects.core.engine.runner import Runner
+from projects.core.engine.training import train
+
+__all__ = [
+    'Runner', 'evaluate', 'hooks', 'infer', 'load_config', 'run_tool', 'train'
+]

@@ -1,0 +1,22 @@
+"""Gradients of an operator whose backward pass mmcv calls by itself."""
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+
+def gradients(op: Callable[..., Tensor], inputs: Sequence[Tensor],
+              grad_output: Tensor) -> tuple[Tensor, ...]:
+    """Gradient of ``(op(*inputs) * grad_output).sum()`` for each input.
+
+    Runs ``op`` once more: mmcv hands over what went in, not its graph.
+
+    Args:
+        op: Differentiable for all of its arguments.
+        inputs: Arguments of ``op``.
+        grad_output: Of the shape that ``op`` returns.
+    """
+    inputs = [x.detach().requires_grad_() for x in inputs]
+    with torch.enable_grad():
+        output = op(*inputs)
+    return torch.autograd.grad(output, inputs, grad_output)

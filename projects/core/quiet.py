@@ -1,0 +1,31 @@
+"""Silence for messages of the libraries that a user can do nothing about."""
+import builtins
+
+# First words of what mmengine's print_log prints without a logger.
+KNOWN_MESSAGES = (
+    # mmdet/datasets/__init__.py and mmdet/datasets/transforms/__init__.py, on
+    # import: a dataset format of the fork, of no use here
+    'Could not import OneDL. Skipping OneDL datasets.',
+    # mmengine/runner/checkpoint.py: the checkpoints that mmengine itself
+    # writes hold pickled state of the schedulers, so it is said for each
+    'Could not safely load weights: ',
+)
+
+
+def quiet_libraries() -> None:
+    """Drop :data:`KNOWN_MESSAGES` and no others; to call before the imports.
+
+    mmengine prints them by ``print``, no logger being given, so no logging
+    filter sees them: this changes ``print`` for the module of ``print_log``.
+    It imports mmengine, and so torch; a tool calls it after its arguments are
+    parsed. A second call changes nothing.
+    """
+    from mmengine.logging import logger
+
+    logger.print = _print_unless_known
+
+
+def _print_unless_known(*values: object, **options: object) -> None:
+    if values and str(values[0]).startswith(KNOWN_MESSAGES):
+        return
+    builtins.print(*values, **options)

@@ -1,0 +1,33 @@
+"""Detect objects in images with a checkpoint; its config travels inside.
+
+    python tools/infer.py CHECKPOINT IMAGE_OR_FOLDER
+"""
+import argparse
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description='Draw detections on images, and write them as JSON.')
+    parser.add_argument('checkpoint', help='file that tools/train.py wrote')
+    parser.add_argument('images', help='an image or a folder of images')
+    parser.add_argument('--out-dir', metavar='DIR', help='pictures and '
+                        'detections.json (default: detections/NAME)')
+    parser.add_argument('--score-thr', type=float, default=0.3,
+                        help='least score that is drawn (default: 0.3)')
+    parser.add_argument('--batch-size', type=int, default=8,
+                        help='images at once (default: 8)')
+    parser.add_argument('--device', help='cpu, cuda, cuda:1, ...; a GPU where '
+                        'there is one by default')
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    # after parsing: these imports take seconds
+    from projects.core.engine import infer, run_tool
+    run_tool(infer, args.checkpoint, args.images, args.out_dir,
+             args.score_thr, args.batch_size, args.device)
+
+
+if __name__ == '__main__':
+    main()

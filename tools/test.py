@@ -1,0 +1,36 @@
+"""Judge a checkpoint by the metric of its config.
+
+    python tools/test.py CONFIG CHECKPOINT --out detections.json
+"""
+import argparse
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description='Test a model.')
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--work-dir', metavar='DIR',
+                        help='logs (default: work_dirs/NAME)')
+    parser.add_argument('--out', metavar='FILE.json',
+                        help='detections in the COCO results format')
+    parser.add_argument('--show-dir', metavar='DIR',
+                        help='a picture of each image with its detections')
+    parser.add_argument('--launcher', default='none',
+                        choices=['none', 'pytorch', 'slurm', 'mpi'])
+    parser.add_argument('--cfg-options', nargs='+', metavar='KEY=VALUE',
+                        help='settings over those of the config')
+    parser.add_argument('--local-rank', '--local_rank', type=int, default=0,
+                        help=argparse.SUPPRESS)  # of some launchers
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    # after parsing: these imports take seconds
+    from projects.core.engine import evaluate, run_tool
+    run_tool(evaluate, args.config, args.checkpoint, args.work_dir, args.out,
+             args.show_dir, args.launcher, args.cfg_options)
+
+
+if __name__ == '__main__':
+    main()
