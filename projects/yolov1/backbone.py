@@ -12,9 +12,8 @@ from torch import Tensor, nn
 
 from projects.registry import MODELS
 
-# Fig. 3 as (kernel, channels, stride), a tuple per resolution. The first 20
-# convolutions are those that the paper trains on ImageNet before (Sec. 2.2).
-PRETRAINED_20 = (
+# (kernel, channels, stride), a tuple per resolution
+EXTRACTION = (
     ((7, 64, 2), ),
     ((3, 192, 1), ),
     ((1, 128, 1), (3, 256, 1), (1, 256, 1), (3, 512, 1)),
@@ -22,29 +21,34 @@ PRETRAINED_20 = (
     ((1, 512, 1), (3, 1024, 1)) * 2,
 )
 SIX_THIN_STAGES = tuple(((3, 16 * 2**i, 1), ) for i in range(6))
+# darknet draws a convolution from a normal of variance 2 / fan-in
+DARKNET_CONV_INIT = dict(
+    type='Kaiming', layer='Conv2d', mode='fan_in', nonlinearity='relu')
+
+
+def conv_block(in_channels: int, kernel: int, channels: int, stride: int,
+               norm_cfg: dict | None) -> ConvModule:
+    """Convolution, norm where there is one, leaky ReLU of slope 0.1."""
+    return ConvModule(
+        in_channels, channels, kernel, stride, kernel // 2, norm_cfg=norm_cfg,
+        act_cfg=dict(type='LeakyReLU', negative_slope=0.1))
 
 
 @MODELS.register_module()
 class YOLOv1Backbone(BaseModule):
-    """The convolutions of YOLOv1: leaky ReLU of slope 0.1 after each.
+    """The convolutions that YOLOv1 shares with an image classifier.
 
     Maps (N, in_channels, H, W) images in [0, 1] to one map per index of
-    ``out_indices``. A 2x2 max-pooling stands before each stage, except the
-    first and those that begin with a convolution of stride 2.
+    ``out_indices``. A 2x2 max-pooling stands before each stage but the first.
 
-    ============  =====  ===============================  ==================
-    arch          convs  channels of the last stage       its stride
-    ============  =====  ===============================  ==================
-    full          24     1024                             64 (448 -> 7)
-    extraction    20     1024                             32 (224 -> 7)
-    fast          9      1024                             64
-    tiny          8      256                              64
-    mini          12     192                              16 (160 -> 10)
-    ============  =====  ===============================  ==================
-
-    ``extraction`` is the classifier's part of ``full`` and shares its names;
-    ``fast`` is the Fast YOLO of Sec. 2.1 and ``tiny`` its successor with
-    published weights; ``mini`` is ours, for small images on a CPU.
+    ==========  =====  ========  ======  ==================================
+    arch        convs  channels  stride
+    ==========  =====  ========  ======  ==================================
+    extraction  20     1024      32      pretrained on ImageNet (Sec. 2.2)
+    fast        9      1024      64      Fast YOLO (Sec. 2.1)
+    tiny        8      256       64      its successor in darknet
+    mini        12     192       16      ours, small images on a CPU
+    ==========  =====  ========  ======  ==================================
 
     Args:
         arch: A key of ``arch_settings``.
@@ -53,15 +57,13 @@ class YOLOv1Backbone(BaseModule):
         norm_cfg: Normalisation after each convolution, which then has no
             bias; None as in the paper.
         init_cfg: Initialisation, see :class:`mmengine.model.BaseModule`; the
-            default is darknet's, a normal of variance 2 / fan-in.
+            default is darknet's.
 
     Raises:
         ValueError: If ``arch`` or one of ``out_indices`` does not exist.
     """
     arch_settings = {
-        'full': (*PRETRAINED_20[:4], PRETRAINED_20[4] + ((3, 1024, 1), ),
-                 ((3, 1024, 2), (3, 1024, 1), (3, 1024, 1))),
-        'extraction': PRETRAINED_20,
+        'extraction': EXTRACTION,
         'fast': (*SIX_THIN_STAGES, ((3, 1024, 1), ) * 3),
         'tiny': (*SIX_THIN_STAGES, ((3, 1024, 1), (3, 256, 1))),
         'mini': (
@@ -73,16 +75,12 @@ class YOLOv1Backbone(BaseModule):
     }
 
     def __init__(self,
-                 arch: str = 'full',
+                 arch: str = 'extraction',
                  in_channels: int = 3,
                  out_indices: Sequence[int] = (-1, ),
                  norm_cfg: dict | None = None,
                  init_cfg: dict | list[dict] | None = None) -> None:
-        if init_cfg is None:
-            init_cfg = dict(
-                type='Kaiming', layer='Conv2d', mode='fan_in',
-                nonlinearity='relu')
-        super().__init__(init_cfg)
+        super().__init__(init_cfg or DARKNET_CONV_INIT)
         if arch not in self.arch_settings:
             raise ValueError(
                 f"arch '{arch}' is none of {', '.join(self.arch_settings)}")
@@ -93,15 +91,11 @@ class YOLOv1Backbone(BaseModule):
         self.out_indices = sorted(i % len(settings) for i in out_indices)
         self.stages = nn.ModuleList()
         for i, convs in enumerate(settings):
-            layers = []
-            if i > 0 and convs[0][2] == 1:
-                layers.append(nn.MaxPool2d(2, 2))
+            layers = [nn.MaxPool2d(2, 2)] if i > 0 else []
             for kernel, channels, stride in convs:
                 layers.append(
-                    ConvModule(
-                        in_channels, channels, kernel, stride, kernel // 2,
-                        norm_cfg=norm_cfg,
-                        act_cfg=dict(type='LeakyReLU', negative_slope=0.1)))
+                    conv_block(in_channels, kernel, channels, stride,
+                               norm_cfg))
                 in_channels = channels
             self.stages.append(nn.Sequential(*layers))
 
@@ -112,3 +106,32 @@ class YOLOv1Backbone(BaseModule):
             if i in self.out_indices:
                 outs.append(x)
         return tuple(outs)
+
+
+@MODELS.register_module()
+class YOLOv1Neck(BaseModule):
+    """The four convolutions that turn the classifier into a detector.
+
+    Maps the last of its inputs, (N, in_channels, H, W), to one
+    (N, channels, H / 2, W / 2) map (Sec. 2.2 and Fig. 3).
+
+    Args:
+        in_channels: Channels of the last map.
+        channels: Channels of each convolution.
+        norm_cfg: Normalisation after each; None as in the paper.
+        init_cfg: Initialisation; the default is darknet's.
+    """
+
+    def __init__(self,
+                 in_channels: int = 1024,
+                 channels: int = 1024,
+                 norm_cfg: dict | None = None,
+                 init_cfg: dict | list[dict] | None = None) -> None:
+        super().__init__(init_cfg or DARKNET_CONV_INIT)
+        self.convs = nn.Sequential(*(
+            conv_block(in_channels if i == 0 else channels, 3, channels,
+                       stride, norm_cfg)
+            for i, stride in enumerate((1, 2, 1, 1))))
+
+    def forward(self, feats: tuple[Tensor, ...]) -> tuple[Tensor]:
+        return (self.convs(feats[-1]), )

@@ -1,7 +1,6 @@
 """Make digits-coco, handwritten digits on clutter, at any size.
 
-    python tools/dataset_tools/make_digits_coco.py data/digits-coco-hard \
-        --num-train 5000 --difficulty 0.9
+    python tools/dataset_tools/make_digits_coco.py data/hard --difficulty 0.9
 
 The folder is what ``data_root`` in configs/_base_/datasets/digits_coco.py
 names. Nothing is downloaded. A folder that holds the same set is left alone.

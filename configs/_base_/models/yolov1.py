@@ -7,7 +7,8 @@ model = dict(
         mean=[0, 0, 0],  # darknet: RGB in [0, 1], nothing subtracted
         std=[255, 255, 255],
         bgr_to_rgb=True),
-    backbone=dict(type='projects.YOLOv1Backbone', arch='full'),
+    backbone=dict(type='projects.YOLOv1Backbone', arch='extraction'),
+    neck=dict(type='projects.YOLOv1Neck', in_channels=1024),
     bbox_head=dict(
         type='projects.YOLOv1Head',
         num_classes=20,

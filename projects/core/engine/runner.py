@@ -14,10 +14,11 @@ from projects.core.weights import load_weights, read_checkpoint
 from projects.registry import RUNNERS
 
 # pages that belong into the log file, not before the eyes of who waits
-FILE_ONLY = ('Hooks will be executed', '\n' + '-' * 60, 'Config:\n',
-             'Exp name:', 'Distributed training is not used', '"FileClient"',
-             '"HardDiskBackend"', 'Checkpoints will be saved to',
-             'Load checkpoint from', 'Auto resumed from')
+FILE_ONLY = (
+    '"FileClient"', '"HardDiskBackend"', '\n' + '-' * 60, 'Auto resumed from',
+    'Checkpoints will be saved to', 'Config:\n',
+    'Distributed training is not used', 'Exp name:', 'Hooks will be executed',
+    'Load checkpoint from', 'paramwise_options')
 
 
 @RUNNERS.register_module()

@@ -69,26 +69,22 @@ class CompiledLoader(Loader):
     def __init__(self, spec: ModuleSpec) -> None:
         self.spec = spec
         self.compiled = spec.loader
-        self.broken = False
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         try:
             return self.compiled.create_module(spec)
         except ImportError as error:
             self._give_up(error)
-            return None  # the import system makes an empty one
+            return None  # for an empty one, which spec.loader then fills
 
     def exec_module(self, module: ModuleType) -> None:
-        if not self.broken:
-            try:
-                self.compiled.exec_module(module)
-            except ImportError as error:
-                self._give_up(error)
-        if self.broken:
+        try:
+            self.compiled.exec_module(module)
+        except ImportError as error:
+            self._give_up(error)
             fill(module)
 
     def _give_up(self, error: ImportError) -> None:
-        self.broken = True
         reason = (str(error).splitlines() or ['no reason given'])[0]
         logger.warning(
             'the compiled operators of mmcv do not load, likely because they '

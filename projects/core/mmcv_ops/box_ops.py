@@ -55,6 +55,8 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float,
     if offset:
         # one pixel more at the far end makes the same widths and overlaps
         boxes = torch.cat([boxes[:, :2], boxes[:, 2:] + offset], dim=1)
+    # torchvision compares in double, where a float32 IoU of 2 / 5 is above 0.4
+    iou_threshold = torch.tensor(iou_threshold, dtype=boxes.dtype).item()
     # torchvision wants one type; a wider one keeps the order of the scores
     return torchvision.ops.nms(boxes, scores.to(boxes.dtype), iou_threshold)
 

@@ -36,9 +36,9 @@ class DetectionPicturesHook(Hook):
         pred = sample.pred_instances.cpu()
         gt_bboxes = None
         if 'gt_instances' in sample:
-            # of the network's input, unlike the detections
-            gt_bboxes = sample.gt_instances.bboxes.cpu().numpy() / np.tile(
-                sample.scale_factor, 2)
+            # as the detections in pixels of the file: test pipelines load
+            # annotations after the resize
+            gt_bboxes = sample.gt_instances.bboxes.cpu().numpy()
         return draw_detections(
             cv2.imread(sample.img_path), pred.bboxes.numpy(),
             pred.labels.numpy(), pred.scores.numpy(), classes, gt_bboxes,
