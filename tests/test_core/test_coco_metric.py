@@ -237,7 +237,8 @@ def test_class_table_follows_the_labels(tmp_path, log, backend):
 def test_class_table_can_be_left_out(tmp_path, log):
     ann_file = write_annotations(tmp_path / 'gt.json',
                                  [(1, 7, (0, 0, 10, 10))])
-    evaluate(ann_file, [sample(1), sample(2)], classwise=False)
+    evaluate(ann_file, [sample(1), sample(2)], classwise=False,
+             metric=['bbox'])
     assert not any('AP50 |' in message for message in log)
 
 

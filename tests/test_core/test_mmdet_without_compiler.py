@@ -103,6 +103,7 @@ def test_library_imports(module):
 def test_detector_takes_a_step_and_predicts(config, heads):
     torch.manual_seed(0)
     model = MODELS.build(ConfigDict(config))
+    model.init_weights()
     data = model.data_preprocessor(batch(), training=True)
     loss, _ = model.parse_losses(model(**data, mode='loss'))
     assert math.isfinite(loss.item())
@@ -110,6 +111,9 @@ def test_detector_takes_a_step_and_predicts(config, heads):
     for head in heads:
         assert model.get_submodule(head).weight.grad.abs().sum() > 0
     torch.optim.SGD(model.parameters(), lr=1e-3).step()
+    with torch.no_grad():
+        again, _ = model.parse_losses(model(**data, mode='loss'))
+    assert math.isfinite(again.item())
 
     model.eval()
     with torch.no_grad():

@@ -27,16 +27,16 @@ ANNOTATION_KEYS = {'id', 'image_id', 'category_id', 'bbox', 'area'}
 BORDER_TOLERANCE = 0.01  # pixels; annotation tools round
 
 
-def check_detection_data(cfg, splits: Iterable[str] = SPLITS) -> list[str]:
+def check_detection_data(cfg) -> list[str]:
     """Check the data of a config as far as it is in COCO or VOC format.
 
     Reads each annotation file and lists each image folder once; opens no
     image. Other datasets, and files that are not on a local disk, are skipped.
 
     Args:
-        cfg: MMEngine Config of a run.
-        splits: Which of ``train_dataloader``, ``val_dataloader`` and
-            ``test_dataloader`` to check, with their evaluators.
+        cfg: MMEngine Config of a run, of which ``train_dataloader``,
+            ``val_dataloader`` and ``test_dataloader`` are checked as far as
+            they are there, with their evaluators.
 
     Returns:
         list: Notices of flaws with which a run is possible.
@@ -47,7 +47,7 @@ def check_detection_data(cfg, splits: Iterable[str] = SPLITS) -> list[str]:
     notices, seen = [], set()
     label_of: dict[str, tuple[int, str]] = {}  # class: label, file
     folders: dict[str, set[str]] = {}
-    for split in splits:
+    for split in SPLITS:
         loader = cfg.get(f'{split}_dataloader')
         if not isinstance(loader, dict):
             continue
@@ -481,11 +481,15 @@ def _what_is_there(folder: str, wanted: str) -> str:
         while not osp.isdir(parent):
             parent = osp.dirname(parent)
         return (f'there is no folder {folder}; {parent} holds '
-                f'{_listed(sorted(os.listdir(parent)))}')
-    names = sorted(os.listdir(folder))
+                f'{_listed(_visible(parent))}')
+    names = _visible(folder)
     stem = osp.splitext(wanted)[0].casefold()
     close = [n for n in names if osp.splitext(n)[0].casefold() == stem]
     return f'{folder} holds {_listed(close or names)}'
+
+
+def _visible(folder: str) -> list[str]:
+    return sorted(n for n in os.listdir(folder) if not n.startswith('.'))
 
 
 def _twice(values: Iterable) -> list:

@@ -75,7 +75,7 @@ class CocoMetric(_CocoMetric):
     Args:
         ann_file: Annotations in COCO format; without, the ground truth of the
             data samples is used.
-        metric: 'bbox', the only one here; masks and proposals: mmdet's own.
+        metric: 'bbox' or ['bbox']; for masks and proposals use mmdet's own.
         classwise: Log a table of all classes.
         backend: 'pycocotools', 'faster-coco-eval' (the same numbers, several
             times as fast), or 'auto' for the latter where it is installed.
@@ -92,14 +92,15 @@ class CocoMetric(_CocoMetric):
         UserError: If 'faster-coco-eval' is asked for and not installed.
     """
 
-    def __init__(self, ann_file: str | None = None, metric: str = 'bbox',
+    def __init__(self, ann_file: str | None = None,
+                 metric: str | list[str] = 'bbox',
                  classwise: bool = True, backend: str = 'auto',
                  format_only: bool = False,
                  outfile_prefix: str | None = None,
                  backend_args: dict | None = None,
                  collect_device: str = 'cpu',
                  prefix: str | None = None) -> None:
-        if metric != 'bbox':
+        if metric not in ('bbox', ['bbox']):
             raise ValueError(f"metric must be 'bbox', not {metric!r}; for "
                              "others use type='mmdet.CocoMetric'")
         if backend not in BACKENDS:

@@ -132,8 +132,8 @@ def ms_deform_attn_forward(value: Tensor, value_spatial_shapes: Tensor,
         (B, Q, M * D).
     """
     batch, _, heads, channels = value.shape
-    output = value.new_zeros(batch * heads, channels,
-                             sampling_locations.size(1))
+    num_queries = sampling_locations.size(1)
+    output = value.new_zeros(batch * heads, channels, num_queries)
     levels = zip(value_level_start_index.tolist(),
                  value_spatial_shapes.tolist(), strict=True)
     for level, (start, (height, width)) in enumerate(levels):
@@ -147,8 +147,8 @@ def ms_deform_attn_forward(value: Tensor, value_spatial_shapes: Tensor,
         # (B * M, D, Q, P) * (B * M, 1, Q, P)
         weighted = samples * weights.flatten(0, 1)[:, None]
         output = output + weighted.sum(-1)
-    return output.view(batch, heads * channels, -1).transpose(1, 2)\
-        .contiguous()
+    output = output.view(batch, heads * channels, num_queries)
+    return output.transpose(1, 2).contiguous()
 
 
 def ms_deform_attn_backward(value: Tensor, value_spatial_shapes: Tensor,
