@@ -150,6 +150,11 @@ class YOLOv1ConvPredictor(BaseModule):
         self.split_sizes = [num_classes, num_boxes, 4 * num_boxes]
         self.conv = nn.Conv2d(in_channels, sum(self.split_sizes), 1)
 
+    def init_weights(self) -> None:
+        super().init_weights()
+        # boxes begin in the middle of their cell, a quarter of the image wide
+        nn.init.constant_(self.conv.bias[-self.split_sizes[-1]:], 0.5)
+
     def forward(self, x: Tensor) -> Tensor:
         x = self.conv(x).permute(0, 2, 3, 1)  # cells before channels
         return torch.cat(

@@ -493,10 +493,13 @@ def test_base_config_loads_batches(tmp_path, monkeypatch):
     from mmengine.registry import init_default_scope
     from mmengine.runner import Runner
     monkeypatch.chdir(tmp_path)
-    cfg = Config.fromfile(Path(__file__).parents[2] /
-                          'configs/_base_/datasets/digits_coco.py')
+    bases = Path(__file__).parents[2] / 'configs/_base_'
+    cfg = Config.fromfile(bases / 'datasets/digits_coco.py')
+    pipelines = Config.fromfile(bases / 'pipelines/digits_160.py')
     init_default_scope('mmdet')
     for name, num in (('train_dataloader', 3), ('val_dataloader', 2)):
+        cfg[name].dataset.pipeline = pipelines[
+            name.replace('val', 'test').replace('dataloader', 'pipeline')]
         loader = Runner.build_dataloader(
             {**cfg[name], 'num_workers': 0}, seed=0)
         batch = next(iter(loader))

@@ -1,26 +1,11 @@
 """digits-coco: real handwritten digits on clutter, 2,000 + 300 images.
 
 Made in ``data_root`` on first use (16 s on one core). For a harder or larger
-set run ``tools/dataset_tools/make_digits_coco.py`` and name its folder here.
+set run ``tools/dataset_tools/make_digits_coco.py`` and name its folder here. A
+run config sets the pipelines.
 """
 dataset_type = 'projects.DigitsCocoDataset'
 data_root = 'data/digits-coco'
-# No flip: a mirrored digit is no digit.
-train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations', with_bbox=True),
-    dict(type='Resize', scale=(224, 224), keep_ratio=False),
-    dict(type='PackDetInputs'),
-]
-test_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='Resize', scale=(224, 224), keep_ratio=False),
-    # after the resize, which would scale the boxes; COCO's are of the image
-    dict(type='LoadAnnotations', with_bbox=True),
-    dict(type='PackDetInputs',
-         meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape',
-                    'scale_factor')),
-]
 train_dataloader = dict(
     batch_size=16,
     num_workers=2,
@@ -31,8 +16,7 @@ train_dataloader = dict(
         split='train',
         data_root=data_root,
         # images without a digit teach what is none
-        filter_cfg=dict(filter_empty_gt=False),
-        pipeline=train_pipeline))
+        filter_cfg=dict(filter_empty_gt=False)))
 val_dataloader = dict(
     batch_size=16,
     num_workers=2,
@@ -42,8 +26,7 @@ val_dataloader = dict(
         type=dataset_type,
         split='val',
         data_root=data_root,
-        test_mode=True,
-        pipeline=test_pipeline))
+        test_mode=True))
 test_dataloader = val_dataloader
 val_evaluator = dict(
     type='projects.CocoMetric',
