@@ -1,4 +1,4 @@
-from .digits_coco_dataset import DigitsCocoDataset
-from .transforms import LoadImageFromFile
+from projects.core.datasets.digits_coco_dataset import DigitsCocoDataset
+from projects.core.datasets.transforms import LoadImageFromFile
 
 __all__ = ['DigitsCocoDataset', 'LoadImageFromFile']

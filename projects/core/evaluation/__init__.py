@@ -1,3 +1,3 @@
-from .coco_metric import CocoMetric
+from projects.core.evaluation.coco_metric import CocoMetric
 
 __all__ = ['CocoMetric']

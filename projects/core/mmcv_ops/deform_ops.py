@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.ops import deform_conv2d
 
-from .gradients import gradients
+from projects.core.mmcv_ops.gradients import gradients
 
 
 def deform_conv_forward(input: Tensor, weight: Tensor, offset: Tensor,

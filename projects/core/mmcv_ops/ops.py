@@ -3,10 +3,14 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from projects.core.errors import UserError
-
-from . import COMPILE_COMMAND
-from .box_ops import bbox_overlaps, nms, nms_match, softnms
-from .deform_ops import (
+from projects.core.mmcv_ops import COMPILE_COMMAND
+from projects.core.mmcv_ops.box_ops import (
+    bbox_overlaps,
+    nms,
+    nms_match,
+    softnms,
+)
+from projects.core.mmcv_ops.deform_ops import (
     deform_conv_backward_input,
     deform_conv_backward_parameters,
     deform_conv_forward,
@@ -15,13 +19,13 @@ from .deform_ops import (
     ms_deform_attn_backward,
     ms_deform_attn_forward,
 )
-from .focal_loss import (
+from projects.core.mmcv_ops.focal_loss import (
     sigmoid_focal_loss_backward,
     sigmoid_focal_loss_forward,
     softmax_focal_loss_backward,
     softmax_focal_loss_forward,
 )
-from .roi_ops import (
+from projects.core.mmcv_ops.roi_ops import (
     roi_align_backward,
     roi_align_forward,
     roi_pool_backward,

@@ -9,7 +9,7 @@ import torch
 import torchvision
 from torch import Tensor
 
-from .gradients import gradients
+from projects.core.mmcv_ops.gradients import gradients
 
 MAX_POOL, AVG_POOL = 0, 1  # mmcv's numbers
 
