@@ -24,10 +24,9 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    # after parsing: these imports take seconds
-    from projects.core.engine import run_tool
-    from projects.yolov1.darknet import convert
-    run_tool(convert, args.model, args.source, args.target, args.num_classes)
+    from projects.core.cli import run_tool
+    run_tool('projects.yolov1.darknet:convert', args.model, args.source,
+             args.target, args.num_classes)
 
 
 if __name__ == '__main__':

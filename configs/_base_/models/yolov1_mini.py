@@ -6,4 +6,7 @@ model = dict(
     bbox_head=dict(
         in_channels=192,
         grid_size=10,
+        # Two boxes hedge: one comes out wide, one narrow, and from few images
+        # the confidences do not learn which is right (README, "Notes").
+        num_boxes=1,
         predictor=dict(_delete_=True, type='projects.YOLOv1ConvPredictor')))

@@ -1,0 +1,181 @@
+"""Meters for the parts of a step: seconds, and bytes of tensors.
+
+A step says where its parts begin and end, ``with meter.part('loss'):``, and
+runs under any of these meters.
+"""
+import functools
+import importlib
+import os
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import accumulate
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait for what a GPU still has to do; a CPU is always done."""
+    if device.type == 'cuda':
+        torch.cuda.synchronize(device)
+
+
+class Stopwatch:
+    """Seconds per part, summed over the calls of a part.
+
+    The time of a part within a part is taken from the outer one's. A GPU is
+    waited for at both ends of a part.
+
+    Args:
+        device: Where the parts run.
+        clock: Seconds since some moment.
+    """
+
+    def __init__(self, device: torch.device,
+                 clock: Callable[[], float] = time.perf_counter) -> None:
+        self.device = device
+        self.clock = clock
+        self.seconds: dict[str, float] = defaultdict(float)
+        self._within = 0.0  # seconds of the parts inside the one that runs
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        outer, self._within = self._within, 0.0
+        synchronize(self.device)
+        start = self.clock()
+        try:
+            yield
+        finally:
+            synchronize(self.device)
+            elapsed = self.clock() - start
+            self.seconds[name] += elapsed - self._within
+            self._within = outer + elapsed
+
+
+@dataclass
+class Allocations:
+    """Bytes of tensors beyond those there at the start.
+
+    ``peak`` is the most at any moment, 0 or more; ``net`` what is left at the
+    end, negative where more was freed than allocated.
+    """
+    peak: int = 0
+    net: int = 0
+
+
+@contextmanager
+def allocations(device: torch.device) -> Iterator[Allocations]:
+    """What the block allocates on a device; filled when it ends.
+
+    Every tensor counts, an operator's own temporaries too, as far as they
+    come from torch's allocator; scratch that a library (oneDNN) takes past it
+    does not. On a CPU the profiler's record of each allocation and release is
+    summed up: the size of the process would tell less, since freed memory
+    stays with it.
+    """
+    measured = Allocations()
+    if device.type == 'cuda':
+        synchronize(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        start = torch.cuda.memory_allocated(device)
+        yield measured
+        synchronize(device)
+        measured.peak = torch.cuda.max_memory_allocated(device) - start
+        measured.net = torch.cuda.memory_allocated(device) - start
+        return
+    # its start and stop, and that there is no GPU, are news to nobody
+    os.environ.setdefault('KINETO_LOG_LEVEL', '99')
+    with profile(activities=[ProfilerActivity.CPU],
+                 profile_memory=True) as record:
+        yield measured
+    events = sorted(
+        (event for event in record.profiler.kineto_results.events()
+         if event.name() == '[memory]'), key=lambda event: event.start_ns())
+    live = list(accumulate((e.nbytes() for e in events), initial=0))
+    measured.peak, measured.net = max(live), live[-1]
+
+
+class MemoryMeter:
+    """Peak bytes per part, and over the step.
+
+    ``peaks`` holds :class:`Allocations` peaks, each above what its part began
+    with, so that a part answers for its own alone. ``peak`` is the most that
+    lives at any moment of the step, with what is ``held`` throughout. A part
+    within a part belongs to the outer one.
+
+    Args:
+        device: Where the parts run.
+        held: Bytes that live before the step: weights, batch, ...
+    """
+
+    def __init__(self, device: torch.device, held: int = 0) -> None:
+        self.device = device
+        self.peaks: dict[str, int] = {}
+        self.live = self.peak = held
+        self._is_inside = False
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        if self._is_inside:
+            yield
+            return
+        self._is_inside = True
+        try:
+            with allocations(self.device) as measured:
+                yield
+        finally:
+            self._is_inside = False
+        self.peaks[name] = measured.peak
+        self.peak = max(self.peak, self.live + measured.peak)
+        self.live += measured.net
+
+
+@dataclass
+class NMSCounts:
+    """Calls of a suppression kernel, and the boxes they were given."""
+    calls: int = 0
+    boxes: int = 0
+
+
+@contextmanager
+def nms_as_part(meter, name: str) -> Iterator[NMSCounts]:
+    """Make a part of each non-maximum suppression in the block.
+
+    Seen are torchvision's ``nms`` (looked up as ``torchvision.ops.nms`` or by
+    ``torchvision.ops.batched_nms``) and the kernels of ``mmcv.ops.nms``. What
+    prepares a call, such as shifting the classes apart, is not part of it.
+    """
+    counts, depth = NMSCounts(), 0
+
+    def metered(function: Callable) -> Callable:
+        @functools.wraps(function)
+        def call(*args, **kwargs):
+            nonlocal depth
+            if depth == 0:  # mmcv's fallback calls torchvision's
+                counts.calls += 1
+                counts.boxes += len(args[0] if args else kwargs['boxes'])
+            depth += 1
+            try:
+                with meter.part(name):
+                    return function(*args, **kwargs)
+            finally:
+                depth -= 1
+        return call
+
+    targets = [(importlib.import_module('torchvision.ops'), 'nms'),
+               (importlib.import_module('torchvision.ops.boxes'), 'nms')]
+    if 'mmcv.ops.nms' in sys.modules:  # a function shadows it in mmcv.ops
+        kernels = sys.modules['mmcv.ops.nms'].ext_module
+        targets += [(kernels, 'nms'), (kernels, 'softnms')]
+    originals = [getattr(module, key) for module, key in targets]
+    try:
+        for (module, key), original in zip(targets, originals, strict=True):
+            setattr(module, key, metered(original))
+        yield counts
+    finally:
+        for (module, key), original in zip(targets, originals, strict=True):
+            setattr(module, key, original)
