@@ -48,7 +48,7 @@ def create_model(name: str,
             f'; there are {", ".join(list_models())}'))
 
     from mmengine.config import Config
-    from mmengine.logging import MMLogger, print_log
+    from mmengine.logging import print_log
     from mmengine.registry import DefaultScope
 
     from projects.core.weights import load_weights, read_checkpoint
@@ -58,17 +58,24 @@ def create_model(name: str,
         _set_num_classes(cfg.model, num_classes)
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         model = MODELS.build(cfg.model)
-    # mmengine logs a paragraph for each weight that it initialises
-    logger = MMLogger.get_current_instance()
-    level = logger.level
-    logger.setLevel('WARNING')
-    model.init_weights()
-    logger.setLevel(level)
+    init_weights(model)
     if pretrained is not None:
         print_log(load_weights(
             model, read_checkpoint(pretrained)['state_dict'], pretrained,
             allow_new_head=True), 'current')
     return model
+
+
+def init_weights(model) -> None:
+    """``model.init_weights()`` without a paragraph of log for each weight."""
+    from mmengine.logging import MMLogger
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel('WARNING')
+    try:
+        model.init_weights()
+    finally:
+        logger.setLevel(level)
 
 
 def _set_num_classes(cfg, num_classes: int) -> None:

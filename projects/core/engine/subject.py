@@ -7,7 +7,6 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
-from mmengine.logging import MMLogger
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
@@ -17,6 +16,7 @@ from projects.core.engine.config import explained, load_config
 from projects.core.engine.meters import NMSCounts, nms_as_part
 from projects.core.engine.runner import Runner
 from projects.core.errors import UserError
+from projects.core.factory import init_weights
 from projects.registry import MODELS
 
 # parts of a step by the names that the meters know, and their labels
@@ -160,7 +160,7 @@ class Subject:
         torch.manual_seed(SEED)
         with self._building():
             self.model = MODELS.build(cfg.model)
-            self.model.init_weights()
+            init_weights(self.model)
         self.parts = parts_of(self.model)
         if self.parts is None:
             raise UserError(
@@ -171,17 +171,10 @@ class Subject:
 
     @contextmanager
     def _building(self) -> Iterator[None]:
-        """The config's scope and its mistakes explained; libraries hushed."""
-        logger = MMLogger.get_current_instance()
-        level = logger.level
-        # mmengine logs a paragraph for each weight that it initialises
-        logger.setLevel('WARNING')
-        try:
-            with explained(self.cfg), DefaultScope.overwrite_default_scope(
-                    self.cfg.get('default_scope')):
-                yield
-        finally:
-            logger.setLevel(level)
+        """The config's scope, and its mistakes explained."""
+        with explained(self.cfg), DefaultScope.overwrite_default_scope(
+                self.cfg.get('default_scope')):
+            yield
 
     def prepare(self) -> None:
         """Move the model, draw the batches, build optimiser and data."""
