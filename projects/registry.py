@@ -54,6 +54,21 @@ def import_plugins() -> None:
             failed_plugins[name] = error
 
 
+def plugin_failures() -> str:
+    """A line per plugin that could not be imported, and why."""
+    return ''.join(f"\nplugin '{plugin}' could not be imported: "
+                   f'{type(error).__name__}: {error}'
+                   for plugin, error in failed_plugins.items())
+
+
+class UnknownTypeError(UserError):
+    """There is no class of that ``name`` in a registry of MMAtlas."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
 class PluginRegistry(Registry):
     """A registry of scope ``projects`` that fills itself with the plugins."""
 
@@ -67,8 +82,8 @@ class PluginRegistry(Registry):
         """Class of that name.
 
         Raises:
-            UserError: If there is none: with close names, and with each plugin
-                that could not be imported and why.
+            UnknownTypeError: If there is none: with close names, and with each
+                plugin that could not be imported and why.
         """
         scope, name = self.split_scope_key(key)
         if scope not in (None, self.scope):
@@ -78,21 +93,20 @@ class PluginRegistry(Registry):
             return self.module_dict[name]
         if scope is None:
             try:
-                return super().get(key)  # from an ancestor
-            except RuntimeError:  # it has none either
-                pass
-        raise UserError(self._not_found(name))
+                found = super().get(key)  # from an ancestor
+            except RuntimeError:
+                found = None
+            if found is not None:
+                return found
+        raise UnknownTypeError(name, self._not_found(name))
 
     def _not_found(self, name: str) -> str:
-        lines = [f"there is no '{name}' among the {self.name}s of MMAtlas"]
+        message = f"there is no '{name}' among the {self.name}s of MMAtlas"
         close = difflib.get_close_matches(name, self.module_dict, 3, 0.5)
         if close:
-            lines[0] += '; did you mean ' + ' or '.join(
+            message += '; did you mean ' + ' or '.join(
                 f"'{self.scope}.{c}'" for c in close) + '?'
-        for plugin, error in failed_plugins.items():
-            lines.append(f"plugin '{plugin}' could not be imported: "
-                         f'{type(error).__name__}: {error}')
-        return '\n'.join(lines)
+        return message + plugin_failures()
 
 
 MODELS = PluginRegistry('model', mmengine_registry.MODELS)

@@ -57,7 +57,7 @@ def test_its_config_trains(checkout):
               'train_cfg.val_interval=1', 'train_dataloader.batch_size=4',
               'train_dataloader.num_workers=0', 'val_dataloader.num_workers=0')
     assert '[1][2/2]' in out  # two iterations
-    assert 'best score' in out
+    assert 'best coco/bbox_mAP' in out
 
 
 def test_the_files_are_clean(checkout):

@@ -59,5 +59,5 @@ def test_an_installed_wheel_trains(wheel, tmp_path):
         cwd=work, text=True, capture_output=True,
         env={**os.environ, 'PYTHONPATH': str(site)})
     assert done.returncode == 0, done.stdout + done.stderr
-    assert 'best score' in done.stdout + done.stderr
+    assert 'best coco/bbox_mAP' in done.stdout + done.stderr
     assert list(work.glob('work_dirs/*/best_*.pth'))

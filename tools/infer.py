@@ -23,10 +23,9 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    # after parsing: these imports take seconds
-    from projects.core.engine import infer, run_tool
-    run_tool(infer, args.checkpoint, args.images, args.out_dir,
-             args.score_thr, args.batch_size, args.device)
+    from projects.core.cli import run_tool
+    run_tool('projects.core.engine:infer', args.checkpoint, args.images,
+             args.out_dir, args.score_thr, args.batch_size, args.device)
 
 
 if __name__ == '__main__':

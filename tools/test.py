@@ -26,10 +26,10 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    # after parsing: these imports take seconds
-    from projects.core.engine import evaluate, run_tool
-    run_tool(evaluate, args.config, args.checkpoint, args.work_dir, args.out,
-             args.show_dir, args.launcher, args.cfg_options)
+    from projects.core.cli import run_tool
+    run_tool('projects.core.engine:evaluate', args.config, args.checkpoint,
+             args.work_dir, args.out, args.show_dir, args.launcher,
+             args.cfg_options)
 
 
 if __name__ == '__main__':

@@ -31,12 +31,10 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    # after parsing: these imports take seconds
-    from projects.core.engine import run_tool, train
-    run_tool(
-        train, args.config, args.work_dir, args.resume, args.amp, args.seed,
-        args.deterministic, not args.no_auto_scale_lr, args.launcher,
-        args.cfg_options)
+    from projects.core.cli import run_tool
+    run_tool('projects.core.engine:train', args.config, args.work_dir,
+             args.resume, args.amp, args.seed, args.deterministic,
+             not args.no_auto_scale_lr, args.launcher, args.cfg_options)
 
 
 if __name__ == '__main__':

@@ -1,4 +1,5 @@
 """What the tools share: an error of the user ends in one message."""
+import importlib
 import os
 import sys
 from collections.abc import Callable
@@ -17,12 +18,21 @@ def message_of(error: UserError) -> str:
     return text
 
 
-def run_tool(function: Callable, *args, **kwargs) -> None:
+def run_tool(function: Callable | str, *args, **kwargs) -> None:
     """Call ``function``; on a :class:`UserError` print it alone and exit 1.
 
     ``MMATLAS_DEBUG=1`` in the environment shows the traceback as well.
+
+    Args:
+        function: What to call, or ``'module:name'`` to import it first: so
+            that Ctrl-C ends in one line during the imports, too.
+        *args: Arguments of the function.
+        **kwargs: The same, by name.
     """
     try:
+        if isinstance(function, str):
+            module, _, name = function.partition(':')
+            function = getattr(importlib.import_module(module), name)
         function(*args, **kwargs)
     except UserError as error:
         if os.environ.get('MMATLAS_DEBUG') == '1':
@@ -34,5 +44,6 @@ def run_tool(function: Callable, *args, **kwargs) -> None:
         sys.stderr.flush()
         sys.exit(1)
     except KeyboardInterrupt:
+        sys.stdout.flush()
         sys.stderr.write('\ninterrupted\n')
         sys.exit(130)

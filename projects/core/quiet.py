@@ -1,7 +1,8 @@
 """Silence for messages of the libraries that a user can do nothing about."""
 import builtins
 
-# First words of what mmengine's print_log prints without a logger.
+# First words of what mmengine's print_log prints without a logger, and of what
+# pycocotools prints for each file that it reads.
 KNOWN_MESSAGES = (
     # mmdet/datasets/__init__.py and mmdet/datasets/transforms/__init__.py, on
     # import: a dataset format of the fork, of no use here
@@ -9,19 +10,26 @@ KNOWN_MESSAGES = (
     # mmengine/runner/checkpoint.py: the checkpoints that mmengine itself
     # writes hold pickled state of the schedulers, so it is said for each
     'Could not safely load weights: ',
+    # pycocotools/coco.py
+    'loading annotations into memory',
+    'Done (t=',
+    'creating index',
+    'index created!',
 )
 
 
 def quiet_libraries() -> None:
     """Drop :data:`KNOWN_MESSAGES` and no others; to call before the imports.
 
-    mmengine prints them by ``print``, no logger being given, so no logging
-    filter sees them: this changes ``print`` for the module of ``print_log``.
+    They are printed by ``print``, so no logging filter sees them: this changes
+    ``print`` for the module of mmengine's ``print_log`` and for pycocotools'.
     It imports mmengine, and so torch; a tool calls it after its arguments are
     parsed. A second call changes nothing.
     """
     from mmengine.logging import logger
+    from pycocotools import coco
 
+    coco.print = _print_unless_known
     logger.print = _print_unless_known
 
 

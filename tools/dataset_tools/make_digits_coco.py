@@ -45,5 +45,5 @@ def main(out_dir: str, **settings) -> None:
 
 if __name__ == '__main__':
     args = vars(parse_args())
-    from projects.core.engine.cli import run_tool
+    from projects.core.cli import run_tool
     run_tool(main, **args)

@@ -1,6 +1,7 @@
 """Training, testing and inference, and what hangs on the runner."""
+from projects.core.cli import run_tool
 from projects.core.engine import hooks
-from projects.core.engine.cli import run_tool
+from projects.core.engine.benchmarking import benchmark
 from projects.core.engine.config import load_config
 from projects.core.engine.evaluation import evaluate
 from projects.core.engine.inference import infer
@@ -8,5 +9,6 @@ from projects.core.engine.runner import Runner
 from projects.core.engine.training import train
 
 __all__ = [
-    'Runner', 'evaluate', 'hooks', 'infer', 'load_config', 'run_tool', 'train'
+    'Runner', 'benchmark', 'evaluate', 'hooks', 'infer', 'load_config',
+    'run_tool', 'train'
 ]

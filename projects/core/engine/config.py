@@ -9,11 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
+from mmengine.hooks import CheckpointHook
 from mmengine.registry import Registry, root
 from mmengine.runner import Runner
 
 from projects.core.errors import UserError
 from projects.core.factory import config_root
+from projects.registry import UnknownTypeError, plugin_failures
 
 # what a Runner reads of a config besides the arguments of its constructor
 RUNNER_KEYS = frozenset(inspect.signature(Runner.__init__).parameters) | {
@@ -31,7 +33,8 @@ def close_names(name: str, names, cutoff: float = 0.6) -> list[str]:
 def did_you_mean(name: str, names, cutoff: float = 0.6) -> str:
     """"; did you mean ...?", or nothing where no name is close."""
     close = close_names(name, names, cutoff)
-    return f"; did you mean '{' or '.join(close)}'?" if close else ''
+    return '; did you mean ' + ' or '.join(
+        f"'{c}'" for c in close) + '?' if close else ''
 
 
 def find_config(path: str) -> Path:
@@ -70,8 +73,9 @@ def load_config(path: str, cfg_options: list[str] | None = None) -> Config:
     file = find_config(path)
     try:
         cfg = Config.fromfile(file)
-    except (SyntaxError, KeyError, TypeError, AttributeError, NameError,
-            ImportError, FileNotFoundError, ValueError) as error:
+    except SyntaxError as error:
+        raise UserError(f'{path}, line {error.lineno}: {error.msg}') from error
+    except Exception as error:  # a config is a program: it may raise anything
         raise UserError(f'{path} cannot be read as a config: '
                         f'{type(error).__name__}: {error}') from error
     for option in cfg_options or []:
@@ -88,7 +92,21 @@ def load_config(path: str, cfg_options: list[str] | None = None) -> Config:
         if key not in RUNNER_KEYS and close_names(key, RUNNER_KEYS, 0.85):
             raise UserError(f"{path}: nothing reads the key '{key}'" +
                             did_you_mean(key, RUNNER_KEYS))
+    _check_checkpoint_hook(path, cfg)
     return cfg
+
+
+def _check_checkpoint_hook(path: str, cfg: Config) -> None:
+    """Refuse misspelt settings, which it passes on and misses an epoch later.
+    """
+    known = set(inspect.signature(Runner.save_checkpoint).parameters) | set(
+        inspect.signature(CheckpointHook).parameters) | {'type', 'priority'}
+    hook = cfg.get('default_hooks', {}).get('checkpoint') or {}
+    for key in hook:
+        if hook.get('type') == 'CheckpointHook' and key not in known:
+            raise UserError(f'{path}: default_hooks.checkpoint.{key}: '
+                            f"CheckpointHook takes no '{key}'" +
+                            did_you_mean(key, known))
 
 
 def _literal(value: str):
@@ -139,74 +157,105 @@ def key_paths(cfg, key: str, value=None, prefix: str = '') -> list[str]:
     return paths
 
 
-def _registries(registry: Registry = root.MODELS) -> Iterator[Registry]:
-    """Each registry of MMEngine with all of its children."""
-    tops = [r for r in vars(root).values() if isinstance(r, Registry)]
-    while tops:
-        registry = tops.pop()
+def _registries(registry: Registry) -> Iterator[Registry]:
+    """A registry's root with all of its descendants."""
+    registries = [registry.root]
+    while registries:
+        registry = registries.pop()
         yield registry
-        tops += registry.children.values()
+        registries += registry.children.values()
 
 
 @contextmanager
 def explained(cfg: Config) -> Iterator[None]:
-    """Turn the library's error on a misspelt type or argument into ours.
+    """Turn the library's error on a mistake in the config into ours.
 
     Raises:
         UserError: Naming the config, the key's path in it and close names.
     """
     try:
         yield
-    except (RuntimeError, KeyError, TypeError) as error:
-        if isinstance(error, UserError):
+    except Exception as error:
+        if isinstance(error, UserError) and not isinstance(
+                error, UnknownTypeError):
             raise
-        message = _explain(cfg, error)
+        message = _explain(ConfigDict(cfg._cfg_dict), error)
         if message is None:
             raise
-        raise UserError(f'{cfg.filename}: {message}') from error
+        raise UserError(f"{cfg.filename or 'the config'}: "
+                        f'{message}') from error
 
 
-def _explain(cfg: Config, error: Exception) -> str | None:
-    config = ConfigDict(cfg._cfg_dict)
-    unknown_type = re.match(r"(?:Failed to get |'?)([\w.]+)"
-                            r'(?:$| is not in the \S+ registry)', str(error))
-    if isinstance(error, (RuntimeError, KeyError)) and unknown_type:
-        name = unknown_type[1]
-        paths = key_paths(config, 'type', name)
-        if not paths:
-            return None
-        scope = name.rpartition('.')[0]
-        default = config.get('default_scope', 'mmengine')
-        names = {
-            key if registry.scope in ('mmengine', default) and not scope else
-            f'{registry.scope}.{key}'
-            for registry in _registries() for key in registry.module_dict
-        }
-        return (f"{paths[0]}: there is no type '{name}'" +
-                did_you_mean(name, names))
+def _explain(config: ConfigDict, error: Exception) -> str | None:
+    """What is wrong in the config, None where the error is no sign of it."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    if isinstance(error, UnknownTypeError):
+        paths = key_paths(config, 'type', f'projects.{error.name}')
+        return f'{paths[0]}: {error}' if paths else str(error)
+    unknown = re.match(r"Failed to get ([\w.]+)$|"
+                       r"'?([\w.]+) is not in the .+ registry", str(error))
+    optimizer = key_paths(config, 'optimizer')
+    if isinstance(error, (RuntimeError, KeyError)) and unknown:
+        return _unknown_type(config, unknown[1] or unknown[2], [
+            f.f_locals['self'] for f in frames
+            if isinstance(f.f_locals.get('self'), Registry)
+        ][-1:])
+    if 'None is not a callable' in str(error) and optimizer:
+        # MMEngine asks for the signature of what it has not found
+        return _unknown_type(config, config.optim_wrapper.optimizer.type,
+                             [root.OPTIMIZERS])
+    if 'must contain the key "type"' in str(error):
+        return "a part has no 'type': " + str(error.args[0]).partition(
+            'but got ')[2].partition('\n')[0]
     unexpected = re.search(
         r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'",
         str(error))
     if isinstance(error, TypeError) and unexpected:
         cls_name, name = unexpected.groups()
         paths = key_paths(config, name)
-        if not paths:
-            return None
         return (f"{paths[0]}: {cls_name} takes no '{name}'" + did_you_mean(
-            name, _argument_names(error)))
+            name, _argument_names(cls_name, frames))) if paths else None
+    if isinstance(error, (ValueError, AssertionError)) and str(error):
+        built = _built_class(frames)
+        if built and frames[-1].f_code.co_name == '__init__' and isinstance(
+                frames[-1].f_locals.get('self'), built):
+            paths = [path for scope in ('', 'projects.') for path in key_paths(
+                config, 'type', scope + built.__name__)]
+            return f"{paths[0].rpartition('.')[0]}: {error}" if paths else None
     return None
 
 
-def _argument_names(error: Exception) -> set[str]:
-    """Constructor arguments of the class whose building failed."""
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+def _unknown_type(config: ConfigDict, name: str,
+                  registries: list[Registry]) -> str | None:
+    paths = key_paths(config, 'type', name)
+    if not paths:
+        return None
+    default = config.get('default_scope', 'mmengine')
+    names = {
+        key if registry.scope in ('mmengine', default) else
+        f'{registry.scope}.{key}'
+        for top in registries or [root.MODELS]
+        for registry in _registries(top) for key in registry.module_dict
+    }
+    return (f"{paths[0]}: there is no type '{name}'" +
+            did_you_mean(name, names) +
+            (plugin_failures() if name.startswith('projects.') else ''))
+
+
+def _built_class(frames: list) -> type | None:
+    """The class that a registry was building when it failed."""
     classes = [
         f.f_locals['obj_cls'] for f in frames if 'obj_cls' in f.f_locals
     ]
-    if not classes or not inspect.isclass(classes[-1]):
-        return set()
+    return classes[-1] if classes and inspect.isclass(classes[-1]) else None
+
+
+def _argument_names(cls_name: str, frames: list) -> set[str]:
+    """Constructor arguments of the class whose building failed."""
+    # one that no registry builds, as DataLoader, is known where it is called
+    cls = frames[-1].f_globals.get(cls_name) or _built_class(frames)
     names: set[str] = set()
-    for cls in classes[-1].__mro__:  # arguments pass upwards as **kwargs
-        if '__init__' in vars(cls):
-            names |= set(inspect.signature(cls.__init__).parameters)
+    for base in getattr(cls, '__mro__', ()):  # passed upwards as **kwargs
+        if '__init__' in vars(base):
+            names |= set(inspect.signature(base.__init__).parameters)
     return names - {'self', 'args', 'kwargs'}

@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 
 from projects.core.engine.config import explained, load_config
+from projects.core.engine.training import check_launcher, make_folder
 from projects.core.errors import UserError
 from projects.core.quiet import quiet_libraries
 from projects.registry import RUNNERS
@@ -42,6 +43,7 @@ def evaluate(config: str,
     quiet_libraries()  # before the import below, which brings mmdet
     from projects.core.datasets.checks import check_detection_data
     cfg = load_config(config, cfg_options)
+    check_launcher(launcher)
     if not osp.isfile(checkpoint):
         raise UserError(f'there is no checkpoint {checkpoint}')
     if out is not None and not out.endswith('.json'):
@@ -60,6 +62,7 @@ def evaluate(config: str,
                 dict(type='projects.DetectionPicturesHook', show_dir=show_dir)
             ]
         notices = check_detection_data(cfg)
+        make_folder(cfg.work_dir)
         with tempfile.TemporaryDirectory() as folder:
             evaluator = _coco_evaluator(cfg)
             if evaluator is not None:

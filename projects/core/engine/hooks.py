@@ -1,10 +1,11 @@
-"""Hooks that make a run repeatable, fast on a CPU, and honest about NaN."""
+"""Hooks that make a run repeatable, safe to kill, and honest about NaN."""
 import os.path as osp
 import random
+from pathlib import Path
 
 import numpy as np
 import torch
-from mmengine.dist import get_rank
+from mmengine.dist import get_rank, is_main_process
 from mmengine.hooks import Hook
 from torch import Tensor, nn
 
@@ -41,6 +42,53 @@ def seed_worker(worker_id: int) -> None:
 
 
 @HOOKS.register_module()
+class ResumeHook(Hook):
+    """Makes a run that was killed anywhere end as one that was not.
+
+    :class:`projects.core.engine.Runner` registers it by itself. It removes
+    what a kill left half-written, runs the validation that a kill cut off, and
+    keeps code out of checkpoints, which are read as mere data.
+    """
+    priority = 'LOWEST'  # in before_train, behind CheckpointHook
+
+    def before_run(self, runner) -> None:
+        if is_main_process():
+            for file in Path(runner.work_dir).glob('*.partial'):
+                file.unlink()
+
+    def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
+        # e.g. OneCycleLR's anneal function, which its constructor sets anyway
+        if 'param_schedulers' in checkpoint:
+            checkpoint['param_schedulers'] = _without_code(
+                checkpoint['param_schedulers'])
+
+    def before_val_epoch(self, runner) -> None:
+        # CheckpointHook saves once more where a validation is the best; the
+        # log would show a name that begins with 'val'
+        runner.message_hub.update_info('epoch_validated', runner.epoch)
+
+    def before_train(self, runner) -> None:
+        loop, epoch = runner.train_loop, runner.epoch
+        done = runner.message_hub.runtime_info.get('epoch_validated')
+        if runner.val_loop is None or epoch in (0, done):
+            return
+        if epoch >= loop.val_begin and (epoch % loop.val_interval == 0
+                                        or epoch == loop.max_epochs):
+            runner.logger.info(f'validation of epoch {epoch}, which the '
+                               'checkpoint was saved before')
+            runner.val_loop.run()
+
+
+def _without_code(state):
+    if isinstance(state, dict):
+        return {k: _without_code(v) for k, v in state.items()
+                if not callable(v)}
+    if isinstance(state, list):
+        return [_without_code(v) for v in state]
+    return state
+
+
+@HOOKS.register_module()
 class ChannelsLastHook(Hook):
     """Keeps weights and maps channels-last, in which convolutions on a CPU,
     and on a GPU in half precision, are faster."""
@@ -55,7 +103,9 @@ class NonFiniteLossHook(Hook):
 
     Writes ``<work_dir>/nonfinite_loss.pth`` for a replay: the batch as the
     model saw it, the weights, the loss terms, the learning rates and the
-    images' paths.
+    images' paths. It holds data samples, so read it with
+    ``torch.load(file, weights_only=False)``; then ``model.load_state_dict(
+    saved['state_dict'])`` and ``model(**saved['inputs'])`` give the losses.
     """
     priority = 'VERY_HIGH'
 

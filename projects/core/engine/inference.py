@@ -1,7 +1,5 @@
 """Python API behind ``tools/infer.py``."""
 import json
-import logging
-import os
 import os.path as osp
 import time
 from pathlib import Path
@@ -15,6 +13,7 @@ from mmengine.registry import DefaultScope
 from torch import nn
 
 from projects.core.engine.config import explained
+from projects.core.engine.training import make_folder
 from projects.core.errors import UserError
 from projects.core.quiet import quiet_libraries
 from projects.core.visualization.detections import draw_detections
@@ -53,7 +52,7 @@ def infer(checkpoint: str,
         UserError: If a file is missing or unreadable or of another kind.
     """
     quiet_libraries()
-    logger = MMLogger.get_instance('mmatlas', log_level=logging.INFO)
+    logger = MMLogger.get_current_instance()
     paths = _image_paths(images)
     device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
     model, cfg, meta = load_detector(checkpoint, device)
@@ -62,18 +61,31 @@ def infer(checkpoint: str,
     with explained(cfg):
         pipeline = Compose(_test_pipeline(cfg))
     out_dir = out_dir or osp.join('detections', Path(images).stem)
-    os.makedirs(out_dir, exist_ok=True)
+    if osp.realpath(out_dir) == osp.realpath(paths[0].parent):
+        raise UserError(f'--out-dir {out_dir} is the folder of the images, '
+                        'which the pictures could replace')
+    make_folder(out_dir, '--out-dir')
 
-    results, names, start = [], set(), time.monotonic()
+    results, names, unreadable = [], set(), []
+    start = time.monotonic()
     for first in range(0, len(paths), batch_size):
-        batch = [
-            pipeline(dict(img_path=str(path), img_id=first + i))
-            for i, path in enumerate(paths[first:first + batch_size])
-        ]
+        batch, batch_paths = [], []
+        for i, path in enumerate(paths[first:first + batch_size], first):
+            try:
+                batch.append(pipeline(dict(img_path=str(path), img_id=i)))
+                batch_paths.append((i, path))
+            except UserError as error:
+                if len(paths) == 1:
+                    raise
+                unreadable.append(path)
+                reason = str(error).partition('. Restore')[0]
+                logger.warning(f'{reason}; left out')
+        if not batch:
+            continue
         with torch.no_grad():
             samples = model.test_step(pseudo_collate(batch))
-        for i, sample in enumerate(samples):
-            path, pred = paths[first + i], sample.pred_instances.cpu()
+        for (i, path), sample in zip(batch_paths, samples, strict=True):
+            pred = sample.pred_instances.cpu()
             boxes, labels, scores = (
                 pred.bboxes.numpy(), pred.labels.numpy(), pred.scores.numpy())
             # a.jpg and a.png of one folder must not share a picture
@@ -86,16 +98,20 @@ def infer(checkpoint: str,
                     cv2.imread(str(path)), boxes, labels, scores, classes,
                     score_thr=score_thr))
             results += [
-                dict(image_id=first + i, category_id=int(cat_ids[label]),
+                dict(image_id=i, category_id=int(cat_ids[label]),
                      bbox=[x1, y1, x2 - x1, y2 - y1], score=float(score),
                      file_name=path.name, category=classes[label])
                 for (x1, y1, x2, y2), label, score in zip(
                     boxes.tolist(), labels, scores, strict=True)
             ]
+    if len(unreadable) == len(paths):
+        raise UserError(f'none of the {len(paths)} images in {images} can be '
+                        'read')
     with open(osp.join(out_dir, 'detections.json'), 'w') as file:
         json.dump(results, file)
     drawn = sum(r['score'] >= score_thr for r in results)
-    logger.info(f'{len(paths)} images in {time.monotonic() - start:.1f} s, '
+    logger.info(f'{len(paths) - len(unreadable)} images in '
+                f'{time.monotonic() - start:.1f} s, '
                 f'{drawn} detections with score >= {score_thr:g}: pictures '
                 f"and detections.json in {osp.relpath(out_dir)}")
     return results
@@ -124,12 +140,15 @@ def load_detector(checkpoint: str,
 
 
 def _test_pipeline(cfg: Config) -> list[dict]:
-    """The config's test pipeline less the steps that read annotations."""
+    """The config's test pipeline on image files without annotations."""
     dataset = cfg.test_dataloader.dataset
     while 'pipeline' not in dataset:  # a wrapper
         dataset = dataset.get('dataset') or dataset.datasets[0]
-    return [step for step in dataset.pipeline
-            if 'LoadAnnotations' not in step.type]
+    return [  # our loader names a file that it cannot read
+        {**step, 'type': 'projects.LoadImageFromFile'}
+        if step.type.rpartition('.')[2] == 'LoadImageFromFile' else step
+        for step in dataset.pipeline if 'LoadAnnotations' not in step.type
+    ]
 
 
 def _image_paths(images: str) -> list[Path]:

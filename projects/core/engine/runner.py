@@ -37,6 +37,18 @@ class Runner(MMEngineRunner):
             torch.distributed.init_process_group('gloo')
         super().setup_env(env_cfg)
 
+    def register_default_hooks(self, hooks=None) -> None:
+        super().register_default_hooks(hooks)
+        self.register_hook(dict(type='projects.ResumeHook'))
+
+    def dump_config(self) -> None:
+        """Nothing yet: a run that is refused must not replace a config."""
+
+    def load_or_resume(self) -> None:
+        super().load_or_resume()
+        if self._train_loop is not None:
+            super().dump_config()
+
     def build_logger(self, *args, **kwargs) -> logging.Logger:
         logger = super().build_logger(*args, **kwargs)
         for handler in logger.handlers:
@@ -76,7 +88,10 @@ class Runner(MMEngineRunner):
         base = auto_scale_lr['base_batch_size']
         lr = self.cfg.optim_wrapper.optimizer.lr
         self.logger.info(f'lr {lr:g} x {total}/{base} = {lr * total / base:g}')
-        for group in optim_wrapper.optimizer.param_groups:
+        groups = list(optim_wrapper.optimizer.param_groups)
+        if optim_wrapper.base_param_settings is not None:
+            groups.append(optim_wrapper.base_param_settings)  # in the log
+        for group in groups:
             group['lr'] *= total / base
 
     def save_checkpoint(self, out_dir, filename, *args, meta=None,
@@ -85,6 +100,10 @@ class Runner(MMEngineRunner):
         partial = f'{filename}.partial'
         meta = dict(meta or {})
         dataset = self.train_dataloader.dataset
+        while not hasattr(dataset, 'cat_ids') and (
+                hasattr(dataset, 'dataset') or hasattr(dataset, 'datasets')):
+            dataset = (dataset.dataset if hasattr(dataset, 'dataset') else
+                       dataset.datasets[0])  # inside a wrapper
         if hasattr(dataset, 'cat_ids'):  # for COCO results of tools/infer.py
             meta['cat_ids'] = list(dataset.cat_ids)
         super().save_checkpoint(out_dir, partial, *args, meta=meta, **kwargs)

@@ -1,17 +1,20 @@
 """Python API behind ``tools/train.py``."""
+import os
 import os.path as osp
+import tempfile
 import time
 from datetime import timedelta
 from pathlib import Path
 
 import torch
 from mmengine.config import Config
-from mmengine.dist import get_rank
+from mmengine.hooks import CheckpointHook
 
 from projects.core.engine.config import explained, load_config
 from projects.core.engine.runner import newest_checkpoint
 from projects.core.errors import UserError
 from projects.core.quiet import quiet_libraries
+from projects.core.weights import read_checkpoint
 from projects.registry import RUNNERS
 
 
@@ -33,7 +36,8 @@ def train(config: str,
         resume: True to go on from the newest checkpoint of ``work_dir``, or
             the path of one.
         amp: Mixed precision; needs a GPU.
-        seed: Seed of all random numbers; the config's, or 0, by default.
+        seed: Seed of all random numbers; the config's, or 0, by default, and
+            that of the run which is resumed.
         deterministic: Deterministic algorithms only; slower on a GPU.
         auto_scale_lr: Follow the total batch size where the schedule states
             its ``base_batch_size``.
@@ -50,13 +54,15 @@ def train(config: str,
     quiet_libraries()  # before the import below, which brings mmdet
     from projects.core.datasets.checks import check_detection_data
     cfg = load_config(config, cfg_options)
+    check_launcher(launcher)
     with explained(cfg):
         cfg.launcher = launcher
         cfg.work_dir = work_dir or cfg.get(
             'work_dir') or osp.join('work_dirs', Path(config).stem)
-        _set_up_resume(cfg, resume)
         cfg.randomness = dict(cfg.get('randomness', {}))
-        cfg.randomness['seed'] = _first(seed, cfg.randomness.get('seed'), 0)
+        cfg.randomness['seed'] = _first(
+            _set_up_resume(cfg, resume, seed), seed,
+            cfg.randomness.get('seed'), 0)
         cfg.randomness['deterministic'] = deterministic or (
             cfg.randomness.get('deterministic', False))
         if cfg.get('auto_scale_lr'):
@@ -69,11 +75,12 @@ def train(config: str,
             cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
         cfg.setdefault('runner_type', 'projects.Runner')
         notices = check_detection_data(cfg)
+        make_folder(cfg.work_dir)
 
         runner = RUNNERS.build(cfg)
-        if get_rank() == 0:
-            for notice in notices:
-                runner.logger.warning(notice)
+        _open(runner, config, cfg)
+        for notice in notices:
+            runner.logger.warning(notice)
         start = time.monotonic()
         runner.train()
         _close(runner, time.monotonic() - start)
@@ -84,7 +91,40 @@ def _first(*values):
     return next((v for v in values if v is not None), None)
 
 
-def _set_up_resume(cfg: Config, resume: bool | str) -> None:
+def check_launcher(launcher: str) -> None:
+    """Refuse a launcher that did not launch this process."""
+    needed = dict(pytorch='RANK', slurm='SLURM_PROCID',
+                  mpi='OMPI_COMM_WORLD_LOCAL_RANK').get(launcher)
+    if needed is not None and needed not in os.environ:
+        raise UserError(
+            f'--launcher {launcher}: {needed} is not set, so {launcher} has '
+            'not started this process; use tools/dist_train.sh or '
+            'tools/slurm_train.sh, or their siblings for tests')
+    if launcher != 'none' and launcher != 'pytorch' and (
+            not torch.cuda.is_available()):
+        raise UserError(f'--launcher {launcher} needs a GPU for each process, '
+                        'and torch sees none here; on the CPU use '
+                        'tools/dist_train.sh')
+
+
+def make_folder(path: str, option: str = '--work-dir') -> None:
+    """Make the folder of an option and see whether it can be written to.
+
+    Raises:
+        UserError: If not.
+    """
+    try:
+        os.makedirs(path, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise UserError(f'{path} cannot be written to: {error.strerror}; '
+                        f'choose another folder with {option}') from error
+
+
+def _set_up_resume(cfg: Config, resume: bool | str,
+                   seed: int | None) -> int | None:
+    """Set what is resumed, and return the seed that it was started with."""
     newest = newest_checkpoint(cfg.work_dir)
     if resume is True:
         if newest is None:
@@ -92,14 +132,42 @@ def _set_up_resume(cfg: Config, resume: bool | str) -> None:
                             'go on from; leave --resume out to start, or give '
                             'its folder with --work-dir')
         resume = newest
-    if resume:
-        if not osp.isfile(resume):
-            raise UserError(f'--resume: there is no file {resume}')
-        cfg.resume, cfg.load_from = True, resume
-    elif newest is not None and not cfg.get('resume'):
-        raise UserError(f'{cfg.work_dir} holds {osp.basename(newest)} of an '
-                        'earlier run: add --resume to go on from it, or '
-                        '--work-dir NEW to start afresh beside it')
+    if cfg.get('resume') and not resume:
+        resume = cfg.get('load_from') or newest
+    if not resume:
+        if newest is not None:
+            raise UserError(f'{cfg.work_dir} holds {osp.basename(newest)} of '
+                            'an earlier run: add --resume to go on from it, '
+                            'or --work-dir NEW to start afresh beside it')
+        return None
+    checkpoint = read_checkpoint(resume)
+    if 'optimizer' not in checkpoint:  # as in best_*.pth
+        raise UserError(f'--resume: {resume} holds no state of the optimizer; '
+                        'to start from its weights use --cfg-options '
+                        f'load_from={resume}')
+    meta = checkpoint['meta']
+    cfg.resume, cfg.load_from = True, resume
+    if seed not in (None, meta.get('seed')):
+        raise UserError(f"--seed {seed}: the run of {resume} has the seed "
+                        f"{meta.get('seed')}; leave --seed out to go on")
+    return meta.get('seed')
+
+
+def _open(runner, config: str, cfg: Config) -> None:
+    """The first lines of the log: what is trained on what, and where."""
+    dataset = runner.train_dataloader.dataset
+    model = getattr(runner.model, 'module', runner.model)
+    loop = cfg.train_cfg
+    length = (f'{loop.max_epochs} epochs' if 'max_epochs' in loop else
+              f"{loop.get('max_iters')} iterations")
+    num_parameters = sum(p.numel() for p in model.parameters())
+    runner.logger.info(
+        f"{'resuming' if cfg.get('resume') else 'training'} {config}: "
+        f'{type(model).__name__}, {num_parameters / 1e6:.2f} M parameters, '
+        f'on {len(dataset)} images of {type(dataset).__name__}, '
+        f'{length}, seed {runner.seed}, '
+        f'on {runner.world_size} x {next(model.parameters()).device.type}')
+    runner.logger.info(f'log and checkpoints: {osp.relpath(runner.work_dir)}')
 
 
 def _close(runner, seconds: float) -> None:
@@ -107,7 +175,9 @@ def _close(runner, seconds: float) -> None:
     info = runner.message_hub.runtime_info
     lines = [f'trained in {timedelta(seconds=round(seconds))}']
     if 'best_ckpt' in info:
-        lines.append(f"best score {info['best_score']:.4f}: "
+        key, = (hook.key_indicators[0] for hook in runner.hooks
+                if isinstance(hook, CheckpointHook))
+        lines.append(f"best {key} {info['best_score']:.4f}: "
                      f"{osp.relpath(info['best_ckpt'])}")
     elif info.get('last_ckpt'):
         lines.append(f"last checkpoint: {osp.relpath(info['last_ckpt'])}")

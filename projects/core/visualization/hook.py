@@ -7,6 +7,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.utils import mkdir_or_exist
 
+from projects.core.errors import UserError
 from projects.core.visualization.detections import draw_detections, draw_grid
 from projects.registry import HOOKS
 
@@ -69,5 +70,8 @@ class DetectionPicturesHook(Hook):
         mkdir_or_exist(self.show_dir)
         for sample in outputs:
             name = osp.splitext(osp.basename(sample.img_path))[0]
-            cv2.imwrite(osp.join(self.show_dir, f'{name}.png'),
-                        self._draw(sample, classes))
+            path = osp.join(self.show_dir, f'{name}.png')
+            if osp.realpath(path) == osp.realpath(sample.img_path):
+                raise UserError(f'--show-dir {self.show_dir} is the folder of '
+                                'the images, which the pictures would replace')
+            cv2.imwrite(path, self._draw(sample, classes))

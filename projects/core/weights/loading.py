@@ -1,7 +1,7 @@
 """Reading checkpoints, and loading weights without leaving any in silence."""
 import os.path as osp
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -10,8 +10,20 @@ from torch import Tensor, nn
 
 from projects.core.errors import UserError
 
+
+def _history_method(cls: type, name: str) -> Callable:
+    """Stands in for ``getattr``, by which HistoryBuffer pickles its methods.
+    """
+    if cls is not HistoryBuffer or name not in ('current', 'max', 'mean',
+                                                'min'):
+        raise pickle.UnpicklingError(f'it asks for {name} of {cls}')
+    return getattr(cls, name)
+
+
 # what a run's own checkpoint holds besides tensors and plain Python
 SAFE_TYPES = [
+    (_history_method, 'builtins.getattr'),
+    (_history_method, '__builtin__.getattr'),
     HistoryBuffer, np.ndarray, np.dtype, np._core.multiarray._reconstruct,
     np._core.multiarray.scalar,
     *(type(np.dtype(kind)) for kind in ('f4', 'f8', 'i4', 'i8', 'u4', '?'))
@@ -33,11 +45,15 @@ def read_checkpoint(path: str, map_location='cpu') -> dict:
         with torch.serialization.safe_globals(SAFE_TYPES):
             checkpoint = torch.load(path, map_location, weights_only=True)
     except pickle.UnpicklingError as error:
-        raise UserError(f'{path} is no checkpoint, or one that runs code when '
-                        f'it is read: {str(error).splitlines()[0]}') from error
+        reason = str(error).partition('WeightsUnpickler error: ')
+        reason = (reason[2] or reason[0]).strip().splitlines()[0]
+        raise UserError(
+            f'{path} is no checkpoint, or one that runs code when it is read: '
+            f"{reason.partition('. Please')[0]}") from error
     except (RuntimeError, EOFError, OSError) as error:
-        raise UserError(f'{path} is damaged or no checkpoint: '
-                        f'{str(error).splitlines()[0]}') from error
+        reason = (str(error) or 'it ends early').splitlines()[0]
+        raise UserError(f'{path} is damaged or no checkpoint: {reason}; copy '
+                        'or make it again, or use another') from error
     if isinstance(checkpoint, Mapping) and 'state_dict' not in checkpoint:
         checkpoint = dict(state_dict=checkpoint)
     if not isinstance(checkpoint, Mapping) or not all(

@@ -1,0 +1,185 @@
+"""A tiny digits-coco and a run on it that takes a second."""
+import subprocess
+import sys
+from pathlib import Path
+
+import mmengine.runner.runner
+import pytest
+import torch
+import yapf.yapflib.yapf_api
+from mmengine.utils import ManagerMixin
+
+# first: it makes mmcv's operators available before mmdet asks for them
+import projects  # noqa: F401
+from projects.core.cli import run_tool
+from projects.core.datasets.digits_coco import make_digits_coco
+from projects.core.engine import train
+
+ROOT = Path(__file__).resolve().parents[1]
+# dropout and jitter: a run that draws other random numbers has other losses
+TINY_CONFIG = '''
+_base_ = ['ROOT/configs/_base_/models/yolov1_mini.py',
+          'ROOT/configs/_base_/datasets/digits_coco.py',
+          'ROOT/configs/_base_/default_runtime.py']
+model = dict(
+    bbox_head=dict(
+        num_classes=10, grid_size=4,
+        predictor=dict(_delete_=True, type='projects.YOLOv1ConnectedPredictor',
+                       hidden_channels=32, dropout=0.5)))
+train_pipeline = [
+    dict(type='projects.LoadImageFromFile'),
+    dict(type='LoadAnnotations', with_bbox=True),
+    dict(type='projects.RandomEdgeJitter', jitter=0.1),
+    dict(type='Resize', scale=(64, 64), keep_ratio=False),
+    dict(type='PackDetInputs'),
+]
+test_pipeline = [
+    dict(type='projects.LoadImageFromFile'),
+    dict(type='Resize', scale=(64, 64), keep_ratio=False),
+    dict(type='LoadAnnotations', with_bbox=True),
+    dict(type='PackDetInputs', meta_keys=(
+        'img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')),
+]
+train_dataloader = dict(batch_size=4, num_workers=0, dataset=dict(
+    data_root='DATA', pipeline=train_pipeline))
+val_dataloader = dict(batch_size=4, num_workers=0, dataset=dict(
+    data_root='DATA', pipeline=test_pipeline))
+test_dataloader = val_dataloader
+val_evaluator = dict(ann_file='DATA/annotations/val.json')
+test_evaluator = val_evaluator
+train_cfg = dict(by_epoch=True, max_epochs=2, val_interval=1)
+val_cfg = dict()
+test_cfg = dict()
+optim_wrapper = dict(
+    type='OptimWrapper',
+    optimizer=dict(type='AdamW', lr=0.004, weight_decay=0.05),
+    paramwise_cfg=dict(norm_decay_mult=0),
+    clip_grad=dict(max_norm=10))
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=5),
+    dict(type='CosineAnnealingLR', begin=0, end=8, T_max=8, by_epoch=True,
+         convert_to_iter_based=True),
+]
+auto_scale_lr = dict(base_batch_size=16)
+default_hooks = dict(logger=dict(interval=1))
+'''.lstrip()
+
+
+@pytest.fixture(scope='session')
+def digits_coco(tmp_path_factory):
+    """Folder of 16 + 6 images of 64 x 64 pixels."""
+    return make_digits_coco(
+        tmp_path_factory.mktemp('data') / 'digits', num_train=16, num_val=6,
+        image_size=64, min_size=12, max_size=40, max_digits=3)
+
+
+def tiny_config(path, data_root, extra=''):
+    """Write a run config, ``extra`` below it; its path as a string."""
+    path.write_text(TINY_CONFIG.replace('ROOT', str(ROOT)).replace(
+        'DATA', str(data_root)) + extra)
+    return str(path)
+
+
+def clear():
+    """Forget MMEngine's loggers, message hubs and scopes.
+
+    It keeps them by the run's name, which is unique to the second alone.
+    """
+    classes = [ManagerMixin]
+    for cls in classes:
+        classes += cls.__subclasses__()
+        vars(cls).get('_instance_dict', {}).clear()
+
+
+@pytest.fixture
+def fresh(monkeypatch, tmp_path):
+    """As in a new process, and in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    # half a second each: to format a config, to ask gcc for its version
+    monkeypatch.setattr(yapf.yapflib.yapf_api, 'FormatCode',
+                        lambda text, **kwargs: (text, True))
+    monkeypatch.setattr(mmengine.runner.runner, 'collect_env', dict)
+    clear()
+    yield clear
+    clear()
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.fixture
+def write_config(tmp_path, digits_coco, fresh):
+    """Function that writes a tiny run config and returns its path."""
+    def write(extra='', name='tiny.py', data_root=digits_coco):
+        return tiny_config(tmp_path / name, data_root, extra)
+    return write
+
+
+@pytest.fixture
+def error_of(capsys):
+    """Call as the tools do: the message on stderr, given that it fails."""
+    def call(function, *args, **kwargs):
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as exit_:
+            run_tool(function, *args, **kwargs)
+        assert exit_.value.code == 1
+        error = capsys.readouterr().err
+        assert error.startswith('error: ')
+        assert 'Traceback' not in error
+        return error.removeprefix('error: ').rstrip()
+    return call
+
+
+@pytest.fixture(scope='session')
+def trained(tmp_path_factory, digits_coco):
+    """Work dir of ``tools/train.py`` on the tiny config, two epochs.
+
+    What the screen showed is in ``screen.txt``; the config is ``tiny.py``,
+    with a hook for the pictures.
+    """
+    folder = tmp_path_factory.mktemp('trained')
+    config = tiny_config(folder / 'tiny.py', digits_coco, '''
+custom_hooks = [*_base_.custom_hooks,
+                dict(type='projects.DetectionPicturesHook')]
+''')
+    done = subprocess.run(
+        [sys.executable, str(ROOT / 'tools/train.py'), config, '--work-dir',
+         'run'], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    (folder / 'run/screen.txt').write_text(done.stdout)
+    (folder / 'run/tiny.py').write_text(Path(config).read_text())
+    return folder / 'run'
+
+
+# learns its 16 images by heart and is judged by them: all metrics are above 0
+BY_HEART = """
+model['bbox_head']['predictor'] = dict(
+    _delete_=True, type='projects.YOLOv1ConvPredictor')
+train_pipeline.pop(2)
+train_cfg = dict(by_epoch=True, max_epochs=40, val_interval=99)
+param_scheduler = []
+auto_scale_lr = None
+for loader in (val_dataloader, test_dataloader):
+    loader['dataset']['split'] = 'train'
+val_evaluator['ann_file'] = 'DATA/annotations/train.json'
+test_evaluator = val_evaluator
+"""
+
+
+@pytest.fixture
+def by_heart(write_config, digits_coco):
+    """Config of the run of ``checkpoint``."""
+    return write_config(BY_HEART.replace('DATA', str(digits_coco)))
+
+
+@pytest.fixture(scope='session')
+def checkpoint(tmp_path_factory, digits_coco):
+    """Path of a checkpoint that detects what is in ``digits_coco/train``."""
+    folder = tmp_path_factory.mktemp('by_heart')
+    config = tiny_config(folder / 'tiny.py', digits_coco,
+                         BY_HEART.replace('DATA', str(digits_coco)))
+    clear()
+    train(config, str(folder / 'run'), cfg_options=[
+        'default_hooks.checkpoint.interval=40',
+        'default_hooks.logger.interval=4'])
+    clear()
+    return str(folder / 'run/epoch_40.pth')

@@ -1,0 +1,48 @@
+import pytest
+import torch
+
+from projects import create_model, list_models
+from projects.core.errors import UserError
+
+
+def test_list_models_by_pattern():
+    names = list_models('yolov1*')
+    assert {'yolov1', 'yolov1_mini', 'yolov1_tiny'} <= set(names)
+    assert names == sorted(names)
+    assert list_models('*_mini') == ['yolov1_mini']
+    assert list_models('no such') == []
+
+
+def test_unknown_name():
+    with pytest.raises(UserError, match=r"^no model 'yolov1-mini'; did you "
+                       "mean 'yolov1_mini"):
+        create_model('yolov1-mini')
+    with pytest.raises(UserError, match=r'; there are .*yolov1_mini'):
+        create_model('zzz')
+
+
+def test_created_model_detects_its_number_of_classes():
+    torch.manual_seed(0)
+    model = create_model('yolov1_mini', num_classes=3)
+    assert model.training
+    assert model.bbox_head.num_classes == 3
+    # darknet's initialisation has been run, not torch's default
+    weight = model.backbone.stages[3][1].conv.weight
+    # variance 2 / fan-in, here of 3 * 3 * 96 inputs
+    assert weight.std().item() == pytest.approx((2 / 864)**0.5, rel=0.02)
+    cls_scores, _, _ = model.bbox_head(
+        model.extract_feat(torch.rand(2, 3, 160, 160)))
+    assert cls_scores.shape == (2, 100, 3)
+
+
+def test_pretrained_file_fills_the_backbone(tmp_path, fresh, capsys):
+    source = create_model('yolov1_mini', num_classes=3)
+    path = tmp_path / 'three.pth'
+    torch.save(source.state_dict(), path)
+    model = create_model('yolov1_mini', num_classes=5, pretrained=str(path))
+    a, b = source.backbone.state_dict(), model.backbone.state_dict()
+    assert all(torch.equal(a[k], b[k]) for k in a)
+    out = capsys.readouterr().out
+    assert f'loaded from {path}; left as they were: bbox_head.' in out
+    with pytest.raises(UserError, match='does not fit this model'):
+        create_model('yolov1_tiny', pretrained=str(path))
