@@ -495,7 +495,7 @@ def test_base_config_loads_batches(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     bases = Path(__file__).parents[2] / 'configs/_base_'
     cfg = Config.fromfile(bases / 'datasets/digits_coco.py')
-    pipelines = Config.fromfile(bases / 'pipelines/digits_160.py')
+    pipelines = Config.fromfile(bases / 'pipelines/digits_192.py')
     init_default_scope('mmdet')
     for name, num in (('train_dataloader', 3), ('val_dataloader', 2)):
         cfg[name].dataset.pipeline = pipelines[

@@ -15,7 +15,7 @@ from projects.core.factory import config_root
 @pytest.fixture(scope='module')
 def eight_images(tmp_path_factory):
     pipeline = Config.fromfile(
-        config_root() / '_base_/pipelines/digits_160.py').test_pipeline
+        config_root() / '_base_/pipelines/digits_192.py').test_pipeline
     root = str(tmp_path_factory.mktemp('digits') / 'digits-coco')
     with DefaultScope.overwrite_default_scope('mmdet'):
         dataset = DigitsCocoDataset(
