@@ -42,7 +42,7 @@ def run(checkout, *command):
 def test_the_guide_has_the_files_it_names():
     assert [name.rpartition('/')[2] for name, _ in FILES] == [
         'stairnet.py', '__init__.py', 'stairnet_yolov1.py',
-        'stairnet-yolov1_1xb16-12e_digits-coco.py', 'test_stairnet.py']
+        'stairnet-yolov1_1xb16-15e_digits-coco.py', 'test_stairnet.py']
 
 
 def test_its_tests_pass(checkout):
@@ -52,7 +52,7 @@ def test_its_tests_pass(checkout):
 
 def test_its_config_trains(checkout):
     out = run(checkout, 'tools/train.py',
-              'configs/stairnet/stairnet-yolov1_1xb16-12e_digits-coco.py',
+              'configs/stairnet/stairnet-yolov1_1xb16-15e_digits-coco.py',
               '--cfg-options', 'train_cfg.max_epochs=1',
               'train_cfg.val_interval=1', 'train_dataloader.batch_size=4',
               'train_dataloader.num_workers=0', 'val_dataloader.num_workers=0')

@@ -11,7 +11,7 @@ import pytest
 from projects.core.datasets.digits_coco import make_digits_coco
 
 ROOT = Path(__file__).parents[1]
-CONFIG = 'yolov1/yolov1-mini_1xb16-12e_digits-coco.py'
+CONFIG = 'yolov1/yolov1-mini_1xb16-15e_digits-coco.py'
 
 
 @pytest.fixture(scope='module')

@@ -1,6 +1,6 @@
 """Train a model as a config says.
 
-    python tools/train.py configs/yolov1/yolov1-mini_1xb16-12e_digits-coco.py
+    python tools/train.py configs/yolov1/yolov1-mini_1xb16-15e_digits-coco.py
 """
 import argparse
 

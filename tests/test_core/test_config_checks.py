@@ -109,7 +109,7 @@ def test_missing_config_has_close_names(error_of, fresh):
     error = error_of(train, 'configs/yolov1/yolov1-mni_1xb16_digits-coco.py')
     first, *close = error.splitlines()
     assert first.startswith('no config configs/yolov1/yolov1-mni')
-    assert 'yolov1/yolov1-mini_1xb16-12e_digits-coco.py' in close[0]
+    assert 'yolov1/yolov1-mini_1xb16-15e_digits-coco.py' in close[0]
 
 
 @pytest.mark.parametrize(('text', 'message'), [

@@ -22,7 +22,7 @@ from projects.core.engine.subject import Subject, SubjectSettings
 from projects.core.errors import UserError
 
 TOOL = Path(__file__).parents[2] / 'tools/analysis_tools/benchmark.py'
-MINI_RUN = 'yolov1-mini_1xb16-12e_digits-coco'
+MINI_RUN = 'yolov1-mini_1xb16-15e_digits-coco'
 CPU = torch.device('cpu')
 MB = 4 * 10**6  # bytes of a million float32
 RETINANET = '''
@@ -334,8 +334,8 @@ def test_input_size_and_memory_format_of_a_run_config():
 # ------------------------------------------------------------------ refusals
 @pytest.mark.parametrize(('arguments', 'message'), [
     (dict(configs=['yolov1_tny']), r"'yolov1_tny'; did you mean 'yolov1_tiny"),
-    (dict(configs=['configs/yolov1/yolov1-mini_1xb16-12e_digits.py']),
-     r'did you mean\n +\S*yolov1-mini_1xb16-12e_digits-coco\.py'),
+    (dict(configs=['configs/yolov1/yolov1-mini_1xb16-15e_digits.py']),
+     r'did you mean\n +\S*yolov1-mini_1xb16-15e_digits-coco\.py'),
     (dict(configs=['a', 'b', 'c']), r'3 configs; give one, or two'),
     (dict(iters=0), r'--iters 0: must be 1 or more'),
     (dict(compile=True, warmup=0), r'--warmup 0: must be 1 or more'),

@@ -1,5 +1,5 @@
 """AdamW with warm-up and cosine decay, short enough for a CPU."""
-max_epochs = 12
+max_epochs = 15
 train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=3)
 val_cfg = dict()
 test_cfg = dict()

@@ -2,7 +2,7 @@
 _base_ = ['../_base_/models/yolov1_mini.py',
           '../_base_/datasets/digits_coco.py',
           '../_base_/pipelines/digits_192.py',
-          '../_base_/schedules/adamw_cosine_12e.py',
+          '../_base_/schedules/adamw_cosine_15e.py',
           '../_base_/default_runtime.py']
 model = dict(bbox_head=dict(num_classes=10))
 train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
