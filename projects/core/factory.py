@@ -5,6 +5,8 @@ it. Nothing here imports torch until a model is built.
 """
 import difflib
 import fnmatch
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from projects.core.errors import UserError
@@ -58,7 +60,8 @@ def create_model(name: str,
         _set_num_classes(cfg.model, num_classes)
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         model = MODELS.build(cfg.model)
-    init_weights(model)
+    with hushed():
+        model.init_weights()
     if pretrained is not None:
         print_log(load_weights(
             model, read_checkpoint(pretrained)['state_dict'], pretrained,
@@ -66,14 +69,15 @@ def create_model(name: str,
     return model
 
 
-def init_weights(model) -> None:
-    """``model.init_weights()`` without a paragraph of log for each weight."""
+@contextmanager
+def hushed() -> Iterator[None]:
+    """Without the paragraph that mmengine logs for each weight it handles."""
     from mmengine.logging import MMLogger
     logger = MMLogger.get_current_instance()
     level = logger.level
     logger.setLevel('WARNING')
     try:
-        model.init_weights()
+        yield
     finally:
         logger.setLevel(level)
 

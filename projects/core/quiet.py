@@ -1,5 +1,6 @@
 """Silence for messages of the libraries that a user can do nothing about."""
 import builtins
+import warnings
 
 # First words of what mmengine's print_log prints without a logger, and of what
 # pycocotools prints for each file that it reads.
@@ -19,13 +20,17 @@ KNOWN_MESSAGES = (
 
 
 def quiet_libraries() -> None:
-    """Drop :data:`KNOWN_MESSAGES` and no others; to call before the imports.
+    """Drop :data:`KNOWN_MESSAGES` and one warning; to call before the imports.
 
-    They are printed by ``print``, so no logging filter sees them: this changes
-    ``print`` for the module of mmengine's ``print_log`` and for pycocotools'.
-    It imports mmengine, and so torch; a tool calls it after its arguments are
-    parsed. A second call changes nothing.
+    The messages are printed by ``print``, so no logging filter sees them: this
+    changes ``print`` for the module of mmengine's ``print_log`` and for
+    pycocotools'. It imports mmengine, and so torch; a tool calls it after its
+    arguments are parsed. A second call changes nothing.
     """
+    # mmdet/evaluation/metrics/faster_coco_metric.py, on import: our own metric
+    # takes pycocotools then
+    warnings.filterwarnings('ignore', 'faster_coco_eval is not installed',
+                            UserWarning)
     from mmengine.logging import logger
     from pycocotools import coco
 

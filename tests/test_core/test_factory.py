@@ -31,8 +31,8 @@ def test_created_model_detects_its_number_of_classes():
     # variance 2 / fan-in, here of 3 * 3 * 96 inputs
     assert weight.std().item() == pytest.approx((2 / 864)**0.5, rel=0.02)
     cls_scores, _, _ = model.bbox_head(
-        model.extract_feat(torch.rand(2, 3, 160, 160)))
-    assert cls_scores.shape == (2, 100, 3)
+        model.extract_feat(torch.rand(2, 3, 192, 192)))
+    assert cls_scores.shape == (2, 144, 3)
 
 
 def test_pretrained_file_fills_the_backbone(tmp_path, fresh, capsys):

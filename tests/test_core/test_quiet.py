@@ -100,3 +100,13 @@ load_checkpoint(torch.nn.Linear(2, 2), {checkpoint!r})
 ''')
     assert out == LOADING.format(checkpoint)
     assert err == ''
+
+
+def test_a_missing_extra_is_no_warning():
+    hidden = "import sys; sys.modules['faster_coco_eval'] = None; "
+    imports = 'import projects, mmdet.evaluation'
+    _, err = run(hidden + imports)
+    assert 'faster_coco_eval is not installed' in err
+    quiet = ('import projects; from projects.core.quiet import '
+             'quiet_libraries; quiet_libraries(); ')
+    assert run(hidden + quiet + imports) == ('', '')

@@ -35,12 +35,25 @@ def test_num_params(name, num_params):
     assert sum(p.numel() for p in model.parameters()) == num_params
 
 
-def _build_on_meta(name):
+def _build_on_meta(name, num_classes=None):
     """A variant without memory for its weights."""
     cfg = Config.fromfile(config_root() / f'_base_/models/{name}.py')
+    if num_classes is not None:
+        cfg.model.bbox_head.num_classes = num_classes
     with DefaultScope.overwrite_default_scope(cfg.default_scope), \
             torch.device('meta'):
         return MODELS.build(cfg.model)
+
+
+@pytest.mark.parametrize(('name', 'num_classes', 'num_params'), [
+    # the last layer has 49 * 60 outputs more, of 4,096 weights and a bias
+    ('yolov1', 80, 271_703_550 + 49 * 60 * 4097),
+    ('yolov1_mini', 10, 651_745 - 10 * 193)])
+def test_num_params_of_other_classes(name, num_classes, num_params):
+    # as in the results table of the README
+    assert num_params in (283_748_730, 649_815)
+    model = _build_on_meta(name, num_classes)
+    assert sum(p.numel() for p in model.parameters()) == num_params
 
 
 def test_tiny_counts_from_its_layers():

@@ -295,7 +295,7 @@ def test_data_is_drawn_from_the_config_where_it_is_there(tmp_path):
                      max_size=30)
     subject = make_subject(benchmarking.find_config_or_model(MINI_RUN),
                            batch_size=3, cfg_options=[option])
-    assert next(subject.data)['inputs'][0].shape == (3, 160, 160)
+    assert next(subject.data)['inputs'][0].shape == (3, 192, 192)
     # more than the set holds, and always whole batches
     assert [len(next(subject.data)['inputs']) for _ in range(3)] == [3] * 3
     watch = Stopwatch(CPU)
@@ -326,7 +326,7 @@ def test_input_size_and_memory_format_of_a_run_config():
     result = benchmark([MINI_RUN], batch_size=1, iters=1, warmup=0,
                        device='cpu')
     entry, = result['configs']
-    assert entry['input_size'] == [160, 160]
+    assert entry['input_size'] == [192, 192]
     assert entry['channels_last'] is True  # by its hook
     assert entry['optimizer'] == 'AdamW'
 

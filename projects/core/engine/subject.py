@@ -16,7 +16,7 @@ from projects.core.engine.config import explained, load_config
 from projects.core.engine.meters import NMSCounts, nms_as_part
 from projects.core.engine.runner import Runner
 from projects.core.errors import UserError
-from projects.core.factory import init_weights
+from projects.core.factory import hushed
 from projects.registry import MODELS
 
 # parts of a step by the names that the meters know, and their labels
@@ -160,7 +160,7 @@ class Subject:
         torch.manual_seed(SEED)
         with self._building():
             self.model = MODELS.build(cfg.model)
-            init_weights(self.model)
+            self.model.init_weights()
         self.parts = parts_of(self.model)
         if self.parts is None:
             raise UserError(
@@ -172,8 +172,9 @@ class Subject:
     @contextmanager
     def _building(self) -> Iterator[None]:
         """The config's scope, and its mistakes explained."""
-        with explained(self.cfg), DefaultScope.overwrite_default_scope(
-                self.cfg.get('default_scope')):
+        with hushed(), explained(
+                self.cfg), DefaultScope.overwrite_default_scope(
+                    self.cfg.get('default_scope')):
             yield
 
     def prepare(self) -> None:

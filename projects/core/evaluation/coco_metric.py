@@ -138,7 +138,6 @@ class CocoMetric(_CocoMetric):
             path = f'{self.outfile_prefix}.bbox.json'
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             dump(detections, path)
-            self._log(f'{len(detections)} detections written to {path}')
         if self.format_only:
             return {}
         for reason, count in left_out.items():

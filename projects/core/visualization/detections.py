@@ -9,6 +9,7 @@ import cv2
 import matplotlib
 import numpy as np
 import torch
+from PIL import Image, ImageDraw, ImageFont
 from torchvision.utils import draw_bounding_boxes, make_grid
 
 FONT = f'{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans-Bold.ttf'
@@ -28,9 +29,9 @@ def draw_detections(image: np.ndarray,
                     score_thr: float = 0.3) -> np.ndarray:
     """The image with the boxes of score at least ``score_thr``.
 
-    Each bears 'class score' in its class's colour; ground truth is a thin
-    white box. An image with a side under ``MIN_SIDE`` comes back enlarged by
-    a whole factor.
+    Each bears 'class score' on its class's colour, above the box where there
+    is room; ground truth is a thin white box. An image with a side under
+    ``MIN_SIDE`` comes back enlarged by a whole factor.
     """
     factor = max(1, round(MIN_SIDE / min(image.shape[:2])))
     image = cv2.resize(image, None, fx=factor, fy=factor,
@@ -44,14 +45,30 @@ def draw_detections(image: np.ndarray,
     keep = scores >= score_thr
     if keep.any():
         colours = [COLOURS[label % len(COLOURS)] for label in labels[keep]]
-        canvas = draw_bounding_boxes(
-            canvas, _drawable(bboxes[keep], factor, image),
-            labels=[f'{classes[label]} {score:.2f}' for label, score in zip(
-                labels[keep], scores[keep], strict=True)],
-            colors=colours, width=2, font=FONT, font_size=14,
-            label_colors='black', label_background_colors=colours,
-            fill_labels=True)
+        boxes = _drawable(bboxes[keep], factor, image)
+        canvas = draw_bounding_boxes(canvas, boxes, colors=colours, width=2)
+        canvas = _label(canvas, boxes, colours, [
+            f'{classes[label]} {score:.2f}'
+            for label, score in zip(labels[keep], scores[keep], strict=True)])
     return np.ascontiguousarray(canvas.permute(1, 2, 0).numpy()[..., ::-1])
+
+
+def _label(canvas: torch.Tensor, boxes: torch.Tensor,
+           colours: list[tuple[int, int, int]],
+           texts: list[str]) -> torch.Tensor:
+    """Texts on their colours: torchvision would put them inside the boxes,
+    where they cover what is small."""
+    picture = Image.fromarray(canvas.permute(1, 2, 0).contiguous().numpy())
+    pen, font = ImageDraw.Draw(picture), ImageFont.truetype(FONT, 14)
+    for (x, y, *_), colour, text in zip(boxes.tolist(), colours, texts,
+                                        strict=True):
+        left, top, right, bottom = font.getbbox(text)
+        width, height = right - left + 4, bottom - top + 4
+        x = max(0, min(x - 1, picture.width - width))
+        y = y - height if y >= height else y
+        pen.rectangle((x, y, x + width - 1, y + height - 1), fill=colour)
+        pen.text((x + 2 - left, y + 2 - top), text, fill='black', font=font)
+    return torch.from_numpy(np.array(picture)).permute(2, 0, 1)
 
 
 def _drawable(bboxes: np.ndarray, factor: int,
