@@ -17,9 +17,10 @@ VERSION = re.search(r"__version__ = '(.+)'",
 # The onedl-* forks are the maintained continuations of mmengine, mmcv, mmdet
 # and mmpretrain, under the same import names.
 DEPENDENCIES = [
-    'torch>=2.6', 'torchvision>=0.21', 'onedl-mmengine>=0.10.12',
+    'torch>=2.7', 'torchvision>=0.22', 'onedl-mmengine>=0.10.12',
     'onedl-mmcv>=2.3.6', 'onedl-mmdetection>=3.5.1',
-    'onedl-mmpretrain>=1.3.6', 'pycocotools>=2.0.8', 'scikit-learn>=1.3'
+    'onedl-mmpretrain>=1.3.6', 'pycocotools>=2.0.8', 'scikit-learn>=1.3',
+    'filelock>=3'
 ]
 SPEED = ['faster-coco-eval>=1.6']
 # setuptools: a test builds the wheel in the environment that is there

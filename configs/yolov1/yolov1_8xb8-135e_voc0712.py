@@ -29,3 +29,7 @@ train_dataloader = dict(
                   for year in (2007, 2012)]))
 val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
 test_dataloader = val_dataloader
+custom_hooks = [
+    *_base_.custom_hooks,
+    dict(type='projects.DetectionPicturesHook'),
+]

@@ -16,12 +16,11 @@ import pytest
 from filelock import FileLock
 from pycocotools.coco import COCO
 
-from projects.core.datasets import digits_coco
+from projects.core.datasets import digits_canvas, digits_coco
+from projects.core.datasets.digits_canvas import generate_canvas, render_ink
 from projects.core.datasets.digits_coco import (
-    generate_canvas,
     make_digits_coco,
     read_settings,
-    render_ink,
     summarize_digits_coco,
 )
 from projects.core.errors import UserError
@@ -199,7 +198,7 @@ def test_category_is_the_label_of_the_source(root):
 @pytest.mark.parametrize('size', [8, 16, 41, 128])
 def test_ink_has_its_size_and_touches_every_side(size):
     rng = np.random.default_rng(0)
-    inks, _ = digits_coco._load_sources()
+    inks, _ = digits_canvas._load_sources()
     for index in range(0, 1797, 60):
         ink = render_ink(inks[index], size, *rng.uniform(
             [-20, -0.3, 0.8], [20, 0.3, 1.3]))
@@ -219,8 +218,8 @@ def test_boxes_are_the_extent_of_the_pixels_that_ink_changed(monkeypatch):
         y, x = np.nonzero((canvas != before).any(2))
         changed_boxes.append([x.min(), y.min(), np.ptp(x) + 1, np.ptp(y) + 1])
 
-    paste_ink = digits_coco._paste_ink
-    monkeypatch.setattr(digits_coco, '_paste_ink', paste_and_look)
+    paste_ink = digits_canvas._paste_ink
+    monkeypatch.setattr(digits_canvas, '_paste_ink', paste_and_look)
     num_boxes = 0
     for index in range(30):
         changed_boxes.clear()

@@ -3,9 +3,9 @@ from pathlib import Path
 
 from mmdet.datasets import CocoDataset
 
+from projects.core.datasets.digits_canvas import SPLITS
 from projects.core.datasets.digits_coco import (
     CLASSES,
-    SPLITS,
     make_digits_coco,
     read_settings,
 )
