@@ -5,7 +5,6 @@ them, so that no config needs ``custom_imports`` for one. A distribution of
 its own joins by an entry point of the group ``mmatlas.plugins``, whose value
 is the module to import.
 """
-import difflib
 import importlib
 import pkgutil
 from importlib.metadata import entry_points
@@ -14,7 +13,7 @@ from mmengine import registry as mmengine_registry
 from mmengine.registry import Registry
 
 import projects
-from projects.core.errors import UserError
+from projects.core.errors import UserError, did_you_mean
 from projects.core.quiet import quiet_libraries
 
 ENTRY_POINT_GROUP = 'mmatlas.plugins'
@@ -101,12 +100,9 @@ class PluginRegistry(Registry):
         raise UnknownTypeError(name, self._not_found(name))
 
     def _not_found(self, name: str) -> str:
-        message = f"there is no '{name}' among the {self.name}s of MMAtlas"
-        close = difflib.get_close_matches(name, self.module_dict, 3, 0.5)
-        if close:
-            message += '; did you mean ' + ' or '.join(
-                f"'{self.scope}.{c}'" for c in close) + '?'
-        return message + plugin_failures()
+        return (f"there is no '{name}' among the {self.name}s of MMAtlas" +
+                did_you_mean(name, self.module_dict, 0.5, f'{self.scope}.') +
+                plugin_failures())
 
 
 MODELS = PluginRegistry('model', mmengine_registry.MODELS)

@@ -3,13 +3,12 @@
 A variant is a file ``configs/_base_/models/<name>.py``; nothing else lists
 it. Nothing here imports torch until a model is built.
 """
-import difflib
 import fnmatch
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from projects.core.errors import UserError
+from projects.core.errors import UserError, did_you_mean
 
 
 def config_root() -> Path:
@@ -44,9 +43,8 @@ def create_model(name: str,
             is of another model.
     """
     if name not in list_models():
-        close = difflib.get_close_matches(name, list_models(), 3, 0.5)
         raise UserError(f"no model '{name}'" + (
-            f"; did you mean '{' or '.join(close)}'?" if close else
+            did_you_mean(name, list_models(), 0.5) or
             f'; there are {", ".join(list_models())}'))
 
     from mmengine.config import Config

@@ -3,6 +3,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,10 @@ class FailingHook(Hook):
 
 
 def run(script, *args, **env):
-    env = {k: v for k, v in {**os.environ, **env}.items()
+    # the scripts call the `python` of an environment that is active
+    path = os.pathsep.join([str(Path(sys.executable).parent),
+                            os.environ['PATH']])
+    env = {k: v for k, v in {**os.environ, 'PATH': path, **env}.items()
            if k not in ('PORT', 'RANK')}
     return subprocess.run(
         ['bash', str(TOOLS / script), *map(str, args)], env=env, text=True,

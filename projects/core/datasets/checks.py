@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from projects.core.errors import UserError
+from projects.core.errors import UserError, listed
 from projects.registry import DATASETS
 
 SPLITS = ('train', 'val', 'test')
@@ -158,7 +158,7 @@ def _check_num_classes(cfg, classes: list[str], split: str) -> None:
         raise UserError(
             f'model.bbox_head.num_classes is {num_classes}, but the data of '
             f'{split}_dataloader have {len(classes)} classes '
-            f'({_listed(classes)}): set num_classes={len(classes)}, or '
+            f'({listed(classes)}): set num_classes={len(classes)}, or '
             'metainfo=dict(classes=...) of the dataset')
 
 
@@ -209,11 +209,11 @@ def _check_coco(dataset: dict, paths: dict[str, str], classes: list[str],
         twice = _twice(values)
         if twice:
             raise UserError(f'{path}: two categories share one of the {what} '
-                            f'{_listed(twice)}; make them unique')
+                            f'{listed(twice)}; make them unique')
     twice = _twice(ann['id'] for ann in annotations)
     if twice:
         raise UserError(f'{path}: {len(twice)} annotation ids are used more '
-                        f'than once ({_listed(twice)}), which mmdet refuses; '
+                        f'than once ({listed(twice)}), which mmdet refuses; '
                         'number the annotations 1, 2, ...')
 
     notices = []
@@ -275,18 +275,18 @@ def _load_coco(path: str, dataset: dict, split: str) -> dict:
     missing = sorted(
         key for key in keys if not isinstance(found.get(key), list))
     if missing:
-        content = (f'its keys are {_listed(found)}' if found else
+        content = (f'its keys are {listed(found)}' if found else
                    f'it holds a {type(data).__name__}')
         raise UserError(
             f'{path} is not an annotation file in COCO format: '
-            f'{_listed(missing)} missing, {content}. It must hold lists of '
+            f'{listed(missing)} missing, {content}. It must hold lists of '
             'images, annotations and categories')
     for key, required in (('images', IMAGE_KEYS),
                           ('annotations', ANNOTATION_KEYS),
                           ('categories', {'id', 'name'})):
         for index, item in enumerate(data.get(key, [])):
             if not required <= item.keys():
-                fields = _listed(sorted(required - item.keys()))
+                fields = listed(sorted(required - item.keys()))
                 raise UserError(
                     f'{path}: {key}[{index}] (id {item.get("id")}) has no '
                     f'{fields}, which mmdet needs'
@@ -313,13 +313,13 @@ def _check_classes(path: str, dataset: dict, classes: list[str],
                 if 'CLASSES' in metainfo else '')
         raise UserError(
             f'{matched} of {total} annotations of {path} match the classes of '
-            f'the config: the file has {_listed(names)}, the config has '
-            f'{_listed(classes)}. Set metainfo=dict(classes=...) of the '
+            f'the config: the file has {listed(names)}, the config has '
+            f'{listed(classes)}. Set metainfo=dict(classes=...) of the '
             f"dataset{hint} to the file's categories, and num_classes of the "
             'head to their number')
     notices = []
     if matched < total:
-        left_out = _listed(f'{name} ({count})'
+        left_out = listed(f'{name} ({count})'
                            for name, count in counts.most_common()
                            if name not in known)
         notices.append(f'{path}: {matched} of {total} annotations match the '
@@ -328,7 +328,7 @@ def _check_classes(path: str, dataset: dict, classes: list[str],
     if absent:
         notices.append(f'{path}: {len(absent)} of the {len(classes)} classes '
                        'of the config are no category of the file: '
-                       + _listed(absent))
+                       + listed(absent))
     if known != classes[:len(known)]:
         i = next(i for i, name in enumerate(known) if name != classes[i])
         notices.append(
@@ -391,7 +391,7 @@ def _check_boxes(path: str, annotations: list[dict],
         (~finite, 'hold values that are not finite',
          'mend the file, they spoil losses and mAP')):
         if mask.any():
-            some = _listed((ids[i] for i in np.flatnonzero(mask)[:4]), 3)
+            some = listed((ids[i] for i in np.flatnonzero(mask)[:4]), 3)
             notices.append(f'{path}: {mask.sum()} of {len(ids)} boxes {flaw} '
                            f'(annotations {some}): {consequence}')
     return notices
@@ -481,11 +481,11 @@ def _what_is_there(folder: str, wanted: str) -> str:
         while not osp.isdir(parent):
             parent = osp.dirname(parent)
         return (f'there is no folder {folder}; {parent} holds '
-                f'{_listed(_visible(parent))}')
+                f'{listed(_visible(parent))}')
     names = _visible(folder)
     stem = osp.splitext(wanted)[0].casefold()
     close = [n for n in names if osp.splitext(n)[0].casefold() == stem]
-    return f'{folder} holds {_listed(close or names)}'
+    return f'{folder} holds {listed(close or names)}'
 
 
 def _visible(folder: str) -> list[str]:
@@ -494,9 +494,3 @@ def _visible(folder: str) -> list[str]:
 
 def _twice(values: Iterable) -> list:
     return [value for value, count in Counter(values).items() if count > 1]
-
-
-def _listed(values: Iterable, limit: int = 5) -> str:
-    values = list(values)
-    text = ', '.join(map(str, values[:limit]))
-    return (text + ', ...' if len(values) > limit else text) or 'nothing'

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from mmengine.logging import MMLogger
 
-from projects.core.engine.config import did_you_mean
+from projects.core.engine.config import run_configs
 from projects.core.engine.meters import MemoryMeter, Stopwatch
 from projects.core.engine.subject import PARTS, Subject, SubjectSettings
-from projects.core.errors import UserError
+from projects.core.errors import UserError, did_you_mean
 from projects.core.factory import config_root, list_models
 from projects.core.quiet import quiet_libraries
 
@@ -135,8 +135,7 @@ def find_config_or_model(name: str) -> str:
         return name  # the reader looks it up
     if name in list_models():
         return str(config_root() / '_base_/models' / f'{name}.py')
-    runs = {p.stem: p for p in config_root().rglob('*.py')
-            if '_base_' not in p.parts}
+    runs = {p.stem: p for p in run_configs()}
     if name in runs:
         return str(runs[name])
     raise UserError(f"no config or model '{name}'" + (

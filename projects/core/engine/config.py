@@ -1,6 +1,5 @@
 """Reading a config, and finding the user's mistakes in it."""
 import ast
-import difflib
 import inspect
 import re
 import traceback
@@ -13,7 +12,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.registry import Registry, root
 from mmengine.runner import Runner
 
-from projects.core.errors import UserError
+from projects.core.errors import UserError, close_names, did_you_mean
 from projects.core.factory import config_root
 from projects.registry import UnknownTypeError, plugin_failures
 
@@ -25,16 +24,10 @@ RUNNER_KEYS = frozenset(inspect.signature(Runner.__init__).parameters) | {
 }
 
 
-def close_names(name: str, names, cutoff: float = 0.6) -> list[str]:
-    """At most three of ``names`` like ``name``, the closest first."""
-    return difflib.get_close_matches(name, sorted(names), 3, cutoff)
-
-
-def did_you_mean(name: str, names, cutoff: float = 0.6) -> str:
-    """"; did you mean ...?", or nothing where no name is close."""
-    close = close_names(name, names, cutoff)
-    return '; did you mean ' + ' or '.join(
-        f"'{c}'" for c in close) + '?' if close else ''
+def run_configs() -> list[Path]:
+    """The configs that can be run, those of the checkout or of the wheel."""
+    return [path for path in config_root().rglob('*.py')
+            if '_base_' not in path.parts]
 
 
 def find_config(path: str) -> Path:
@@ -48,10 +41,7 @@ def find_config(path: str) -> Path:
     for candidate in candidates:
         if candidate.is_file():
             return candidate
-    known = {
-        p.name: p for p in config_root().rglob('*.py')
-        if '_base_' not in p.parts
-    }
+    known = {p.name: p for p in run_configs()}
     close = close_names(Path(path).name, known, 0.5)
     here = Path.cwd()
     shown = [
@@ -140,6 +130,15 @@ def _check_option(cfg: Config, key: str) -> None:
                      ' in the config') + did_you_mean(name, known))
             return
         node = node[name]
+
+
+def test_pipeline_of(cfg: Config) -> list[dict]:
+    """Steps of the test data's pipeline, none where there is no such data."""
+    dataset = (cfg.get('test_dataloader') or {}).get('dataset')
+    while dataset and 'pipeline' not in dataset:  # a wrapper
+        dataset = dataset.get('dataset') or (dataset.get('datasets')
+                                             or [None])[0]
+    return (dataset or {}).get('pipeline', [])
 
 
 def key_paths(cfg, key: str, value=None, prefix: str = '') -> list[str]:

@@ -3,13 +3,12 @@ import os
 import os.path as osp
 import shutil
 import tempfile
-from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 
 from projects.core.engine.config import explained, load_config
-from projects.core.engine.training import check_launcher, make_folder
+from projects.core.engine.training import make_folder, set_up
 from projects.core.errors import UserError
 from projects.core.quiet import quiet_libraries
 from projects.registry import RUNNERS
@@ -43,7 +42,6 @@ def evaluate(config: str,
     quiet_libraries()  # before the import below, which brings mmdet
     from projects.core.datasets.checks import check_detection_data
     cfg = load_config(config, cfg_options)
-    check_launcher(launcher)
     if not osp.isfile(checkpoint):
         raise UserError(f'there is no checkpoint {checkpoint}')
     if out is not None and not out.endswith('.json'):
@@ -51,11 +49,8 @@ def evaluate(config: str,
                         'a file that ends in .json')
     with explained(cfg):
         _test_only(cfg)
-        cfg.launcher = launcher
-        cfg.work_dir = work_dir or cfg.get(
-            'work_dir') or osp.join('work_dirs', Path(config).stem)
+        set_up(cfg, config, work_dir, launcher)
         cfg.load_from, cfg.resume = checkpoint, False
-        cfg.setdefault('runner_type', 'projects.Runner')
         if show_dir is not None:
             cfg.custom_hooks = [
                 *cfg.get('custom_hooks', []),

@@ -12,7 +12,7 @@ from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 from torch import nn
 
-from projects.core.engine.config import explained
+from projects.core.engine.config import explained, test_pipeline_of
 from projects.core.engine.training import make_folder
 from projects.core.errors import UserError
 from projects.core.quiet import quiet_libraries
@@ -141,13 +141,10 @@ def load_detector(checkpoint: str,
 
 def _test_pipeline(cfg: Config) -> list[dict]:
     """The config's test pipeline on image files without annotations."""
-    dataset = cfg.test_dataloader.dataset
-    while 'pipeline' not in dataset:  # a wrapper
-        dataset = dataset.get('dataset') or dataset.datasets[0]
     return [  # our loader names a file that it cannot read
         {**step, 'type': 'projects.LoadImageFromFile'}
         if step.type.rpartition('.')[2] == 'LoadImageFromFile' else step
-        for step in dataset.pipeline if 'LoadAnnotations' not in step.type
+        for step in test_pipeline_of(cfg) if 'LoadAnnotations' not in step.type
     ]
 
 

@@ -69,8 +69,8 @@ class Runner(MMEngineRunner):
     @staticmethod
     def build_dataloader(dataloader, seed=None, diff_rank_seed=False):
         if isinstance(dataloader, dict):
-            dataloader = copy.deepcopy(dataloader)
-            # MMEngine's seeds workers alike in each epoch
+            dataloader = copy.copy(dataloader)  # MMEngine copies it deeply
+            # its own function seeds workers alike in each epoch
             dataloader.setdefault('worker_init_fn',
                                   dict(type='projects.seed_worker'))
         return MMEngineRunner.build_dataloader(dataloader, seed,

@@ -12,7 +12,11 @@ from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
-from projects.core.engine.config import explained, load_config
+from projects.core.engine.config import (
+    explained,
+    load_config,
+    test_pipeline_of,
+)
 from projects.core.engine.meters import NMSCounts, nms_as_part
 from projects.core.engine.runner import Runner
 from projects.core.errors import UserError
@@ -303,11 +307,8 @@ class Subject:
 def input_size_of(cfg: Config) -> tuple[int, int] | None:
     """Height and width that the test pipeline makes, None where it is not
     stated."""
-    dataset, size = (cfg.get('test_dataloader') or {}).get('dataset'), None
-    while dataset and 'pipeline' not in dataset:  # a wrapper
-        dataset = dataset.get('dataset') or (dataset.get('datasets')
-                                             or [None])[0]
-    for step in (dataset or {}).get('pipeline', []):
+    size = None
+    for step in test_pipeline_of(cfg):
         key = 'crop_size' if step.type.endswith('CenterCrop') else 'scale'
         size = step.get(key, size)
     if size is None:

@@ -54,11 +54,8 @@ def train(config: str,
     quiet_libraries()  # before the import below, which brings mmdet
     from projects.core.datasets.checks import check_detection_data
     cfg = load_config(config, cfg_options)
-    check_launcher(launcher)
     with explained(cfg):
-        cfg.launcher = launcher
-        cfg.work_dir = work_dir or cfg.get(
-            'work_dir') or osp.join('work_dirs', Path(config).stem)
+        set_up(cfg, config, work_dir, launcher)
         cfg.randomness = dict(cfg.get('randomness', {}))
         cfg.randomness['seed'] = _first(
             _set_up_resume(cfg, resume, seed), seed,
@@ -73,7 +70,6 @@ def train(config: str,
                                 'leave it out')
             cfg.optim_wrapper.type = 'AmpOptimWrapper'
             cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
-        cfg.setdefault('runner_type', 'projects.Runner')
         notices = check_detection_data(cfg)
         make_folder(cfg.work_dir)
 
@@ -91,7 +87,22 @@ def _first(*values):
     return next((v for v in values if v is not None), None)
 
 
-def check_launcher(launcher: str) -> None:
+def set_up(cfg: Config, config: str, work_dir: str | None,
+           launcher: str) -> None:
+    """Set what a training and a test have in common: launcher, work dir and
+    runner.
+
+    Raises:
+        UserError: If the launcher did not launch this process.
+    """
+    _check_launcher(launcher)
+    cfg.launcher = launcher
+    cfg.work_dir = work_dir or cfg.get('work_dir') or osp.join(
+        'work_dirs', Path(config).stem)
+    cfg.setdefault('runner_type', 'projects.Runner')
+
+
+def _check_launcher(launcher: str) -> None:
     """Refuse a launcher that did not launch this process."""
     needed = dict(pytorch='RANK', slurm='SLURM_PROCID',
                   mpi='OMPI_COMM_WORLD_LOCAL_RANK').get(launcher)

@@ -10,7 +10,6 @@ import io
 import logging
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,7 @@ from mmengine.logging import print_log
 from pycocotools import mask as mask_utils
 from terminaltables import AsciiTable
 
-from projects.core.errors import UserError
+from projects.core.errors import UserError, listed
 from projects.registry import METRICS
 
 try:
@@ -286,14 +285,14 @@ class CocoMetric(_CocoMetric):
         gts = self._gt_annotations()
         if not self.cat_ids:
             names = [c['name'] for c in self._coco_api.dataset['categories']]
-            return (f'no class of the dataset ({_listed(classes)}) is a '
-                    f'category of {self._source} ({_listed(names)}); set '
+            return (f'no class of the dataset ({listed(classes)}) is a '
+                    f'category of {self._source} ({listed(names)}); set '
                     "metainfo=dict(classes=...) of the dataset to the file's")
         if not gts:
             num_anns = len(self._coco_api.dataset['annotations'])
             return (f'no ground truth: {self._source} holds {num_anns} '
                     f'annotations, none of them of the {len(classes)} classes '
-                    f'({_listed(classes)}) and not a crowd')
+                    f'({listed(classes)}) and not a crowd')
         if not detections and left_out:
             return 'all detections were left out, ' + '; '.join(left_out)
         if not detections:
@@ -312,7 +311,7 @@ class CocoMetric(_CocoMetric):
             return (f'boxes are found (AP50 regardless of class: {ap50:.3f}), '
                     'but with other labels than theirs: compare the order of '
                     'the classes in training with that of the categories in '
-                    f'{self._source} ({_listed(names)})')
+                    f'{self._source} ({listed(names)})')
         return ('detections meet ground truths in box and class, yet '
                 'pycocotools does not count them: over 100 detections of the '
                 'image score higher, or the annotation has the id 0, which it '
@@ -362,9 +361,3 @@ class CocoMetric(_CocoMetric):
                     'scale_factor to the image file')
         return (f'{reach}the scale is right, the places are not; the model '
                 'is untrained, or image and boxes are transformed differently')
-
-
-def _listed(names: Iterable, limit: int = 5) -> str:
-    names = list(names)
-    more = ', ...' if len(names) > limit else ''
-    return ', '.join(map(str, names[:limit])) + more
