@@ -6,13 +6,13 @@ network input unless said otherwise. Labels are in [0, C).
 """
 import torch
 import torch.nn.functional as F
-import torchvision
 from mmdet.models.utils import unpack_gt_instances
 from mmengine.config import ConfigDict
 from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from projects.core import detection
 from projects.registry import MODELS
 from projects.yolov1.targets import assign_to_cells, decode_boxes, paired_iou
 
@@ -205,36 +205,9 @@ class YOLOv1Head(BaseModule):
         valid = scores > cfg.score_thr
         boxes, scores = boxes[valid], scores[valid]
         labels, image_ids = labels[valid], image_ids[valid]
-        # one call for the batch: a shift apart for each image and class. The
-        # shifts pass what float32 can hold to a hundredth of a pixel.
-        side = max(batch_img_metas[0]['batch_input_shape']) + 1
-        groups = image_ids * self.num_classes + labels
-        keep = torchvision.ops.nms(
-            boxes.double() + (groups * side)[:, None], scores.double(),
-            cfg.nms_iou_thr)  # scores fall along it
-        boxes, scores = boxes[keep], scores[keep]
-        labels, image_ids = labels[keep], image_ids[keep]
-
-        # back to one run per image, at most max_per_img of each
-        image_ids, order = image_ids.sort(stable=True)
-        counts = torch.bincount(image_ids, minlength=num_images)
-        ranks = torch.arange(len(order), device=order.device) - (
-            counts.cumsum(0) - counts)[image_ids]
-        order = order[ranks < cfg.max_per_img]
-        image_ids = image_ids[ranks < cfg.max_per_img]
-        boxes, scores, labels = boxes[order], scores[order], labels[order]
-        if rescale:
-            factors = boxes.new_tensor(
-                [meta['scale_factor'] for meta in batch_img_metas])
-            boxes = boxes / factors.repeat(1, 2)[image_ids]
-            shapes = boxes.new_tensor(
-                [meta['ori_shape'][1::-1] for meta in batch_img_metas])
-            boxes = boxes.minimum(shapes.repeat(1, 2)[image_ids])
-
-        counts = counts.clamp(max=cfg.max_per_img).tolist()
-        return [
-            InstanceData(bboxes=b, scores=s, labels=c)
-            for b, s, c in zip(
-                boxes.split(counts), scores.split(counts),
-                labels.split(counts), strict=True)
-        ]
+        stays = detection.suppress(
+            boxes, scores, image_ids * self.num_classes + labels,
+            cfg.nms_iou_thr)
+        return detection.to_instances(
+            boxes[stays], scores[stays], labels[stays], image_ids[stays],
+            batch_img_metas, cfg.max_per_img, rescale)

@@ -109,3 +109,11 @@ def test_what_is_no_checkpoint(tmp_path, content):
 def test_missing_file():
     with pytest.raises(UserError, match=r'^there is no checkpoint no\.pth$'):
         read_checkpoint('no.pth')
+
+
+def test_surplus_weights_of_a_backbone_are_refused_for_any_head():
+    model = nn.Module()
+    model.backbone, model.head = nn.Linear(2, 2), nn.Linear(2, 3)
+    state = {**model.state_dict(), 'backbone.extra': torch.zeros(4)}
+    with pytest.raises(UserError, match=r'missing \| backbone\.extra \(4,\)'):
+        load_weights(model, state, 'x.pth', allow_new_head=True)

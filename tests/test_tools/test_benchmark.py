@@ -10,6 +10,7 @@ import pytest
 import torch
 import torchvision
 
+from projects.core import detection
 from projects.core.datasets.digits_coco import make_digits_coco
 from projects.core.engine import benchmark, benchmarking
 from projects.core.engine.meters import (
@@ -132,6 +133,8 @@ def test_each_suppression_is_counted_once_and_nothing_stays_replaced():
         # its kernel calls torchvision's where mmcv is not compiled
         batched_nms(boxes, scores, labels, dict(type='nms', iou_threshold=.5))
         assert (counts.calls, counts.boxes) == (3, 8)
+        detection.suppress(boxes, scores, labels, 0.5)
+        assert (counts.calls, counts.boxes) == (4, 11)
     assert keep.tolist() == [0, 2]
     assert watch.seconds['nms'] > 0
     assert before == (torchvision.ops.nms, torchvision.ops.boxes.nms,

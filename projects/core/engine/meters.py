@@ -145,7 +145,8 @@ class NMSCounts:
 def nms_as_part(meter, name: str) -> Iterator[NMSCounts]:
     """Make a part of each non-maximum suppression in the block.
 
-    Seen are torchvision's ``nms`` (looked up as ``torchvision.ops.nms`` or by
+    Seen are ``suppress`` of :mod:`projects.core.detection`, torchvision's
+    ``nms`` (looked up as ``torchvision.ops.nms`` or by
     ``torchvision.ops.batched_nms``) and the kernels of ``mmcv.ops.nms``. What
     prepares a call, such as shifting the classes apart, is not part of it.
     """
@@ -166,8 +167,9 @@ def nms_as_part(meter, name: str) -> Iterator[NMSCounts]:
                 depth -= 1
         return call
 
-    targets = [(importlib.import_module('torchvision.ops'), 'nms'),
-               (importlib.import_module('torchvision.ops.boxes'), 'nms')]
+    targets = [(importlib.import_module(module), key) for module, key in (
+        ('projects.core.detection', 'suppress'), ('torchvision.ops', 'nms'),
+        ('torchvision.ops.boxes', 'nms'))]
     if 'mmcv.ops.nms' in sys.modules:  # a function shadows it in mmcv.ops
         kernels = sys.modules['mmcv.ops.nms'].ext_module
         targets += [(kernels, 'nms'), (kernels, 'softnms')]

@@ -1,4 +1,9 @@
 """Reading checkpoints, and loading weights without leaving any in silence."""
-from projects.core.weights.loading import load_weights, read_checkpoint
+from projects.core.weights.loading import (
+    Translation,
+    load_weights,
+    read_checkpoint,
+    register_layout,
+)
 
-__all__ = ['load_weights', 'read_checkpoint']
+__all__ = ['Translation', 'load_weights', 'read_checkpoint', 'register_layout']

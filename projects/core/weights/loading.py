@@ -2,6 +2,7 @@
 import os.path as osp
 import pickle
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -62,6 +63,33 @@ def read_checkpoint(path: str, map_location='cpu') -> dict:
     return checkpoint
 
 
+@dataclass
+class Translation:
+    """A file's weights in a model's own names.
+
+    ``notes`` say of each weight what was done to it: 'old -> new', with how
+    it was cut or turned, 'name: left out', ... ``kept`` are names of the
+    model that the file has no numbers for and that may stay as they are.
+    """
+    state_dict: dict[str, Tensor]
+    notes: list[str]
+    kept: list[str] = field(default_factory=list)
+
+
+Layout = Callable[[nn.Module, Mapping[str, Tensor]], Translation | None]
+_layouts: list[Layout] = []
+
+
+def register_layout(layout: Layout) -> Layout:
+    """Let :func:`load_weights` read files that name weights in another way.
+
+    ``layout(model, state_dict)`` returns None where the file or the model is
+    not of its kind.
+    """
+    _layouts.append(layout)
+    return layout
+
+
 def load_weights(model: nn.Module,
                  state_dict: Mapping[str, Tensor],
                  source: str,
@@ -77,8 +105,9 @@ def load_weights(model: nn.Module,
             their initial values and the report names them.
 
     Returns:
-        One line: what was loaded, as counts and as a share of the parameters,
-        and what was left out.
+        What was loaded, as counts and as a share of the parameters, and what
+        was left out; a line for each weight that a registered layout renamed
+        or changed.
 
     Raises:
         UserError: If a weight of the model is missing from the file or has
@@ -89,14 +118,22 @@ def load_weights(model: nn.Module,
         k.removeprefix('module.'): v for k, v in state_dict.items()
     }
     wanted = model.state_dict()
+    notes, kept = [], []
+    if state_dict.keys() != wanted.keys():
+        translations = (layout(model, state_dict) for layout in _layouts)
+        translation = next(filter(None, translations), None)
+        if translation is not None:
+            state_dict, notes, kept = (
+                translation.state_dict, translation.notes, translation.kept)
     fitting = {
         k for k, v in wanted.items()
         if k in state_dict and state_dict[k].shape == v.shape
     }
-    missing = [k for k in wanted if k not in fitting]
+    missing = [k for k in wanted if k not in fitting and k not in kept]
     unknown = [k for k in state_dict if k not in wanted]
-    covered = all(not k.startswith('backbone.') for k in missing) and any(
-        k.startswith('backbone.') for k in fitting)
+    covered = all(
+        not k.startswith('backbone.') for k in (*missing, *unknown)) and any(
+            k.startswith('backbone.') for k in fitting)
     if (missing or unknown) and not (allow_new_head and covered):
         lines = [
             f'{source} does not fit this model: {len(fitting)} of its '
@@ -122,4 +159,4 @@ def load_weights(model: nn.Module,
         report += '; left as they were: ' + ', '.join(missing)
     if unknown:
         report += '; not of this model: ' + ', '.join(unknown)
-    return report
+    return '\n  '.join([report, *notes])

@@ -1,4 +1,4 @@
-"""YOLOv1 learns: eight images by heart."""
+"""The detectors learn: eight images by heart."""
 import numpy as np
 import pytest
 import torch
@@ -31,11 +31,12 @@ def eight_images(tmp_path_factory):
                 pseudo_collate([test(dict(d)) for d in data]))
 
 
-def test_eight_images_are_learnt_by_heart(eight_images):
+@pytest.mark.parametrize('name', ['ssd_mini', 'yolov1_mini'])
+def test_eight_images_are_learnt_by_heart(name, eight_images):
     dataset, train_batch, test_batch = eight_images
     torch.manual_seed(0)
     np.random.seed(0)
-    model = create_model('yolov1_mini', num_classes=10)
+    model = create_model(name, num_classes=10)
     model.to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
     steps = 150

@@ -1,0 +1,105 @@
+"""From candidate boxes to detections, for all images of a batch at once.
+
+Shapes: n candidates of all images, N images. Boxes are (n, 4) xyxy, pixels.
+"""
+import torch
+from mmdet.structures.bbox import bbox_overlaps
+from mmengine.structures import InstanceData
+from torch import Tensor
+
+
+def suppress(bboxes: Tensor,
+             scores: Tensor,
+             groups: Tensor,
+             iou_thr: float,
+             max_per_group: int | None = None) -> Tensor:
+    """Non-maximum suppression within each group, all groups at once.
+
+    A box goes if a better one of its group stays whose IoU with it is above
+    ``iou_thr``; of equal scores the first is the better.
+
+    Args:
+        bboxes: (n, 4).
+        scores: (n, ).
+        groups: (n, ) integers, a number for each image and class.
+        iou_thr: Greatest IoU of two boxes that stay.
+        max_per_group: Candidates of a group, the best; None for all.
+
+    Returns:
+        Which boxes stay, (n, ) bool.
+    """
+    order = scores.argsort(descending=True, stable=True)
+    order = order[groups[order].argsort(stable=True)]
+    ordered = groups[order]
+    ranks = torch.arange(len(order), device=order.device) - torch.searchsorted(
+        ordered, ordered)
+    if max_per_group is not None:
+        order, ranks = order[ranks < max_per_group], ranks[
+            ranks < max_per_group]
+
+    # every pair of a group: a box and each of those before it
+    second = torch.arange(
+        len(order), device=order.device).repeat_interleave(ranks)
+    steps = torch.arange(len(second), device=order.device) - (
+        ranks.cumsum(0) - ranks)[second]
+    first = second - 1 - steps
+    bboxes = bboxes[order]
+    overlap = bbox_overlaps(
+        bboxes[first], bboxes[second], is_aligned=True) > iou_thr
+    first, second = first[overlap], second[overlap]
+
+    # a box is decided once those before it are: the best one of a group in
+    # the first round, and so on until nothing changes
+    stays = torch.ones_like(order, dtype=torch.bool)
+    while True:
+        previous = stays
+        stays = torch.ones_like(previous)
+        stays[second[previous[first]]] = False
+        if torch.equal(stays, previous):
+            break
+    kept = torch.zeros_like(scores, dtype=torch.bool)
+    kept[order[stays]] = True
+    return kept
+
+
+def to_instances(bboxes: Tensor,
+                 scores: Tensor,
+                 labels: Tensor,
+                 image_ids: Tensor,
+                 batch_img_metas: list[dict],
+                 max_per_img: int,
+                 rescale: bool = True) -> list[InstanceData]:
+    """The best detections of each image.
+
+    Args:
+        bboxes: (n, 4), pixels of the network input.
+        scores: (n, ).
+        labels: (n, ).
+        image_ids: (n, ) in [0, N).
+        batch_img_metas: N of mmdet's; read where ``rescale``:
+            ``scale_factor`` (x, y) and ``ori_shape``.
+        max_per_img: Detections of an image at most.
+        rescale: Whether boxes become pixels of the original image, inside it.
+
+    Returns:
+        N with ``bboxes``, ``scores`` in falling order and ``labels``.
+    """
+    order = scores.argsort(descending=True, stable=True)
+    order = order[image_ids[order].argsort(stable=True)]
+    counts = torch.bincount(image_ids, minlength=len(batch_img_metas))
+    ranks = torch.arange(len(order), device=order.device) - (
+        counts.cumsum(0) - counts)[image_ids[order]]
+    order = order[ranks < max_per_img]
+    bboxes, image_ids = bboxes[order], image_ids[order]
+    if rescale:
+        factors, shapes = (
+            bboxes.new_tensor(numbers).repeat(1, 2)[image_ids] for numbers in (
+                [meta['scale_factor'] for meta in batch_img_metas],
+                [meta['ori_shape'][1::-1] for meta in batch_img_metas]))
+        bboxes = (bboxes / factors).minimum(shapes)
+    counts = counts.clamp(max=max_per_img).tolist()
+    return [
+        InstanceData(bboxes=b, scores=s, labels=c) for b, s, c in zip(
+            bboxes.split(counts), scores[order].split(counts),
+            labels[order].split(counts), strict=True)
+    ]

@@ -1,0 +1,121 @@
+"""Backbones of SSD: VGG-16 with the reduced fc6 and fc7 (Liu et al., "SSD:
+Single Shot MultiBox Detector", ECCV 2016, Fig. 2 and Sec. 3,
+https://arxiv.org/abs/1512.02325), and MobileNetV3 as SSDLite taps it (Howard
+et al., "Searching for MobileNetV3", ICCV 2019, Sec. 6.3,
+https://arxiv.org/abs/1905.02244).
+
+Shapes: N images, H and W in pixels.
+"""
+from collections.abc import Sequence
+from functools import partial
+
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+from torchvision.models import mobilenet_v3_large
+
+from projects.registry import MODELS
+
+
+@MODELS.register_module()
+class SSDVGG(BaseModule):
+    """VGG-16, its two connected layers turned into convolutions.
+
+    fc6 is a 3x3 convolution of dilation 6, an "atrous" one that sees as much
+    as the 7x7 it is cut from; pool5 keeps the resolution; fc8 is gone. Maps
+    (N, 3, H, W) images to one map per index of ``out_indices``:
+
+    =====  =======  ========  ============================
+    index  layer    channels  stride
+    =====  =======  ========  ============================
+    0-2    conv1_2  64        1; conv2_2: 128, conv3_3: 256
+    3      conv4_3  512       8
+    4      conv5_3  512       16
+    5      fc7      1024      16
+    =====  =======  ========  ============================
+
+    Names of weights are those of torchvision's and mmdetection's VGG.
+
+    Args:
+        out_indices: Maps to return.
+        init_cfg: Initialisation, see :class:`mmengine.model.BaseModule`; the
+            default is Xavier's.
+
+    Raises:
+        ValueError: If one of ``out_indices`` does not exist.
+    """
+    # (convolutions, channels) of the five stages
+    arch = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
+
+    def __init__(self,
+                 out_indices: Sequence[int] = (3, 5),
+                 init_cfg: dict | list[dict] | None = None) -> None:
+        super().__init__(
+            init_cfg or dict(type='Xavier', layer='Conv2d',
+                             distribution='uniform'))
+        if not set(out_indices) <= set(range(6)):
+            raise ValueError(f'out_indices {tuple(out_indices)}: there are '
+                             'maps 0 to 5')
+        layers: list[nn.Module] = []
+        ends, in_channels = [], 3
+        for stage, (num_convs, channels) in enumerate(self.arch):
+            if stage > 0:  # rounds up: 75 -> 38 behind conv3_3
+                layers.append(nn.MaxPool2d(2, 2, ceil_mode=True))
+            for _ in range(num_convs):
+                layers += [nn.Conv2d(in_channels, channels, 3, padding=1),
+                           nn.ReLU(inplace=True)]
+                in_channels = channels
+            ends.append(len(layers) - 1)
+        layers += [
+            nn.MaxPool2d(3, 1, padding=1),
+            nn.Conv2d(512, 1024, 3, padding=6, dilation=6),  # fc6
+            nn.ReLU(inplace=True),
+            nn.Conv2d(1024, 1024, 1),  # fc7
+            nn.ReLU(inplace=True)
+        ]
+        ends.append(len(layers) - 1)
+        last = max(out_indices)
+        self.features = nn.Sequential(*layers[:ends[last] + 1])
+        self.ends = [ends[i] for i in sorted(out_indices)]
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        outs = []
+        for i, layer in enumerate(self.features):
+            x = layer(x)
+            if i in self.ends:
+                outs.append(x)
+        return tuple(outs)
+
+
+@MODELS.register_module()
+class SSDLiteMobileNetV3(BaseModule):
+    """MobileNetV3-Large, tapped as SSDLite does.
+
+    Maps (N, 3, H, W) images to (N, 672, H / 16, W / 16), the expansion within
+    the first block of stride 32, and to the last map, (N, 480, H / 32, W /
+    32), or 960 channels with the full tail. The layers are torchvision's, and
+    so are the names of weights.
+
+    Args:
+        reduced_tail: Whether the last blocks have half the channels, as for
+            detection (Sec. 6.3); the weights for ImageNet have all.
+        init_cfg: Initialisation; the default is torchvision's for detection.
+    """
+    tap = 13  # the block whose expansion is the first map
+
+    def __init__(self, reduced_tail: bool = True,
+                 init_cfg: dict | list[dict] | None = None) -> None:
+        super().__init__(
+            init_cfg or dict(type='Normal', layer='Conv2d', std=0.03))
+        self.features = mobilenet_v3_large(
+            norm_layer=partial(nn.BatchNorm2d, eps=0.001, momentum=0.03),
+            reduced_tail=reduced_tail).features
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        for layer in self.features[:self.tap]:
+            x = layer(x)
+        block = self.features[self.tap].block
+        first = block[0](x)
+        x = block[1:](first)  # of stride 2, so nothing is added to it
+        for layer in self.features[self.tap + 1:]:
+            x = layer(x)
+        return first, x
