@@ -7,6 +7,8 @@ from mmdet.structures.bbox import bbox_overlaps
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+PAIRS_AT_ONCE = 2**17  # some 100 bytes each
+
 
 def suppress(bboxes: Tensor,
              scores: Tensor,
@@ -37,16 +39,20 @@ def suppress(bboxes: Tensor,
         order, ranks = order[ranks < max_per_group], ranks[
             ranks < max_per_group]
 
-    # every pair of a group: a box and each of those before it
-    second = torch.arange(
-        len(order), device=order.device).repeat_interleave(ranks)
-    steps = torch.arange(len(second), device=order.device) - (
-        ranks.cumsum(0) - ranks)[second]
-    first = second - 1 - steps
-    bboxes = bboxes[order]
-    overlap = bbox_overlaps(
-        bboxes[first], bboxes[second], is_aligned=True) > iou_thr
-    first, second = first[overlap], second[overlap]
+    # every pair of a group, a box and one of those before it, block by block
+    bboxes, ends = bboxes[order], ranks.cumsum(0)
+    num_pairs = int(ranks.sum())
+    first, second = [order[:0]], [order[:0]]
+    for start in range(0, num_pairs, PAIRS_AT_ONCE):
+        pairs = torch.arange(start, min(start + PAIRS_AT_ONCE, num_pairs),
+                             device=order.device)
+        after = torch.searchsorted(ends, pairs, right=True)
+        before = after - 1 - (pairs - (ends - ranks)[after])
+        overlap = bbox_overlaps(
+            bboxes[before], bboxes[after], is_aligned=True) > iou_thr
+        first.append(before[overlap])
+        second.append(after[overlap])
+    first, second = torch.cat(first), torch.cat(second)
 
     # a box is decided once those before it are: the best one of a group in
     # the first round, and so on until nothing changes

@@ -144,10 +144,12 @@ class SSDHead(BaseModule):
         priors = self._priors(cls_scores)
         if self.use_ignored and batch_gt_instances_ignore is not None:
             batch_gt_instances = [
-                InstanceData.cat([InstanceData(bboxes=x.bboxes,
-                                               labels=x.labels) for x in pair])
-                for pair in zip(batch_gt_instances, batch_gt_instances_ignore,
-                                strict=True)]
+                gt if ignored is None else InstanceData(
+                    bboxes=torch.cat([gt.bboxes, ignored.bboxes]),
+                    labels=torch.cat([gt.labels, ignored.labels]))
+                for gt, ignored in zip(
+                    batch_gt_instances, batch_gt_instances_ignore,
+                    strict=True)]
         gt_bboxes = torch.cat([gt.bboxes for gt in batch_gt_instances])
         gt_labels = torch.cat([gt.labels for gt in batch_gt_instances])
         gt_bboxes = gt_bboxes.to(priors)

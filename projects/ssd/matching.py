@@ -90,21 +90,17 @@ def best_default_boxes(ious: Tensor, image_ids: Tensor,
         boxes, indices in [0, P).
     """
     num_objects, num_boxes = ious.shape
-    while True:
-        values, choice = ious.max(1)
-        asking = values > 0
-        if not bipartite:
-            break
+    values, choice = ious.max(1)
+    while bipartite:
         keys = image_ids * num_boxes + choice
-        order = values.argsort(descending=True, stable=True)
-        turn = torch.arange(num_objects, device=ious.device)
-        turn = torch.empty_like(turn).scatter_(0, order, turn)
+        turn = values.argsort(descending=True, stable=True).argsort()
         first_turn = turn.new_full((int(image_ids[-1] + 1) * num_boxes, ),
                                    num_objects)
         first_turn.scatter_reduce_(0, keys, turn, 'amin')
-        refused = asking & (turn > first_turn[keys])
-        if not refused.any():
+        refused = ((turn > first_turn[keys]) & (values > 0)).nonzero()[:, 0]
+        if not len(refused):
             break
         ious[refused, choice[refused]] = 0
-    objects = asking.nonzero()[:, 0]
+        values[refused], choice[refused] = ious[refused].max(1)
+    objects = (values > 0).nonzero()[:, 0]
     return objects, choice[objects]

@@ -311,6 +311,20 @@ def test_bfloat16_maps_have_the_float32_loss_of_their_numbers():
         torch.testing.assert_close(grad, expected_grad.bfloat16())
 
 
+@pytest.mark.parametrize('hardest', [4, 5])
+def test_hardest_negative_among_bfloat16_maps(hardest):
+    # ln(e^3 + 2) = 3.0949 and ln(e^3 + e^0.0625 + 1) = 3.0978, both 3.09375
+    # in bfloat16, of which the steps are 0.0156 here
+    scores, offsets = zeros(1)
+    scores[0, 4:6, 0] = 3
+    scores[0, hardest, 1] = 0.0625
+    scores = scores.bfloat16().requires_grad_()
+    losses = losses_of(make_head(neg_pos_ratio=1), scores, offsets,
+                       objects(OBJECT))
+    grad, = grads_of(losses, scores)
+    assert grad.any(2).nonzero()[:, 1].tolist() == [1, hardest]
+
+
 class TwoMaps(nn.Module):
     """Images of 16 x 16 -> maps of 4 x 4 and 3 x 3 for a head."""
 
@@ -367,10 +381,10 @@ def test_channels_last_maps_give_the_same_loss_and_gradients():
     torch.testing.assert_close(results[1], results[0])
 
 
-@pytest.mark.parametrize('use_ignored', [False, True])
-def test_ignored_objects_are_objects_where_asked_for(use_ignored):
+@pytest.mark.parametrize('kwargs', [{}, dict(use_ignored=True)])
+def test_ignored_objects_are_objects_where_asked_for(kwargs):
     torch.manual_seed(0)
-    head = make_head(use_ignored=use_ignored)
+    head = make_head(**kwargs)
     feats = torch.rand(2, 3, 2, 2), torch.rand(2, 5, 1, 1)
     batch = samples(objects(OBJECT), objects())
     batch[0].ignored_instances = objects(QUARTERS[3], labels=[1])
@@ -378,7 +392,7 @@ def test_ignored_objects_are_objects_where_asked_for(use_ignored):
     batch[0].ignored_instances.ignore_flags = torch.ones(1)
     actual = head.loss(feats, batch)
     expected = head.loss(feats, samples(
-        objects(OBJECT, QUARTERS[3], labels=[0, 1]) if use_ignored else
+        objects(OBJECT, QUARTERS[3], labels=[0, 1]) if kwargs else
         objects(OBJECT), objects()))
     torch.testing.assert_close(actual, expected)
 
@@ -391,3 +405,13 @@ def test_maps_must_be_as_many_as_levels():
 def test_in_channels_must_be_as_many_as_levels():
     with pytest.raises(ValueError, match='3 maps, default_boxes 2 levels'):
         make_head(in_channels=(3, 5, 7))
+
+
+def test_samples_need_no_ignored_objects():
+    torch.manual_seed(0)
+    feats = torch.rand(1, 3, 2, 2), torch.rand(1, 5, 1, 1)
+    head = make_head(use_ignored=True)
+    actual = head.loss(feats, samples(objects(OBJECT)))
+    head.use_ignored = False
+    torch.testing.assert_close(
+        actual, head.loss(feats, samples(objects(OBJECT))))

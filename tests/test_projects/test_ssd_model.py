@@ -36,6 +36,7 @@ def build_on_meta(name, num_classes=None):
     ('ssd512_vgg16', 20, 27_188_676),
     ('ssdlite320_mobilenet_v3_large', None, 3_440_060),  # torchvision's table
     ('ssdlite320_mobilenet_v2', None, 4_228_788),
+    ('ssd_mini', None, 1_264_116), ('ssd_mini', 10, 1_091_196),
 ])
 def test_num_params(name, num_classes, num_params):
     model = build_on_meta(name, num_classes)
