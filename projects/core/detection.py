@@ -1,13 +1,42 @@
-"""From candidate boxes to detections, for all images of a batch at once.
+"""What heads of detectors share: their place in mmdet's detector, and the way
+from candidate boxes to detections, for all images of a batch at once.
 
 Shapes: n candidates of all images, N images. Boxes are (n, 4) xyxy, pixels.
 """
 import torch
+from mmdet.models.utils import unpack_gt_instances
 from mmdet.structures.bbox import bbox_overlaps
+from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
 from torch import Tensor
 
 PAIRS_AT_ONCE = 2**17  # some 100 bytes each
+
+
+class DetectionHead(BaseModule):
+    """A head that serves under mmdet's ``SingleStageDetector``.
+
+    A subclass has ``forward(feats)``, whose outputs are the first arguments of
+    its ``loss_by_feat`` (then objects, meta data and ignored objects of the
+    images) and ``predict_by_feat`` (then meta data and ``rescale``).
+    """
+
+    def loss(self, feats: tuple[Tensor, ...],
+             batch_data_samples: list) -> dict[str, Tensor]:
+        """Losses by name, for a batch of mmdet's samples."""
+        gt_instances, gt_ignored, img_metas = unpack_gt_instances(
+            batch_data_samples)
+        return self.loss_by_feat(*self(feats), gt_instances, img_metas,
+                                 gt_ignored)
+
+    def predict(self,
+                feats: tuple[Tensor, ...],
+                batch_data_samples: list,
+                rescale: bool = True) -> list[InstanceData]:
+        """Detections of each image, for a batch of mmdet's samples."""
+        return self.predict_by_feat(
+            *self(feats), [sample.metainfo for sample in batch_data_samples],
+            rescale=rescale)
 
 
 def suppress(bboxes: Tensor,

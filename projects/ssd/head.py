@@ -10,9 +10,7 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from mmcv.cnn import ConvModule
-from mmdet.models.utils import unpack_gt_instances
 from mmengine.config import ConfigDict
-from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 from torchvision.ops import box_convert
@@ -24,7 +22,7 @@ from projects.ssd.matching import match
 
 
 @MODELS.register_module()
-class SSDHead(BaseModule):
+class SSDHead(detection.DetectionHead):
     """A convolution on each map predicts C + 1 scores and 4 offsets for each
     default box.
 
@@ -125,14 +123,6 @@ class SSDHead(BaseModule):
                 [conv(x) for conv, x in zip(self.reg_convs, feats,
                                             strict=True)])
 
-    def loss(self, feats: tuple[Tensor, ...],
-             batch_data_samples: list) -> dict[str, Tensor]:
-        """Losses of :meth:`loss_by_feat` for a batch of mmdet's samples."""
-        gt_instances, gt_ignored, img_metas = unpack_gt_instances(
-            batch_data_samples)
-        return self.loss_by_feat(*self(feats), gt_instances, img_metas,
-                                 gt_ignored)
-
     def loss_by_feat(self,
                      cls_scores: list[Tensor],
                      bbox_preds: list[Tensor],
@@ -223,15 +213,6 @@ class SSDHead(BaseModule):
             rows.append(x[image_id, box % num_boxes, :, box // num_boxes])
             first += num_boxes * positions
         return torch.cat(rows).float()  # a sum of many wants it under AMP
-
-    def predict(self,
-                feats: tuple[Tensor, ...],
-                batch_data_samples: list,
-                rescale: bool = True) -> list[InstanceData]:
-        """Detections of :meth:`predict_by_feat`, for mmdet's samples."""
-        return self.predict_by_feat(
-            *self(feats), [sample.metainfo for sample in batch_data_samples],
-            rescale=rescale)
 
     def predict_by_feat(self,
                         cls_scores: list[Tensor],

@@ -6,9 +6,7 @@ network input unless said otherwise. Labels are in [0, C).
 """
 import torch
 import torch.nn.functional as F
-from mmdet.models.utils import unpack_gt_instances
 from mmengine.config import ConfigDict
-from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
 from torch import Tensor
 
@@ -18,7 +16,7 @@ from projects.yolov1.targets import assign_to_cells, decode_boxes, paired_iou
 
 
 @MODELS.register_module()
-class YOLOv1Head(BaseModule):
+class YOLOv1Head(detection.DetectionHead):
     """Grid of S x S cells, each with C class scores and B boxes.
 
     Serves under mmdet's ``SingleStageDetector``, on the last map of any
@@ -88,14 +86,6 @@ class YOLOv1Head(BaseModule):
                 confs.unflatten(1, (cells, self.num_boxes)),
                 bbox_preds.unflatten(1, (cells, self.num_boxes, 4)))
 
-    def loss(self, feats: tuple[Tensor, ...],
-             batch_data_samples: list) -> dict[str, Tensor]:
-        """Losses of :meth:`loss_by_feat` for a batch of mmdet's samples."""
-        gt_instances, gt_ignored, img_metas = unpack_gt_instances(
-            batch_data_samples)
-        return self.loss_by_feat(*self(feats), gt_instances, img_metas,
-                                 gt_ignored)
-
     def loss_by_feat(self,
                      cls_scores: Tensor,
                      confs: Tensor,
@@ -149,15 +139,6 @@ class YOLOv1Head(BaseModule):
             loss_object=self.object_scale * conf / num_images,
             loss_noobject=self.noobject_scale * noobj / num_images,
             loss_class=self.class_scale * cls / num_images)
-
-    def predict(self,
-                feats: tuple[Tensor, ...],
-                batch_data_samples: list,
-                rescale: bool = True) -> list[InstanceData]:
-        """Detections of :meth:`predict_by_feat`, for mmdet's samples."""
-        return self.predict_by_feat(
-            *self(feats), [sample.metainfo for sample in batch_data_samples],
-            rescale=rescale)
 
     def decode(self, cls_scores: Tensor, confs: Tensor, bbox_preds: Tensor,
                batch_img_metas: list[dict]) -> tuple[Tensor, Tensor]:
