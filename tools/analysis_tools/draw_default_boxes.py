@@ -1,7 +1,7 @@
 """Draw the default boxes that SSD matches to the objects of an image.
 
     python tools/analysis_tools/draw_default_boxes.py \\
-        configs/ssd/ssd-mini_1xb16-24e_digits-coco.py --index 3
+        configs/ssd/ssd-mini_1xb16-22e_digits-coco.py --index 3
 """
 import argparse
 

@@ -1,11 +1,11 @@
 """SSD-mini on digits-coco.
 
-    python tools/train.py configs/ssd/ssd-mini_1xb16-24e_digits-coco.py
+    python tools/train.py configs/ssd/ssd-mini_1xb16-22e_digits-coco.py
 """
 _base_ = ['../_base_/models/ssd_mini.py',
           '../_base_/datasets/digits_coco.py',
           '../_base_/pipelines/digits_192.py',
-          '../_base_/schedules/adamw_cosine_24e.py',
+          '../_base_/schedules/adamw_cosine_22e.py',
           '../_base_/default_runtime.py']
 model = dict(bbox_head=dict(num_classes=10))
 train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
