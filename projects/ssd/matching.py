@@ -54,6 +54,8 @@ def match(gt_bboxes: Tensor,
     image_ids = torch.arange(
         num_images, device=gt_bboxes.device).repeat_interleave(sizes)
     ious = pairwise_iou(gt_bboxes, default_boxes)  # (M, P)
+    # no area, inside out or not a number
+    ious[~(gt_bboxes[:, 2:] > gt_bboxes[:, :2]).all(1)] = 0
     padded = pad_sequence(ious.split(counts), batch_first=True)
     # few boxes pass: which object it is need not be known of the others
     image_id, box = (padded.amax(1) >= iou_thr).nonzero(as_tuple=True)

@@ -205,6 +205,15 @@ def test_objects_that_overlap_nothing_have_no_default_box(box, bipartite):
 
 
 @pytest.mark.parametrize('bipartite', [True, False])
+@pytest.mark.parametrize('box', [(torch.nan, 0, 0, 10), (10, 0, 0, 10)])
+def test_boxes_that_are_none_take_nothing_from_others(box, bipartite):
+    # inside out, minus the area of the first default box: the union is 0
+    default_boxes = boxes((0, 0, 10, 10), (20, 20, 40, 40))
+    assert matched(boxes(box, (0, 0, 10, 9)), default_boxes,
+                   bipartite=bipartite) == [1, -1]
+
+
+@pytest.mark.parametrize('bipartite', [True, False])
 def test_no_objects_at_all(bipartite):
     result = match(boxes(), [0, 0], CONTESTED, bipartite=bipartite)
     assert result.tolist() == [[-1] * 3] * 2
