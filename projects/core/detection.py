@@ -59,11 +59,7 @@ def suppress(bboxes: Tensor,
     Returns:
         Which boxes stay, (n, ) bool.
     """
-    order = scores.argsort(descending=True, stable=True)
-    order = order[groups[order].argsort(stable=True)]
-    ordered = groups[order]
-    ranks = torch.arange(len(order), device=order.device) - torch.searchsorted(
-        ordered, ordered)
+    order, ranks = _ranked(scores, groups)
     if max_per_group is not None:
         order, ranks = order[ranks < max_per_group], ranks[
             ranks < max_per_group]
@@ -119,11 +115,7 @@ def to_instances(bboxes: Tensor,
     Returns:
         N with ``bboxes``, ``scores`` in falling order and ``labels``.
     """
-    order = scores.argsort(descending=True, stable=True)
-    order = order[image_ids[order].argsort(stable=True)]
-    counts = torch.bincount(image_ids, minlength=len(batch_img_metas))
-    ranks = torch.arange(len(order), device=order.device) - (
-        counts.cumsum(0) - counts)[image_ids[order]]
+    order, ranks = _ranked(scores, image_ids)
     order = order[ranks < max_per_img]
     bboxes, image_ids = bboxes[order], image_ids[order]
     if rescale:
@@ -132,9 +124,20 @@ def to_instances(bboxes: Tensor,
                 [meta['scale_factor'] for meta in batch_img_metas],
                 [meta['ori_shape'][1::-1] for meta in batch_img_metas]))
         bboxes = (bboxes / factors).minimum(shapes)
-    counts = counts.clamp(max=max_per_img).tolist()
+    counts = torch.bincount(
+        image_ids, minlength=len(batch_img_metas)).tolist()
     return [
         InstanceData(bboxes=b, scores=s, labels=c) for b, s, c in zip(
             bboxes.split(counts), scores[order].split(counts),
             labels[order].split(counts), strict=True)
     ]
+
+
+def _ranked(scores: Tensor, groups: Tensor) -> tuple[Tensor, Tensor]:
+    """Order that puts group after group, in each the scores falling, and the
+    rank, from 0, of each place in its group; (n, ) each."""
+    order = scores.argsort(descending=True, stable=True)
+    order = order[groups[order].argsort(stable=True)]
+    groups = groups[order]
+    places = torch.arange(len(order), device=order.device)
+    return order, places - torch.searchsorted(groups, groups)

@@ -176,14 +176,13 @@ class SSDHead(detection.DetectionHead):
         """(N, P) bool: of each image the unmatched default boxes of the
         highest loss, ``neg_pos_ratio`` for each positive at most."""
         losses = torch.cat([
-            -_by_box(x, k).float().log_softmax(2)[:, :, -1].transpose(
-                1, 2).flatten(1) for x, k in zip(
-                    cls_scores, self.default_boxes.num_boxes, strict=True)
+            -x.float().log_softmax(2)[:, :, -1].transpose(1, 2).flatten(1)
+            for x in self._by_box(cls_scores)
         ], 1)
         losses[positive] = -torch.inf
         num_negatives = (self.neg_pos_ratio * positive.sum(1)).minimum(
             (~positive).sum(1))
-        hardest = losses.topk(int(num_negatives.max()), sorted=True).indices
+        hardest = losses.topk(int(num_negatives.max())).indices
         chosen = torch.arange(
             hardest.shape[1], device=losses.device) < num_negatives[:, None]
         return torch.zeros_like(positive).scatter_(1, hardest, chosen)
@@ -200,8 +199,7 @@ class SSDHead(detection.DetectionHead):
             image_ids: (n, ) in [0, N).
             boxes: (n, ) in [0, P), rising.
         """
-        maps = [_by_box(x, k) for x, k in zip(
-            maps, self.default_boxes.num_boxes, strict=True)]
+        maps = self._by_box(maps)
         ends = torch.tensor([x.shape[1] * x.shape[3] for x in maps]).cumsum(0)
         counts = torch.searchsorted(boxes, ends.to(boxes)).diff(
             prepend=boxes.new_zeros(1)).tolist()
@@ -237,9 +235,6 @@ class SSDHead(detection.DetectionHead):
         while True:
             scores, labels, boxes, image_ids, is_all = self._candidates(
                 cls_scores, limit)
-            order = boxes.argsort()
-            scores, labels, boxes, image_ids = (
-                x[order] for x in (scores, labels, boxes, image_ids))
             bboxes = decode(self._of_boxes(bbox_preds, image_ids, boxes),
                             priors[boxes])
             bboxes = bboxes.clamp(min=0).minimum(
@@ -263,34 +258,35 @@ class SSDHead(detection.DetectionHead):
         with a score above ``score_thr``.
 
         Returns:
-            Scores, labels, default boxes and images of the pairs, (n, ) each;
-            whether these are all of an image's pairs, (N, ) bool.
+            Scores, labels, default boxes (rising) and images of the pairs,
+            (n, ) each; whether these are all of an image's pairs, (N, ) bool.
         """
         tops, index, first = [], [], 0
-        for x, num_boxes in zip(cls_scores, self.default_boxes.num_boxes,
-                                strict=True):
-            scores = _by_box(x, num_boxes).float().softmax(2)
+        for x in self._by_box(cls_scores):
+            num_boxes, positions = x.shape[1], x.shape[3]
+            scores = x.float().softmax(2)
             scores[:, :, -1] = 0  # the background is no detection
             top, i = scores.flatten(1).topk(min(limit, scores[0].numel()))
             kind, label, position = torch.unravel_index(i, scores.shape[1:])
             box = first + position * num_boxes + kind
             tops.append(top)
             index.append(box * self.num_classes + label)
-            first += num_boxes * scores.shape[-1]
+            first += num_boxes * positions
         tops, index = torch.cat(tops, 1), torch.cat(index, 1)
         tops, i = tops.topk(min(limit, tops.shape[1]))
         is_candidate = tops > self.test_cfg.score_thr
-        index = index.gather(1, i)[is_candidate]
-        return (tops[is_candidate], index % self.num_classes,
-                index // self.num_classes, is_candidate.nonzero()[:, 0],
-                ~is_candidate[:, -1])
+        index, order = index.gather(1, i)[is_candidate].sort()
+        return (tops[is_candidate][order], index % self.num_classes,
+                index // self.num_classes,
+                is_candidate.nonzero()[order, 0], ~is_candidate[:, -1])
 
     def _priors(self, maps: list[Tensor]) -> Tensor:
         """(P, 4) default boxes (cx, cy, w, h) of these maps."""
         return self.default_boxes([x.shape[-2:] for x in maps],
                                   maps[0].device)
 
-
-def _by_box(x: Tensor, num_boxes: int) -> Tensor:
-    """(N, k * channels, H, W) as (N, k, channels, H * W); a view."""
-    return x.unflatten(1, (num_boxes, -1)).flatten(3)
+    def _by_box(self, maps: list[Tensor]) -> list[Tensor]:
+        """(N, k * channels, H, W) as (N, k, channels, H * W); views."""
+        return [x.unflatten(1, (num_boxes, -1)).flatten(3)
+                for x, num_boxes in zip(maps, self.default_boxes.num_boxes,
+                                        strict=True)]

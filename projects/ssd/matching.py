@@ -92,12 +92,12 @@ def best_default_boxes(ious: Tensor, image_ids: Tensor,
         boxes, indices in [0, P).
     """
     num_objects, num_boxes = ious.shape
+    num_keys = int(image_ids[-1] + 1) * num_boxes
     values, choice = ious.max(1)
     while bipartite:
         keys = image_ids * num_boxes + choice
         turn = values.argsort(descending=True, stable=True).argsort()
-        first_turn = turn.new_full((int(image_ids[-1] + 1) * num_boxes, ),
-                                   num_objects)
+        first_turn = turn.new_full((num_keys, ), num_objects)
         first_turn.scatter_reduce_(0, keys, turn, 'amin')
         refused = ((turn > first_turn[keys]) & (values > 0)).nonzero()[:, 0]
         if not len(refused):
