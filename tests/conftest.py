@@ -7,6 +7,8 @@ import mmengine.runner.runner
 import pytest
 import torch
 import yapf.yapflib.yapf_api
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
 from mmengine.utils import ManagerMixin
 
 # first: it makes mmcv's operators available before mmdet asks for them
@@ -14,6 +16,8 @@ import projects  # noqa: F401
 from projects.core.cli import run_tool
 from projects.core.datasets.digits_coco import make_digits_coco
 from projects.core.engine import train
+from projects.core.factory import config_root
+from projects.registry import MODELS
 
 ROOT = Path(__file__).resolve().parents[1]
 # dropout and jitter: a run that draws other random numbers has other losses
@@ -111,6 +115,19 @@ def write_config(tmp_path, digits_coco, fresh):
     def write(extra='', name='tiny.py', data_root=digits_coco):
         return tiny_config(tmp_path / name, data_root, extra)
     return write
+
+
+@pytest.fixture(scope='session')
+def build_on_meta():
+    """Function that builds a variant without memory for its weights."""
+    def build(name, num_classes=None):
+        cfg = Config.fromfile(config_root() / f'_base_/models/{name}.py')
+        if num_classes is not None:
+            cfg.model.bbox_head.num_classes = num_classes
+        with DefaultScope.overwrite_default_scope(cfg.default_scope), \
+                torch.device('meta'):
+            return MODELS.build(cfg.model)
+    return build
 
 
 @pytest.fixture

@@ -3,12 +3,9 @@ import pytest
 import torch
 from mmdet.models.necks.ssd_neck import L2Norm as MMDetL2Norm
 from mmdet.structures import DetDataSample
-from mmengine.config import Config
-from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
 
 from projects import create_model
-from projects.core.factory import config_root
 from projects.registry import MODELS
 from projects.ssd import SSDVGG, SSDNeck
 from projects.ssd.neck import L2Norm
@@ -16,16 +13,6 @@ from projects.ssd.neck import L2Norm
 SSD300_SIZES = (38, 19, 10, 5, 3, 1)
 LITE_SIZES = (20, 10, 5, 3, 2, 1)
 TEST_CFG = dict(score_thr=0.01, nms_pre=400, nms_iou_thr=0.45, max_per_img=20)
-
-
-def build_on_meta(name, num_classes=None):
-    """A variant without memory for its weights."""
-    cfg = Config.fromfile(config_root() / f'_base_/models/{name}.py')
-    if num_classes is not None:
-        cfg.model.bbox_head.num_classes = num_classes
-    with DefaultScope.overwrite_default_scope(cfg.default_scope), \
-            torch.device('meta'):
-        return MODELS.build(cfg.model)
 
 
 @pytest.mark.parametrize(('name', 'num_classes', 'num_params'), [
@@ -38,7 +25,7 @@ def build_on_meta(name, num_classes=None):
     ('ssdlite320_mobilenet_v2', None, 4_228_788),
     ('ssd_mini', None, 1_264_116), ('ssd_mini', 10, 1_091_196),
 ])
-def test_num_params(name, num_classes, num_params):
+def test_num_params(name, num_classes, num_params, build_on_meta):
     model = build_on_meta(name, num_classes)
     assert sum(p.numel() for p in model.parameters()) == num_params
 
@@ -58,7 +45,8 @@ def test_classes_count_by_their_outputs():
     ('ssdlite320_mobilenet_v2', 320, LITE_SIZES, 3234),
     ('ssd_mini', 192, (24, 12, 6), 3024),  # 4 * (576 + 144 + 36)
 ])
-def test_map_sizes_and_number_of_boxes(name, size, map_sizes, num_boxes):
+def test_map_sizes_and_number_of_boxes(name, size, map_sizes, num_boxes,
+                                       build_on_meta):
     model = build_on_meta(name).eval()
     feats = model.extract_feat(torch.rand(1, 3, size, size, device='meta'))
     assert [tuple(x.shape[2:]) for x in feats] == [(x, x) for x in map_sizes]
@@ -111,7 +99,7 @@ def test_vgg_refuses(out_indices):
         SSDVGG(out_indices=out_indices)
 
 
-def test_mobilenet_v3_is_tapped_within_a_block():
+def test_mobilenet_v3_is_tapped_within_a_block(build_on_meta):
     # 672 channels of stride 16 are the expansion of the first block of
     # stride 32, whose input has 112
     model = build_on_meta('ssdlite320_mobilenet_v3_large')

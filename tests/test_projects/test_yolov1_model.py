@@ -3,13 +3,9 @@ from itertools import pairwise
 
 import pytest
 import torch
-from mmengine.config import Config
-from mmengine.registry import DefaultScope
 
 from projects import create_model
 from projects.core.errors import UserError
-from projects.core.factory import config_root
-from projects.registry import MODELS
 from projects.yolov1 import (
     YOLOv1Backbone,
     YOLOv1ConnectedPredictor,
@@ -30,29 +26,20 @@ from projects.yolov1.predictors import LocallyConnected2d
     ('yolov1_tiny', 27_095_374),
     ('yolov1_mini', 651_745),
 ])
-def test_num_params(name, num_params):
-    model = _build_on_meta(name)
+def test_num_params(name, num_params, build_on_meta):
+    model = build_on_meta(name)
     assert sum(p.numel() for p in model.parameters()) == num_params
-
-
-def _build_on_meta(name, num_classes=None):
-    """A variant without memory for its weights."""
-    cfg = Config.fromfile(config_root() / f'_base_/models/{name}.py')
-    if num_classes is not None:
-        cfg.model.bbox_head.num_classes = num_classes
-    with DefaultScope.overwrite_default_scope(cfg.default_scope), \
-            torch.device('meta'):
-        return MODELS.build(cfg.model)
 
 
 @pytest.mark.parametrize(('name', 'num_classes', 'num_params'), [
     # the last layer has 49 * 60 outputs more, of 4,096 weights and a bias
     ('yolov1', 80, 271_703_550 + 49 * 60 * 4097),
     ('yolov1_mini', 10, 651_745 - 10 * 193)])
-def test_num_params_of_other_classes(name, num_classes, num_params):
+def test_num_params_of_other_classes(name, num_classes, num_params,
+                                     build_on_meta):
     # as in the results table of the README
     assert num_params in (283_748_730, 649_815)
-    model = _build_on_meta(name, num_classes)
+    model = build_on_meta(name, num_classes)
     assert sum(p.numel() for p in model.parameters()) == num_params
 
 
@@ -106,9 +93,9 @@ def test_backbone_refuses():
         YOLOv1Backbone('mini', out_indices=(4, ))
 
 
-def test_classifier_shares_names_with_the_detector():
-    classifier = _build_on_meta('yolov1_extraction')
-    detector = _build_on_meta('yolov1')
+def test_classifier_shares_names_with_the_detector(build_on_meta):
+    classifier = build_on_meta('yolov1_extraction')
+    detector = build_on_meta('yolov1')
     backbone = {k: v.shape for k, v in classifier.state_dict().items()
                 if k.startswith('backbone.')}
     assert len(backbone) == 40  # weight and bias of 20 convolutions
