@@ -18,8 +18,9 @@ from projects.core.quiet import quiet_libraries
 
 ENTRY_POINT_GROUP = 'mmatlas.plugins'
 # rooms of core that register something
-CORE_MODULES = ('projects.core.datasets', 'projects.core.engine',
-                'projects.core.evaluation', 'projects.core.visualization')
+CORE_MODULES = ('projects.core.classification', 'projects.core.datasets',
+                'projects.core.engine', 'projects.core.evaluation',
+                'projects.core.visualization', 'projects.core.weights')
 
 failed_plugins: dict[str, Exception] = {}
 _found = False

@@ -198,7 +198,7 @@ def test_category_is_the_label_of_the_source(root):
 @pytest.mark.parametrize('size', [8, 16, 41, 128])
 def test_ink_has_its_size_and_touches_every_side(size):
     rng = np.random.default_rng(0)
-    inks, _ = digits_canvas._load_sources()
+    inks, _ = digits_canvas.load_sources()
     for index in range(0, 1797, 60):
         ink = render_ink(inks[index], size, *rng.uniform(
             [-20, -0.3, 0.8], [20, 0.3, 1.3]))

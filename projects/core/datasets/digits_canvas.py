@@ -32,10 +32,16 @@ _LUMA = np.array([0.114, 0.587, 0.299], np.float32)  # BGR, as OpenCV has it
 
 
 @functools.lru_cache(1)
-def _load_sources() -> tuple[np.ndarray, np.ndarray]:
+def load_sources() -> tuple[np.ndarray, np.ndarray]:
     """Ink (1797, 8, 8) float32 in [0, 1] and labels (1797, )."""
     digits = load_digits()
     return digits.images.astype(np.float32) / 16, digits.target
+
+
+def sources_of(split: str) -> np.ndarray:
+    """Indices of a split's digits among the sources."""
+    return np.split(np.arange(1797), [_NUM_TRAIN_SOURCES])[
+        SPLITS.index(split)]
 
 
 def generate_canvas(split: str, index: int, image_size: int, min_size: int,
@@ -49,9 +55,8 @@ def generate_canvas(split: str, index: int, image_size: int, min_size: int,
         :func:`sklearn.datasets.load_digits`.
     """
     rng = np.random.default_rng([seed, SPLITS.index(split), index])
-    inks, labels = _load_sources()
-    sources = np.split(np.arange(len(labels)), [_NUM_TRAIN_SOURCES])[
-        SPLITS.index(split)]
+    inks, labels = load_sources()
+    sources = sources_of(split)
     num_digits = 0
     if rng.random() >= _EMPTY_SHARE:
         num_digits = rng.integers(1, max_digits, endpoint=True)

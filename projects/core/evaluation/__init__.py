@@ -1,3 +1,5 @@
+"""Metrics that explain themselves."""
+from projects.core.evaluation.accuracy import Accuracy
 from projects.core.evaluation.coco_metric import CocoMetric
 
-__all__ = ['CocoMetric']
+__all__ = ['Accuracy', 'CocoMetric']

@@ -1,0 +1,97 @@
+"""What all convolutional backbones have in common."""
+from collections.abc import Iterable, Sequence
+
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+Stages = Sequence[Iterable[nn.Module]]
+
+
+class Backbone(BaseModule):
+    """Stages one after the other, some of whose maps are returned.
+
+    Maps (B, C, H, W) images to a tuple of maps, one per index of
+    ``out_indices`` in ascending order. Stages behind the last of them are not
+    computed. A subclass builds its modules under the names of published
+    weights, groups them in :meth:`stage_modules` and calls
+    :meth:`select_stages` at the end of its constructor.
+    """
+    out_indices: tuple[int, ...]
+    num_frozen_stages = 0
+
+    def stage_modules(self) -> Stages:
+        """The modules of each stage, in the order in which they are run."""
+        raise NotImplementedError
+
+    def select_stages(self, out_indices: Sequence[int],
+                      trainable_stages: int | None = None) -> None:
+        """Choose which maps are returned and which weights are trained.
+
+        Args:
+            out_indices: Stages whose maps are returned; -1 is the last.
+            trainable_stages: See :meth:`freeze`.
+
+        Raises:
+            ValueError: If there are no such stages.
+        """
+        num_stages = len(self.stage_modules())
+        if not out_indices or not all(
+                -num_stages <= i < num_stages for i in out_indices):
+            raise ValueError(f'out_indices {tuple(out_indices)}: '
+                             f'{type(self).__name__} has {num_stages} stages')
+        self.out_indices = tuple(
+            sorted({i % num_stages for i in out_indices}))
+        # what is not computed has no gradient, which DDP takes for an error
+        for module in self._modules_of(slice(self.out_indices[-1] + 1, None)):
+            module.requires_grad_(False)
+        self.freeze(trainable_stages)
+
+    def freeze(self, trainable_stages: int | None) -> None:
+        """Train only the last stages: the others keep weights and statistics.
+
+        Args:
+            trainable_stages: Stages that are trained, counted from the last
+                that is computed, those without weights left aside. None for
+                all; 0 for none.
+
+        Raises:
+            ValueError: If there are fewer.
+        """
+        if trainable_stages is None:
+            return
+        weighty = [
+            i for i in range(self.out_indices[-1] + 1)
+            if any(True for module in self._modules_of(slice(i, i + 1))
+                   for _ in module.parameters())
+        ]
+        if not 0 <= trainable_stages <= len(weighty):
+            raise ValueError(
+                f'trainable_stages {trainable_stages}: {type(self).__name__} '
+                f'has {len(weighty)} stages with weights that are computed')
+        self.num_frozen_stages = (
+            weighty[-trainable_stages] if trainable_stages else
+            self.out_indices[-1] + 1)
+        for module in self._modules_of(slice(self.num_frozen_stages)):
+            module.requires_grad_(False)
+        self.train(self.training)
+
+    def _modules_of(self, stages: slice) -> list[nn.Module]:
+        return [module for stage in self.stage_modules()[stages]
+                for module in stage]
+
+    def train(self, mode: bool = True) -> 'Backbone':
+        """Frozen stages stay in eval mode: batch norm keeps its statistics."""
+        super().train(mode)
+        for module in self._modules_of(slice(self.num_frozen_stages)):
+            module.eval()
+        return self
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        outs = []
+        for i, stage in enumerate(
+                self.stage_modules()[:self.out_indices[-1] + 1]):
+            for module in stage:
+                x = module(x)
+            if i in self.out_indices:
+                outs.append(x)
+        return tuple(outs)
