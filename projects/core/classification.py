@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from projects.core.layers import Backbone, build_layer
 from projects.registry import MODELS
 
+RELU = dict(type='ReLU', inplace=True)
+
 
 @MODELS.register_module()
 class ImageClassifier(MMPretrainClassifier):
@@ -108,7 +110,7 @@ class MLPClsHead(ClsHead):
                  pool_size: int,
                  hidden_channels: Sequence[int] = (4096, 4096),
                  dropouts: float | Sequence[float] = 0.,
-                 act_cfg: dict = dict(type='ReLU', inplace=True),
+                 act_cfg: dict = RELU,
                  linear_cfg: dict | None = None,
                  dropout_cfg: dict | None = None,
                  **kwargs) -> None:

@@ -26,21 +26,30 @@ def list_models(pattern: str = '*') -> list[str]:
 
 def create_model(name: str,
                  num_classes: int | None = None,
-                 pretrained: str | None = None):
+                 pretrained: str | bool = False,
+                 trainable_stages: int | None = None,
+                 unpickle: bool = False):
     """Build a variant.
 
     Args:
         name: One of :func:`list_models`.
         num_classes: Classes of its head; the variant's own by default.
-        pretrained: Checkpoint file to load; its head may differ in the number
-            of classes and is then left out and named in the log.
+        pretrained: Weights to load: a file, or a name such as
+            ``torchvision://resnet50``, see
+            :func:`projects.core.weights.read_weights`; True for torchvision's
+            of the same name. Their head may differ in the number of classes
+            and is then left out and named in the log.
+        trainable_stages: What of a classifier is trained: None all, n the
+            last n stages and the head, 0 the final layer; see
+            :class:`projects.core.classification.ImageClassifier`.
+        unpickle: Read a file that runs code when it is read.
 
     Returns:
         The model, initialised, in training mode.
 
     Raises:
-        UserError: If there is no such variant (with close names) or the file
-            is of another model.
+        UserError: If there is no such variant (with close names), the file
+            is of another model, or the variant cannot be trained in part.
     """
     if name not in list_models():
         raise UserError(f"no model '{name}'" + (
@@ -51,19 +60,26 @@ def create_model(name: str,
     from mmengine.logging import print_log
     from mmengine.registry import DefaultScope
 
-    from projects.core.weights import load_weights, read_checkpoint
+    from projects.core.weights import load_weights, read_weights
     from projects.registry import MODELS
     cfg = Config.fromfile(config_root() / '_base_/models' / f'{name}.py')
     if num_classes is not None:
         _set_num_classes(cfg.model, num_classes)
+    if trainable_stages is not None:
+        if cfg.model.type != 'projects.ImageClassifier':
+            raise UserError(f'trainable_stages: {name} is a '
+                            f'{cfg.model.type}; set it of the backbone, in a '
+                            'config')
+        cfg.model.trainable_stages = trainable_stages
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         model = MODELS.build(cfg.model)
     with hushed():
         model.init_weights()
-    if pretrained is not None:
-        print_log(load_weights(
-            model, read_checkpoint(pretrained)['state_dict'], pretrained,
-            allow_new_head=True), 'current')
+    if pretrained:
+        source = f'torchvision://{name}' if pretrained is True else pretrained
+        weights = read_weights(source, unpickle=unpickle)['state_dict']
+        print_log(load_weights(model, weights, source, allow_new_head=True),
+                  'current')
     return model
 
 

@@ -14,6 +14,8 @@ from projects.core.layers import Backbone, build_layer
 from projects.core.layers.backbone import Stages
 from projects.registry import MODELS
 
+SIGMOID = dict(type='Sigmoid')
+
 
 @MODELS.register_module()
 class LeNet(Backbone):
@@ -51,7 +53,7 @@ class LeNet(Backbone):
                  trainable_stages: int | None = None,
                  conv_cfg: dict | None = None,
                  norm_cfg: dict | None = None,
-                 act_cfg: dict = dict(type='Sigmoid'),
+                 act_cfg: dict = SIGMOID,
                  pool_cfg: dict | None = None,
                  init_cfg: dict | list[dict] | None = None) -> None:
         super().__init__(init_cfg or dict(

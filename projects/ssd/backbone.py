@@ -8,16 +8,18 @@ Shapes: N images, H and W in pixels.
 """
 from collections.abc import Sequence
 from functools import partial
+from itertools import pairwise
 
-from mmengine.model import BaseModule
-from torch import Tensor, nn
+from torch import nn
 from torchvision.models import mobilenet_v3_large
 
+from projects.core.layers import Backbone
+from projects.core.layers.backbone import Stages
 from projects.registry import MODELS
 
 
 @MODELS.register_module()
-class SSDVGG(BaseModule):
+class SSDVGG(Backbone):
     """VGG-16, its two connected layers turned into convolutions.
 
     fc6 is a 3x3 convolution of dilation 6, an "atrous" one that sees as much
@@ -37,6 +39,8 @@ class SSDVGG(BaseModule):
 
     Args:
         out_indices: Maps to return.
+        trainable_stages: Train only so many of the last, see
+            :meth:`projects.core.layers.Backbone.freeze`.
         init_cfg: Initialisation, see :class:`mmengine.model.BaseModule`; the
             default is Xavier's.
 
@@ -48,6 +52,7 @@ class SSDVGG(BaseModule):
 
     def __init__(self,
                  out_indices: Sequence[int] = (3, 5),
+                 trainable_stages: int | None = None,
                  init_cfg: dict | list[dict] | None = None) -> None:
         super().__init__(
             init_cfg or dict(type='Xavier', layer='Conv2d',
@@ -73,21 +78,18 @@ class SSDVGG(BaseModule):
             nn.ReLU(inplace=True)
         ]
         ends.append(len(layers) - 1)
-        last = max(out_indices)
-        self.features = nn.Sequential(*layers[:ends[last] + 1])
-        self.ends = [ends[i] for i in sorted(out_indices)]
+        self.ends = ends[:max(out_indices) + 1]
+        self.features = nn.Sequential(*layers[:self.ends[-1] + 1])
+        self.select_stages(out_indices, trainable_stages)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        outs = []
-        for i, layer in enumerate(self.features):
-            x = layer(x)
-            if i in self.ends:
-                outs.append(x)
-        return tuple(outs)
+    def stage_modules(self) -> Stages:
+        layers = list(self.features)
+        return [layers[start + 1:end + 1]
+                for start, end in pairwise((-1, *self.ends))]
 
 
 @MODELS.register_module()
-class SSDLiteMobileNetV3(BaseModule):
+class SSDLiteMobileNetV3(Backbone):
     """MobileNetV3-Large, tapped as SSDLite does.
 
     Maps (N, 3, H, W) images to (N, 672, H / 16, W / 16), the expansion within
@@ -98,24 +100,25 @@ class SSDLiteMobileNetV3(BaseModule):
     Args:
         reduced_tail: Whether the last blocks have half the channels, as for
             detection (Sec. 6.3); the weights for ImageNet have all.
+        trainable_stages: Train only so many of the last, see
+            :meth:`projects.core.layers.Backbone.freeze`.
         init_cfg: Initialisation; the default is torchvision's for detection.
     """
     tap = 13  # the block whose expansion is the first map
 
     def __init__(self, reduced_tail: bool = True,
+                 trainable_stages: int | None = None,
                  init_cfg: dict | list[dict] | None = None) -> None:
         super().__init__(
             init_cfg or dict(type='Normal', layer='Conv2d', std=0.03))
         self.features = mobilenet_v3_large(
             norm_layer=partial(nn.BatchNorm2d, eps=0.001, momentum=0.03),
             reduced_tail=reduced_tail).features
+        self.select_stages((0, 1), trainable_stages)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        for layer in self.features[:self.tap]:
-            x = layer(x)
-        block = self.features[self.tap].block
-        first = block[0](x)
-        x = block[1:](first)  # of stride 2, so nothing is added to it
-        for layer in self.features[self.tap + 1:]:
-            x = layer(x)
-        return first, x
+    def stage_modules(self) -> Stages:
+        layers = list(self.features)
+        # of stride 2, so nothing is added to what the block gives
+        expansion, *rest = layers[self.tap].block
+        return ((*layers[:self.tap], expansion),
+                (*rest, *layers[self.tap + 1:]))

@@ -8,7 +8,11 @@ from collections.abc import Callable, Mapping
 
 from torch import Tensor, nn
 
-from projects.core.weights import Translation, register_layout
+from projects.core.weights import (
+    Translation,
+    register_layout,
+    renamed_weights,
+)
 from projects.ssd.backbone import SSDVGG
 from projects.ssd.head import SSDHead
 
@@ -86,21 +90,18 @@ def read_ssd(model: nn.Module,
         rules = OLD_MMDET
     else:
         return None
-    renamed = rename(state_dict, rules)
-    weights = {new: state_dict[old] for old, new in renamed.items()}
-    notes = [f'{old} -> {new}' for old, new in renamed.items() if old != new]
+    translation = renamed_weights(state_dict, rename(state_dict, rules))
+    weights = translation.state_dict
     if from_torchvision:
-        moved = 0
         for i, num_boxes in enumerate(head.default_boxes.num_boxes):
             prefix = f'bbox_head.cls_convs.{i}.{len(head.cls_convs[i]) - 1}.'
             for name in (f'{prefix}weight', f'{prefix}bias'):
                 if name in weights and len(weights[name]) % num_boxes == 0:
                     by_box = weights[name].unflatten(0, (num_boxes, -1))
                     weights[name] = by_box.roll(-1, 1).flatten(0, 1)
-                    moved += 1
-        notes.append(f'{moved} arrays of bbox_head.cls_convs: the background '
-                     'moved from the first class to the last')
-    return Translation(weights, notes)
+                    translation.reshaped[name] = (
+                        'the background from the first class to the last')
+    return translation
 
 
 @register_layout
@@ -115,32 +116,30 @@ def read_vgg16(model: nn.Module,
     if not isinstance(backbone, SSDVGG) or 'features.28.weight' not in (
             state_dict):
         return None
-    weights = {f'backbone.{name}': value for name, value in state_dict.items()
-               if name.startswith('features.')}
-    notes = [f"{name.removeprefix('backbone.')} -> {name}" for name in weights]
-    left = [name for name in state_dict if not name.startswith('features.')]
+    translation = renamed_weights(state_dict, {
+        name: f'backbone.{name}' for name in state_dict
+        if name.startswith('features.')})
     wanted = [f'backbone.features.{i}.{kind}' for i in (31, 33)
               for kind in ('weight', 'bias')]
-    kept = [name for name in wanted if len(backbone.features) > 31]
-    connected = [state_dict.get(f'classifier.{i}.{kind}') for i in (0, 3)
-                 for kind in ('weight', 'bias')]
+    if len(backbone.features) <= 31:
+        return translation
+    names = [f'classifier.{i}.{kind}' for i in (0, 3)
+             for kind in ('weight', 'bias')]
+    connected = [state_dict.get(name) for name in names]
     shapes = [None if x is None else tuple(x.shape) for x in connected]
-    if kept and shapes == VGG16_SHAPES and all(
+    if shapes != VGG16_SHAPES or not all(
             x.isfinite().all() for x in connected):
-        fc6, fc6_bias, fc7, fc7_bias = connected
-        fc6 = fc6.unflatten(1, (512, 7, 7))[::4, :, ::3, ::3]
-        cut = (fc6, fc6_bias[::4], fc7[::4, ::4, None, None], fc7_bias[::4])
-        weights.update(zip(kept, (x.contiguous() for x in cut), strict=True))
-        notes += [
-            'classifier.0 -> backbone.features.31: 1024 of 4096 outputs, '
-            '3 x 3 of 7 x 7 positions',
-            'classifier.3 -> backbone.features.33: 1024 of 4096 outputs and '
-            'inputs']
-        left = [name for name in left
-                if not name.startswith(('classifier.0.', 'classifier.3.'))]
-        kept = []
-    elif kept:
-        notes.append(f"{', '.join(kept)}: as initialised, the file has no "
-                     'numbers for them')
-    notes += [f'{name}: left out' for name in left]
-    return Translation(weights, notes, kept)
+        translation.kept = wanted  # the file has no numbers for them
+        return translation
+    fc6, fc6_bias, fc7, fc7_bias = connected
+    fc6 = fc6.unflatten(1, (512, 7, 7))[::4, :, ::3, ::3]
+    cut = (fc6, fc6_bias[::4], fc7[::4, ::4, None, None], fc7_bias[::4])
+    how = ('1024 of 4096 outputs, 3 x 3 of 7 x 7 positions',
+           '1024 of 4096 outputs', '1024 of 4096 outputs and inputs',
+           '1024 of 4096 outputs')
+    for old, new, weight, text in zip(names, wanted, cut, how, strict=True):
+        del translation.state_dict[old]
+        translation.state_dict[new] = weight.contiguous()
+        translation.renamed[new] = old
+        translation.reshaped[new] = text
+    return translation

@@ -10,6 +10,8 @@ from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from projects.core.layers import Backbone
+from projects.core.layers.backbone import Stages
 from projects.registry import MODELS
 
 # (kernel, channels, stride), a tuple per resolution
@@ -35,7 +37,7 @@ def conv_block(in_channels: int, kernel: int, channels: int, stride: int,
 
 
 @MODELS.register_module()
-class YOLOv1Backbone(BaseModule):
+class YOLOv1Backbone(Backbone):
     """The convolutions that YOLOv1 shares with an image classifier.
 
     Maps (N, in_channels, H, W) images in [0, 1] to one map per index of
@@ -54,6 +56,8 @@ class YOLOv1Backbone(BaseModule):
         arch: A key of ``arch_settings``.
         in_channels: Channels of the image.
         out_indices: Stages whose maps are returned; -1 is the last.
+        trainable_stages: Train only so many of the last, see
+            :meth:`projects.core.layers.Backbone.freeze`.
         norm_cfg: Normalisation after each convolution, which then has no
             bias; None as in the paper.
         init_cfg: Initialisation, see :class:`mmengine.model.BaseModule`; the
@@ -78,6 +82,7 @@ class YOLOv1Backbone(BaseModule):
                  arch: str = 'extraction',
                  in_channels: int = 3,
                  out_indices: Sequence[int] = (-1, ),
+                 trainable_stages: int | None = None,
                  norm_cfg: dict | None = None,
                  init_cfg: dict | list[dict] | None = None) -> None:
         super().__init__(init_cfg or DARKNET_CONV_INIT)
@@ -85,10 +90,6 @@ class YOLOv1Backbone(BaseModule):
             raise ValueError(
                 f"arch '{arch}' is none of {', '.join(self.arch_settings)}")
         settings = self.arch_settings[arch]
-        if not all(-len(settings) <= i < len(settings) for i in out_indices):
-            raise ValueError(f'out_indices {tuple(out_indices)}: arch '
-                             f"'{arch}' has {len(settings)} stages")
-        self.out_indices = sorted(i % len(settings) for i in out_indices)
         self.stages = nn.ModuleList()
         for i, convs in enumerate(settings):
             layers = [nn.MaxPool2d(2, 2)] if i > 0 else []
@@ -98,14 +99,10 @@ class YOLOv1Backbone(BaseModule):
                                norm_cfg))
                 in_channels = channels
             self.stages.append(nn.Sequential(*layers))
+        self.select_stages(out_indices, trainable_stages)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        outs = []
-        for i, stage in enumerate(self.stages):
-            x = stage(x)
-            if i in self.out_indices:
-                outs.append(x)
-        return tuple(outs)
+    def stage_modules(self) -> Stages:
+        return [(stage, ) for stage in self.stages]
 
 
 @MODELS.register_module()

@@ -57,8 +57,10 @@ def test_new_head_keeps_its_values_and_is_named():
     report = load_weights(target, source.state_dict(), 'x.pth',
                           allow_new_head=True)
     # 25 of 25 + 18 parameters
-    assert report == ('2 of 4 weights (58.1% of the parameters) loaded from '
-                      'x.pth; left as they were: head.weight, head.bias')
+    assert report.splitlines() == [
+        '2 of 4 weights (58.1% of the parameters) loaded from x.pth',
+        '  left out     2  41.9%  head.weight (3, 5): the file has (7, 5)',
+        '                         head.bias (3,): the file has (7,)']
     assert torch.equal(target.backbone.weight, source.backbone.weight)
     assert torch.equal(target.head.weight, head)
 

@@ -10,7 +10,7 @@ from mmengine.dist import is_main_process
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper
 from mmengine.runner import Runner as MMEngineRunner
 
-from projects.core.weights import load_weights, read_checkpoint
+from projects.core.weights import load_weights, read_weights
 from projects.registry import RUNNERS
 
 # pages that belong into the log file, not before the eyes of who waits
@@ -119,7 +119,7 @@ class Runner(MMEngineRunner):
         Raises:
             UserError: If the file cannot be read or is of another model.
         """
-        checkpoint = read_checkpoint(filename, map_location)
+        checkpoint = read_weights(filename, map_location)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         model = self.model.module if is_model_wrapper(
             self.model) else self.model

@@ -52,7 +52,7 @@ def train(config: str,
             before anything is written; on a loss that is not finite.
     """
     quiet_libraries()  # before the import below, which brings mmdet
-    from projects.core.datasets.checks import check_detection_data
+    from projects.core.datasets.image_checks import check_data
     cfg = load_config(config, cfg_options)
     with explained(cfg):
         set_up(cfg, config, work_dir, launcher)
@@ -70,7 +70,7 @@ def train(config: str,
                                 'leave it out')
             cfg.optim_wrapper.type = 'AmpOptimWrapper'
             cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
-        notices = check_detection_data(cfg)
+        notices = check_data(cfg)
         make_folder(cfg.work_dir)
 
         runner = RUNNERS.build(cfg)

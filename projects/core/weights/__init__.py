@@ -1,13 +1,15 @@
 """Reading checkpoints, and loading weights without leaving any in silence."""
+from projects.core.weights.initializer import Pretrained
 from projects.core.weights.loading import (
     Translation,
     load_weights,
     read_checkpoint,
     register_layout,
 )
-from projects.core.weights.published import read_published_classifier
+from projects.core.weights.published import renamed_weights
+from projects.core.weights.sources import read_weights
 
 __all__ = [
-    'Translation', 'load_weights', 'read_checkpoint',
-    'read_published_classifier', 'register_layout'
+    'Pretrained', 'Translation', 'load_weights', 'read_checkpoint',
+    'read_weights', 'register_layout', 'renamed_weights'
 ]

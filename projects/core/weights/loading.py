@@ -1,7 +1,8 @@
 """Reading checkpoints, and loading weights without leaving any in silence."""
 import os.path as osp
 import pickle
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -31,10 +32,19 @@ SAFE_TYPES = [
 ]
 
 
-def read_checkpoint(path: str, map_location='cpu') -> dict:
+def read_checkpoint(path: str, map_location='cpu',
+                    unpickle: bool = False) -> dict:
     """A checkpoint with its weights under 'state_dict'.
 
-    Nothing in the file is executed: it is read with ``weights_only``.
+    Nothing in the file is executed: it is read with ``weights_only``. Read
+    are files of torch and of safetensors; weights that stand under 'model', as
+    in those of torchvision's own training, are taken from there.
+
+    Args:
+        path: The file.
+        map_location: Device of the tensors.
+        unpickle: Run what the file says where it is more than data. Only for
+            a file whose maker you trust.
 
     Raises:
         UserError: If the file is missing, damaged, no checkpoint, or would
@@ -42,37 +52,68 @@ def read_checkpoint(path: str, map_location='cpu') -> dict:
     """
     if not osp.isfile(path):
         raise UserError(f'there is no checkpoint {path}')
+    if path.endswith('.safetensors'):
+        checkpoint = _read_safetensors(path)
+    else:
+        checkpoint = _read_torch(path, map_location, unpickle)
+    for key in ('state_dict', 'model', None):
+        weights = checkpoint if key is None else (
+            isinstance(checkpoint, Mapping) and checkpoint.get(key))
+        if isinstance(weights, Mapping) and all(
+                isinstance(v, Tensor) for v in weights.values()):
+            rest = {} if key is None else checkpoint
+            return {**rest, 'state_dict': weights}
+    raise UserError(f'{path} holds no weights by name')
+
+
+def _read_torch(path: str, map_location, unpickle: bool):
     try:
         with torch.serialization.safe_globals(SAFE_TYPES):
-            checkpoint = torch.load(path, map_location, weights_only=True)
+            return torch.load(path, map_location, weights_only=True)
     except pickle.UnpicklingError as error:
+        if unpickle:
+            return torch.load(path, map_location, weights_only=False)
         reason = str(error).partition('WeightsUnpickler error: ')
         reason = (reason[2] or reason[0]).strip().splitlines()[0]
         raise UserError(
             f'{path} is no checkpoint, or one that runs code when it is read: '
-            f"{reason.partition('. Please')[0]}") from error
+            f"{reason.partition('. Please')[0]}; if you trust its maker, "
+            'unpickle=True reads it') from error
     except (RuntimeError, EOFError, OSError) as error:
         reason = (str(error) or 'it ends early').splitlines()[0]
         raise UserError(f'{path} is damaged or no checkpoint: {reason}; copy '
                         'or make it again, or use another') from error
-    if isinstance(checkpoint, Mapping) and 'state_dict' not in checkpoint:
-        checkpoint = dict(state_dict=checkpoint)
-    if not isinstance(checkpoint, Mapping) or not all(
-            isinstance(v, Tensor) for v in checkpoint['state_dict'].values()):
-        raise UserError(f'{path} holds no weights by name')
-    return checkpoint
+
+
+def _read_safetensors(path: str):
+    try:
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+    except ImportError as error:
+        raise UserError(f'{path} needs the package safetensors: '
+                        'pip install safetensors') from error
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise UserError(f'{path} is damaged or no checkpoint: {error}; copy '
+                        'or make it again, or use another') from error
 
 
 @dataclass
 class Translation:
     """A file's weights in a model's own names.
 
-    ``notes`` say of each weight what was done to it: 'old -> new', with how
-    it was cut or turned, 'name: left out', ... ``kept`` are names of the
-    model that the file has no numbers for and that may stay as they are.
+    Args:
+        state_dict: Weights by the model's names, or by the file's where the
+            model has none for them.
+        renamed: The file's name by the model's, where they differ.
+        reshaped: What was done to the numbers, by the model's name.
+        kept: Names of the model that the file has no numbers for and that may
+            stay as they are.
     """
     state_dict: dict[str, Tensor]
-    notes: list[str]
+    renamed: dict[str, str] = field(default_factory=dict)
+    reshaped: dict[str, str] = field(default_factory=dict)
     kept: list[str] = field(default_factory=list)
 
 
@@ -84,9 +125,10 @@ def register_layout(layout: Layout) -> Layout:
     """Let :func:`load_weights` read files that name weights in another way.
 
     ``layout(model, state_dict)`` returns None where the file or the model is
-    not of its kind.
+    not of its kind. The last one that was registered is asked first, so that
+    a plugin's goes before the general ones.
     """
-    _layouts.append(layout)
+    _layouts.insert(0, layout)
     return layout
 
 
@@ -97,17 +139,18 @@ def load_weights(model: nn.Module,
     """Load weights by name into a model; all of it or none.
 
     Args:
-        model: Where they go.
+        model: Where they go. What it has beside its ``backbone`` is its head;
+            where it has no ``backbone`` it is one.
         state_dict: Weights by name; a leading 'module.' is taken off.
         source: The file they are from, for messages.
-        allow_new_head: Whether names outside ``backbone`` may be missing or of
+        allow_new_head: Whether weights of the head may be missing or of
             another shape, as when the number of classes changes. They keep
             their initial values and the report names them.
 
     Returns:
-        What was loaded, as counts and as a share of the parameters, and what
-        was left out; a line for each weight that a registered layout renamed
-        or changed.
+        A short table: what was loaded, renamed, reshaped and left out, as
+        counts and as shares of the parameters. Names that differ in their
+        numbers alone share a line, ``layer*.*.NAME``, with their count.
 
     Raises:
         UserError: If a weight of the model is missing from the file or has
@@ -118,45 +161,112 @@ def load_weights(model: nn.Module,
         k.removeprefix('module.'): v for k, v in state_dict.items()
     }
     wanted = model.state_dict()
-    notes, kept = [], []
+    given = Translation(state_dict)
     if state_dict.keys() != wanted.keys():
         translations = (layout(model, state_dict) for layout in _layouts)
-        translation = next(filter(None, translations), None)
-        if translation is not None:
-            state_dict, notes, kept = (
-                translation.state_dict, translation.notes, translation.kept)
+        given = next(filter(None, translations), given)
     fitting = {
         k for k, v in wanted.items()
-        if k in state_dict and state_dict[k].shape == v.shape
+        if k in given.state_dict and given.state_dict[k].shape == v.shape
     }
-    missing = [k for k in wanted if k not in fitting and k not in kept]
-    unknown = [k for k in state_dict if k not in wanted]
-    covered = all(
-        not k.startswith('backbone.') for k in (*missing, *unknown)) and any(
-            k.startswith('backbone.') for k in fitting)
+    missing = [k for k in wanted if k not in fitting and k not in given.kept]
+    unknown = [k for k in given.state_dict if k not in wanted]
+    covered = bool(fitting) and not any(
+        _is_of_backbone(model, k) for k in (*missing, *unknown))
     if (missing or unknown) and not (allow_new_head and covered):
-        lines = [
-            f'{source} does not fit this model: {len(fitting)} of its '
-            f'{len(wanted)} weights match; the first that differ (model | '
-            'file):'
-        ]
-        lines += [
-            f'  {k} {tuple(wanted[k].shape)} | ' +
-            (f'{tuple(state_dict[k].shape)}' if k in state_dict else 'missing')
-            for k in missing[:4]
-        ]
-        lines += [f'  missing | {k} {tuple(state_dict[k].shape)}'
-                  for k in unknown[:4]]
-        lines.append('give the config that this checkpoint was trained with')
-        raise UserError('\n'.join(lines))
-    model.load_state_dict({k: state_dict[k] for k in fitting}, strict=False)
-    parameters = dict(model.named_parameters())
-    share = sum(p.numel() for k, p in parameters.items()
-                if k in fitting) / sum(p.numel() for p in parameters.values())
-    report = (f'{len(fitting)} of {len(wanted)} weights ({share:.1%} of the '
-              f'parameters) loaded from {source}')
-    if missing:
-        report += '; left as they were: ' + ', '.join(missing)
-    if unknown:
-        report += '; not of this model: ' + ', '.join(unknown)
-    return '\n  '.join([report, *notes])
+        raise UserError(_difference(wanted, given, fitting, missing, unknown,
+                                    source))
+    model.load_state_dict({k: given.state_dict[k] for k in fitting},
+                          strict=False)
+    return _report(model, given, fitting, missing, unknown, source)
+
+
+def _is_of_backbone(model: nn.Module, name: str) -> bool:
+    if hasattr(model, 'backbone'):
+        return name.startswith('backbone.')
+    return name.partition('.')[0] in {*dict(model.named_children()),
+                                      *model._parameters, *model._buffers}
+
+
+def _difference(wanted: Mapping[str, Tensor], given: Translation,
+                fitting: set[str], missing: list[str], unknown: list[str],
+                source: str) -> str:
+    """The first names that differ, the model's and the file's."""
+    lines = [
+        f'{source} does not fit this model: {len(fitting)} of its '
+        f'{len(wanted)} weights match; the first that differ (model | '
+        'file):'
+    ]
+    for k in missing[:4]:
+        found = given.state_dict.get(k)
+        lines.append(f'  {k} {tuple(wanted[k].shape)} | ' + (
+            'missing' if found is None else
+            f'{given.renamed.get(k, "")} {tuple(found.shape)}'.lstrip()))
+    lines += [
+        f'  missing | {given.renamed.get(k, k)} '
+        f'{tuple(given.state_dict[k].shape)}' for k in unknown[:4]
+    ]
+    lines.append('give the config that this checkpoint was trained with')
+    return '\n'.join(lines)
+
+
+def _report(model: nn.Module, given: Translation, fitting: set[str],
+            missing: list[str], unknown: list[str], source: str) -> str:
+    """What became of each weight, as text."""
+    wanted = model.state_dict()
+    sizes = {k: p.numel() for k, p in model.named_parameters()}
+
+    def share(names: Iterable[str]) -> str:
+        part = sum(sizes.get(k, 0) for k in names)
+        return f'{part / max(sum(sizes.values()), 1):.1%}'
+
+    lines = [f'{len(fitting)} of {len(wanted)} weights ({share(fitting)} of '
+             f'the parameters) loaded from {source}']
+
+    def row(label: str, names: Iterable[str], texts: Iterable[str],
+            with_share: bool = True) -> None:
+        names = list(names)
+        if names:
+            of_all = share(names) if with_share else ''
+            lines.append(f'  {label:<9}{len(names):>5}{of_all:>7}  ' +
+                         f'\n{"":25}'.join(_grouped(texts)))
+
+    renamed = {new: old for new, old in given.renamed.items()
+               if new in fitting}
+    row('renamed', renamed, (_renaming(old, new)
+                             for new, old in renamed.items()))
+    reshaped = {new: how for new, how in given.reshaped.items()
+                if new in fitting}
+    row('reshaped', reshaped, (f'{new}: {how}'
+                               for new, how in reshaped.items()))
+    left = [*missing, *(k for k in given.kept if k not in fitting)]
+    row('left out', left, (
+        f'{k} {tuple(wanted[k].shape)}: ' +
+        (f'the file has {tuple(given.state_dict[k].shape)}'
+         if k in given.state_dict else 'not in the file') for k in left))
+    row('not used', unknown, (f'{given.renamed.get(k, k)} '
+                              f'{tuple(given.state_dict[k].shape)}'
+                              for k in unknown), with_share=False)
+    return '\n'.join(lines)
+
+
+def _renaming(old: str, new: str) -> str:
+    """'fc.weight', 'head.fc.weight' as "NAME -> head.NAME"."""
+    olds, news = old.split('.'), new.split('.')
+    while olds and news and olds[-1] == news[-1]:
+        olds.pop()
+        news.pop()
+    return ' -> '.join('.'.join([*parts, 'NAME']) for parts in (olds, news))
+
+
+def _grouped(texts: Iterable[str]) -> list[str]:
+    """Texts that differ in the numbers within names alone, as one with their
+    count, where there are many."""
+    groups: dict[str, list[str]] = {}
+    for text in (texts := list(texts)):
+        pattern = re.sub(r'(?<=\.)\d+(?=\.)|(?<=[a-z])\d+(?=\.)', '*', text)
+        groups.setdefault(pattern, []).append(text)
+    if len(texts) <= 4 and len(set(texts)) == len(texts):
+        return texts
+    return [of[0] if len(of) == 1 else f'{pattern} ({len(of)})'
+            for pattern, of in groups.items()]

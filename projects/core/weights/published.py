@@ -1,5 +1,7 @@
-"""Published classifiers: torchvision's and timm's names in a classifier of
-ours, whose backbone keeps them and whose head is a part of its own."""
+"""Other libraries' names for the weights of a classifier or a backbone.
+
+Inside a backbone ours are torchvision's, which has no part of that name.
+"""
 from collections.abc import Mapping
 
 from torch import Tensor, nn
@@ -11,23 +13,45 @@ FINAL_LAYERS = ('classifier', 'fc', 'head', 'head.fc', 'last_linear')
 
 
 @register_layout
-def read_published_classifier(
+def read_bare_classifier(
         model: nn.Module,
         state_dict: Mapping[str, Tensor]) -> Translation | None:
-    """Add 'backbone.' or 'head.' to a name, or take the final layer's."""
+    """torchvision's and timm's: without the parts 'backbone' and 'head'."""
+    if not hasattr(model, 'backbone') or not hasattr(model, 'head') or any(
+            name.startswith('backbone.') for name in state_dict):
+        return None
     wanted = model.state_dict()
-    if any(name.startswith(('backbone.', 'head.')) and name in wanted
-           for name in state_dict):
-        return None
-    heads = {name.rpartition('.')[0] for name in wanted
-             if name.startswith('head.')}
-    renamed = {}
-    for name, weight in state_dict.items():
+    stems = {name for name, _ in model.backbone.named_children()}
+    layers = {name.rpartition('.')[0] for name in wanted
+              if name.startswith('head.')}
+    renamed = {}  # old: new
+    for name in state_dict:
         layer, _, kind = name.rpartition('.')
-        new = [n for n in (f'backbone.{name}', f'head.{name}') if n in wanted]
-        if not new and layer in FINAL_LAYERS and len(heads) == 1:
-            new = [f'{next(iter(heads))}.{kind}']
-        renamed[new[0] if new else name] = weight
-    if not any(name.startswith('backbone.') for name in renamed):
+        if f'head.{name}' in wanted:
+            renamed[name] = f'head.{name}'
+        elif layer in FINAL_LAYERS and len(layers) == 1:
+            renamed[name] = f'{next(iter(layers))}.{kind}'
+        elif name.partition('.')[0] in stems:  # also what is too many there
+            renamed[name] = f'backbone.{name}'
+    if not any(new.startswith('backbone.') for new in renamed.values()):
         return None
-    return Translation(renamed, [])
+    return renamed_weights(state_dict, renamed)
+
+
+@register_layout
+def read_backbone(model: nn.Module,
+                  state_dict: Mapping[str, Tensor]) -> Translation | None:
+    """The backbone out of a whole model's file, where it is loaded alone."""
+    if hasattr(model, 'backbone'):
+        return None
+    renamed = {name: name.removeprefix('backbone.') for name in state_dict
+               if name.startswith('backbone.')}
+    return renamed_weights(state_dict, renamed) if renamed else None
+
+
+def renamed_weights(state_dict: Mapping[str, Tensor],
+                    renamed: Mapping[str, str]) -> Translation:
+    """A translation that only renames; ``renamed`` is new by old."""
+    return Translation(
+        {renamed.get(name, name): w for name, w in state_dict.items()},
+        {new: old for old, new in renamed.items() if new != old})

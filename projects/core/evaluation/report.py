@@ -1,0 +1,191 @@
+"""What a classifier's test tells beyond its accuracy: which classes fail.
+
+Legend: N images, K classes; labels in [0, K).
+"""
+import csv
+import json
+import os.path as osp
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+from terminaltables import AsciiTable
+from torch import Tensor
+
+from projects.core.visualization.confusion import draw_confusion
+from projects.registry import METRICS
+
+ALL_ROWS = 20  # of the table on the screen
+SOME_ROWS = 10  # best and worst of more classes
+COLUMNS = ('precision', 'recall', 'F1')
+
+
+def best_classes(scores: Tensor, classes: Sequence[str],
+                 num: int = 5) -> list[dict]:
+    """The classes of the highest scores, the best first.
+
+    Args:
+        scores: (K, ) probabilities.
+        classes: Names of the K classes.
+        num: How many, at most.
+
+    Returns:
+        list: Dicts of ``label``, ``class`` and ``score``.
+    """
+    values, labels = scores.float().cpu().topk(min(num, len(scores)))
+    return [{'label': label, 'class': classes[label], 'score': value}
+            for label, value in zip(labels.tolist(), values.tolist(),
+                                    strict=True)]
+
+
+def class_names(meta: dict | None, num_classes: int) -> list[str]:
+    """A dataset's names of its classes, or their labels where it has none."""
+    return list((meta or {}).get('classes') or map(str, range(num_classes)))
+
+
+def class_scores(confusion: np.ndarray) -> np.ndarray:
+    """Precision, recall, F1 in % and support of each class.
+
+    Precision is NaN for a class that is never predicted, recall for one
+    without images, F1 for one that is neither.
+
+    Args:
+        confusion: (K, K) number of images by true and by predicted label.
+
+    Returns:
+        np.ndarray: (K, 4).
+    """
+    labels = np.arange(len(confusion))
+    true, predicted = (grid.ravel() for grid in np.meshgrid(
+        labels, labels, indexing='ij'))
+    scores = precision_recall_fscore_support(
+        true, predicted, labels=labels, sample_weight=confusion.ravel(),
+        zero_division=np.nan)
+    return np.stack(scores, 1) * (100, 100, 100, 1)
+
+
+@METRICS.register_module()
+class ClassificationReport(BaseMetric):
+    """Tables and a picture of which classes are taken for which.
+
+    Adds no number to the metrics. Logs a table of the classes and writes to
+    ``out_dir``:
+
+    ========================  ===============================================
+    ``classes.csv``           precision, recall, F1 in %, support, by class
+    ``confusion_matrix.csv``  images by true (rows) and predicted class
+    ``confusion_matrix.png``  the same as a picture
+    ========================  ===============================================
+
+    Args:
+        out_dir: Folder that is there.
+        out: File for the five best classes of each image, as JSON; None for
+            none.
+        **kwargs: Of :class:`mmengine.evaluator.BaseMetric`.
+    """
+
+    default_prefix = 'report'  # of no number; BaseMetric warns without one
+
+    def __init__(self, out_dir: str, out: str | None = None,
+                 **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.out_dir = out_dir
+        self.out = out
+        self.mistakes: list[dict] = []  # of the main process
+
+    def process(self, data_batch, data_samples: Sequence[dict]) -> None:
+        for sample in data_samples:
+            classes = class_names(self.dataset_meta,
+                                  len(sample['pred_score']))
+            image = {new: sample[key] for key, new in (
+                ('sample_idx', 'index'), ('img_path', 'file_name'))
+                if key in sample}
+            label = int(sample['gt_label'])
+            self.results.append({
+                **image, 'true_label': label, 'true_class': classes[label],
+                'num_classes': len(classes),
+                'predictions': best_classes(sample['pred_score'], classes)})
+
+    def compute_metrics(self, results: list[dict]) -> dict:
+        num_classes = results[0]['num_classes']
+        for result in results:
+            del result['num_classes']
+        classes = class_names(self.dataset_meta, num_classes)
+        true = [r['true_label'] for r in results]
+        predicted = [r['predictions'][0]['label'] for r in results]
+        confusion = confusion_matrix(true, predicted,
+                                     labels=range(num_classes))
+        scores = class_scores(confusion)
+        self._write(confusion, scores, classes)
+        if self.out is not None:
+            Path(self.out).parent.mkdir(parents=True, exist_ok=True)
+            Path(self.out).write_text(json.dumps(results))
+        self.mistakes = [
+            r for r, a, b in zip(results, true, predicted, strict=True)
+            if a != b]
+        print_log('\n' + class_table(scores, classes), logger='current')
+        return {}
+
+    def _write(self, confusion: np.ndarray, scores: np.ndarray,
+               classes: list[str]) -> None:
+        with open(osp.join(self.out_dir, 'classes.csv'), 'w', newline='',
+                  encoding='utf-8') as file:
+            writer = csv.writer(file)
+            writer.writerow(['class', *(f'{c} (%)' for c in COLUMNS),
+                             'support'])
+            for name, row in zip(classes, scores, strict=True):
+                writer.writerow([name, *(
+                    '' if np.isnan(value) else f'{value:.4f}'
+                    for value in row[:3]), int(row[3])])
+        with open(osp.join(self.out_dir, 'confusion_matrix.csv'), 'w',
+                  newline='', encoding='utf-8') as file:
+            writer = csv.writer(file)
+            writer.writerow(['true / predicted', *classes])
+            for name, row in zip(classes, confusion.tolist(), strict=True):
+                writer.writerow([name, *row])
+        draw_confusion(confusion, classes,
+                       osp.join(self.out_dir, 'confusion_matrix.png'))
+
+
+def class_table(scores: np.ndarray, classes: Sequence[str]) -> str:
+    """Table of the classes, of many the best and the worst by F1.
+
+    Classes without images, of which little can be said, are counted alone
+    where not all classes are shown.
+
+    Args:
+        scores: (K, 4), see :func:`class_scores`.
+        classes: Names of the K classes.
+    """
+    order, gap, note = list(range(len(classes))), None, ''
+    if len(classes) > ALL_ROWS:
+        known = [i for i in order if scores[i, 3] > 0]
+        known.sort(key=lambda i: -scores[i, 2])
+        order, gap = known, None
+        if len(known) > 2 * SOME_ROWS:
+            order = known[:SOME_ROWS] + known[-SOME_ROWS:]
+            gap = SOME_ROWS
+        note = (f'\nthe {len(order)} of {len(classes)} classes with the '
+                'highest and the lowest F1')
+        if len(known) < len(classes):
+            note += f'; {len(classes) - len(known)} have no images'
+    rows = [[classes[i], *map(_percent, scores[i, :3]), int(scores[i, 3])]
+            for i in order]
+    if gap is not None:
+        rows.insert(gap, ['...'] * 5)
+    with_images = scores[scores[:, 3] > 0]
+    means = [_percent(np.nanmean(column)) if not np.isnan(column).all() else
+             '-' for column in with_images[:, :3].T]
+    rows.append(['mean of classes', *means, int(scores[:, 3].sum())])
+    table = AsciiTable([['class', *(f'{c} (%)' for c in COLUMNS), 'images'],
+                        *rows])
+    for column in range(1, 5):
+        table.justify_columns[column] = 'right'
+    return table.table + note
+
+
+def _percent(value: float) -> str:
+    return '-' if np.isnan(value) else f'{value:.1f}'

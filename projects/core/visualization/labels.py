@@ -1,0 +1,105 @@
+"""Pictures of images with the classes that a model gives them.
+
+Images are (H, W) or (H, W, 3) uint8, BGR, as OpenCV reads them.
+"""
+import os.path as osp
+import re
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from projects.core.visualization.confusion import shortened
+from projects.core.visualization.detections import FONT, MIN_SIDE
+
+MAX_SIDE = 2048  # pixels; the picture of a larger image is reduced
+MAX_MISTAKES = 500
+RIGHT, WRONG, NEUTRAL = (150, 220, 150), (240, 150, 150), (165, 195, 240)
+
+
+def draw_labels(image: np.ndarray, predictions: Sequence[dict],
+                true_class: str | None = None) -> np.ndarray:
+    """The image with its best classes and their probabilities below.
+
+    A bar behind each is as long as it is probable: green for the true class,
+    where that is known, red for another. An image that is smaller than
+    ``MIN_SIDE`` is enlarged by a whole factor, pixel by pixel.
+
+    Args:
+        image: The image.
+        predictions: See :func:`projects.core.evaluation.best_classes`.
+        true_class: Name of the true class.
+
+    Returns:
+        np.ndarray: (H', W', 3) BGR.
+    """
+    if image.ndim == 2:
+        image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
+    side = max(image.shape[:2])
+    factor = max(1, MIN_SIDE // side) if side <= MAX_SIDE else MAX_SIDE / side
+    image = cv2.resize(  # at least a pixel: a strip stays one
+        image, [max(1, round(s * factor)) for s in image.shape[1::-1]],
+        interpolation=cv2.INTER_NEAREST if factor >= 1 else cv2.INTER_AREA)
+    width = max(image.shape[1], MIN_SIDE)
+    font = ImageFont.truetype(FONT, max(18, width // 36))
+    line = round(1.5 * font.size)
+    texts = [(f"{100 * p['score']:.1f} %", p['class'], p['score'],
+              NEUTRAL if true_class is None else
+              RIGHT if p['class'] == true_class else WRONG)
+             for p in predictions]
+    if true_class is not None:
+        texts.insert(0, ('true', true_class, 0, NEUTRAL))
+    strip = Image.new('RGB', (width, line * len(texts) + 8), 'white')
+    pen = ImageDraw.Draw(strip)
+    first = round(5 * font.size)  # where the names begin, beside '100.0 %'
+    for i, (left, name, share, colour) in enumerate(texts):
+        y = 4 + i * line
+        if share:
+            pen.rectangle((0, y, round(share * (width - 1)), y + line - 3),
+                          fill=colour)
+        right = first - font.size // 2 - pen.textlength(left, font)
+        pen.text((right, y + 0.1 * font.size), left, fill='black', font=font)
+        while pen.textlength(name, font) > width - first - 4:
+            name = shortened(name, len(name) - 1)
+        pen.text((first, y + 0.1 * font.size), name, fill='black', font=font)
+    image = cv2.copyMakeBorder(image, 0, 0, 0, width - image.shape[1],
+                               cv2.BORDER_CONSTANT, value=(255, 255, 255))
+    return np.vstack([image, np.array(strip)[..., ::-1]])
+
+
+def draw_mistakes(mistakes: list[dict], dataset, show_dir: str) -> str:
+    """A picture of each wrongly classified image, the surest mistakes first.
+
+    Not more than ``MAX_MISTAKES``, as ``<rank>_<true>_as_<predicted>.png``.
+
+    Args:
+        mistakes: ``mistakes`` of
+            :class:`projects.core.evaluation.ClassificationReport`.
+        dataset: The data set, for images that are in no file.
+        show_dir: Folder that is there.
+
+    Returns:
+        str: What was drawn, in words.
+    """
+    surest = sorted(mistakes, key=lambda m: -m['predictions'][0]['score'])
+    surest = surest[:MAX_MISTAKES]
+    for rank, mistake in enumerate(surest, 1):
+        if 'file_name' in mistake:
+            image = cv2.imread(mistake['file_name'])
+        else:  # mmpretrain's data sets in memory are RGB
+            image = dataset.get_data_info(mistake['index'])['img']
+            image = image[..., ::-1] if image.ndim == 3 else image
+        best = mistake['predictions']
+        name = '_'.join([f'{rank:03}', _slug(mistake['true_class']), 'as',
+                         _slug(best[0]['class'])])
+        cv2.imwrite(osp.join(show_dir, f'{name}.png'), draw_labels(
+            np.ascontiguousarray(image), best, mistake['true_class']))
+    return (f'{len(mistakes)} images are classified wrongly'
+            + (f', the {len(surest)} surest of these mistakes'
+               if len(surest) < len(mistakes) else ''))
+
+
+def _slug(name: str) -> str:
+    """A class's name as part of a file's."""
+    return re.sub(r'[^\w.-]+', '-', name)[:30]
