@@ -5,9 +5,9 @@ import warnings
 # First words of what mmengine's print_log prints without a logger, and of what
 # pycocotools prints for each file that it reads.
 KNOWN_MESSAGES = (
-    # mmdet/datasets/__init__.py and mmdet/datasets/transforms/__init__.py, on
-    # import: a dataset format of the fork, of no use here
-    'Could not import OneDL. Skipping OneDL datasets.',
+    # mmdet and mmpretrain, on import of their datasets and transforms: a
+    # format of the forks, of no use here
+    'Could not import OneDL',
     # mmengine/runner/checkpoint.py: the checkpoints that mmengine itself
     # writes hold pickled state of the schedulers, so it is said for each
     'Could not safely load weights: ',

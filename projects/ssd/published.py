@@ -3,23 +3,22 @@
 Ours are those of mmdetection since 2.14. What is renamed, moved or cut is
 said by :func:`projects.core.weights.load_weights`.
 """
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from torch import Tensor, nn
 
 from projects.core.weights import (
+    RenamingRules,
     Translation,
     register_layout,
+    rename,
     renamed_weights,
 )
 from projects.ssd.backbone import SSDVGG
 from projects.ssd.head import SSDHead
 
-Rules = tuple[tuple[str, str | Callable[[re.Match], str]], ...]
-
 # torchvision's ssd300_vgg16: conv5 to fc7 are the first of the extra layers
-TORCHVISION_SSD: Rules = (
+TORCHVISION_SSD: RenamingRules = (
     (r'backbone\.scale_weight', 'neck.l2_norm.weight'),
     (r'backbone\.extra\.0\.7\.1\.', 'backbone.features.31.'),
     (r'backbone\.extra\.0\.7\.3\.', 'backbone.features.33.'),
@@ -34,7 +33,7 @@ TORCHVISION_SSD: Rules = (
 # its ssdlite320_mobilenet_v3_large: block 13 is cut behind its expansion
 LITE_CONVS = ('0', '1.depthwise_conv', '1.pointwise_conv')
 CONV_BN = ('conv', 'bn')
-TORCHVISION_SSDLITE: Rules = (
+TORCHVISION_SSDLITE: RenamingRules = (
     (r'backbone\.features\.0\.13\.', 'backbone.features.13.block.0.'),
     (r'backbone\.features\.0\.(\d+)\.', r'backbone.features.\1.'),
     (r'backbone\.features\.1\.0\.', 'backbone.features.13.block.'),
@@ -50,7 +49,7 @@ TORCHVISION_SSDLITE: Rules = (
     (r'head\.classification_head\.module_list\.', 'bbox_head.cls_convs.'),
     (r'head\.regression_head\.module_list\.', 'bbox_head.reg_convs.'))
 # mmdetection before 2.14: the extra layers in the backbone
-OLD_MMDET: Rules = (
+OLD_MMDET: RenamingRules = (
     (r'backbone\.l2_norm\.', 'neck.l2_norm.'),
     (r'backbone\.extra\.(\d+)\.',
      lambda m: f'neck.extra_layers.{int(m[1]) // 2}.{int(m[1]) % 2}.conv.'),
@@ -58,19 +57,6 @@ OLD_MMDET: Rules = (
      r'bbox_head.\1_convs.\2.0.\3'))
 # classifier.0 and classifier.3 of torchvision's VGG-16
 VGG16_SHAPES = [(4096, 25088), (4096, ), (4096, 4096), (4096, )]
-
-
-def rename(names, rules: Rules) -> dict[str, str]:
-    """New name of each, by the first rule that fits its beginning."""
-    renamed = {}
-    for name in names:
-        renamed[name] = name
-        for pattern, replacement in rules:
-            new, fits = re.subn(f'^{pattern}', replacement, name)
-            if fits:
-                renamed[name] = new
-                break
-    return renamed
 
 
 @register_layout

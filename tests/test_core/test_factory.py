@@ -43,8 +43,8 @@ def test_pretrained_file_fills_the_backbone(tmp_path, fresh, capsys):
     a, b = source.backbone.state_dict(), model.backbone.state_dict()
     assert all(torch.equal(a[k], b[k]) for k in a)
     out = capsys.readouterr().out
-    assert f'72 of 74 weights (99.7% of the parameters) loaded from {path}' in (
-        out)
+    assert f'72 of 74 weights (99.7% of the parameters) loaded from {path}' \
+        in out
     assert 'bbox_head.predictor.conv.bias (10,): the file has (8,)' in out
     with pytest.raises(UserError, match='does not fit this model'):
         create_model('yolov1_tiny', pretrained=str(path))

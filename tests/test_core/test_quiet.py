@@ -74,7 +74,8 @@ def test_other_messages_are_printed(capsys):
 def test_importing_mmdet_is_noisy_by_itself():
     out, _ = run('import projects, mmdet.datasets')
     # once for the data sets and once for the transforms
-    assert out.splitlines() == [KNOWN_MESSAGES[0]] * 2
+    assert [line.startswith(KNOWN_MESSAGES[0])
+            for line in out.splitlines()] == [True] * 2
 
 
 def test_libraries_and_a_detector_say_nothing(checkpoint):

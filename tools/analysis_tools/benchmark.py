@@ -10,7 +10,8 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Measure the parts of a training step and of a '
         'prediction: medians in ms, images per second and peak memory.')
-    parser.add_argument('config', help='config file, or name of a model')
+    parser.add_argument('config', help='config file, or name of a model; '
+                        'torchvision.resnet18 is torchvision\'s')
     parser.add_argument('other', nargs='?', metavar='OTHER',
                         help='a second one; they take turns in one process')
     parser.add_argument('--batch-size', type=int, metavar='N',

@@ -177,9 +177,9 @@ def _is_damaged(path: str, md5: str | None, kind: str) -> bool:
         start = file.read(4).ljust(4, b'\0')
         axes = file.read(4 * start[3])
     lengths = [int.from_bytes(axes[i:i + 4], 'big')
-               for i in range(0, len(axes), 4)]
-    return not axes or (
-        osp.getsize(path) != 4 + len(axes) + math.prod(lengths))
+               for i in range(0, 4 * start[3], 4)]
+    return not lengths or (
+        osp.getsize(path) != 4 + 4 * len(lengths) + math.prod(lengths))
 
 
 def _check_images(dataset: dict, name: str, classes: list[str], split: str,

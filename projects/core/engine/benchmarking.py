@@ -15,7 +15,12 @@ from mmengine.logging import MMLogger
 
 from projects.core.engine.config import run_configs
 from projects.core.engine.meters import MemoryMeter, Stopwatch
-from projects.core.engine.subject import PARTS, Subject, SubjectSettings
+from projects.core.engine.subject import (
+    PARTS,
+    TORCHVISION,
+    Subject,
+    SubjectSettings,
+)
 from projects.core.errors import UserError, did_you_mean
 from projects.core.factory import config_root, list_models
 from projects.core.quiet import quiet_libraries
@@ -128,10 +133,13 @@ def benchmark(configs: list[str],
 def find_config_or_model(name: str) -> str:
     """File of a config, or of a variant of ``configs/_base_/models``.
 
+    What names a library is left as it is: ``torchvision.resnet18``, and
+    ``mmpretrain::resnet/resnet18_8xb32_in1k.py`` for a config in its wheel.
+
     Raises:
         UserError: If a name without ``.py`` is no variant, with close names.
     """
-    if name.endswith('.py'):
+    if name.endswith('.py') or name.startswith(TORCHVISION):
         return name  # the reader looks it up
     if name in list_models():
         return str(config_root() / '_base_/models' / f'{name}.py')

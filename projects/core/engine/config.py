@@ -1,5 +1,6 @@
 """Reading a config, and finding the user's mistakes in it."""
 import ast
+import importlib.util
 import inspect
 import re
 import traceback
@@ -33,9 +34,18 @@ def run_configs() -> list[Path]:
 def find_config(path: str) -> Path:
     """A config's file: the path itself, or one below the installed configs.
 
+    ``mmpretrain::resnet/resnet18_8xb32_in1k.py`` is one of a library's wheel.
+
     Raises:
         UserError: If there is none, with the closest names.
     """
+    package, separator, inside = path.partition('::')
+    spec = importlib.util.find_spec(package) if separator else None
+    if spec is not None:
+        file = Path(spec.origin).parent / '.mim/configs' / inside
+        if not file.is_file():
+            raise UserError(f'no config {inside} in {file.parents[1]}')
+        return file
     candidates = [Path(path), config_root() / path,
                   config_root().parent / path]
     for candidate in candidates:

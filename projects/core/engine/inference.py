@@ -161,9 +161,12 @@ class _Labels:
             dict(file_name=file_name, predictions=best)]
 
     def summary(self, results: list[dict]) -> str:
+        if len(results) == 1:
+            return ', '.join(f"{p['class']} {100 * p['score']:.1f} %"
+                             for p in results[0]['predictions'])
         counts = Counter(r['predictions'][0]['class'] for r in results)
-        return listed((f'{name} ({count})'
-                       for name, count in counts.most_common()), 10)
+        return 'classified as ' + listed(
+            (f'{name} ({count})' for name, count in counts.most_common()), 10)
 
 
 def _output_of(model: nn.Module, meta: dict, score_thr: float,

@@ -36,6 +36,7 @@ PARTS = {
     'predict.nms': 'predict NMS',
     'predict.step': 'predict step',
 }
+TORCHVISION = 'torchvision.'  # before the name of a classifier of its
 SEED = 0
 # least and greatest side of an object, in sides of the image
 OBJECT_SIDES = (0.08, 0.6)
@@ -117,7 +118,9 @@ class ClassifierParts:
                input_size: tuple[int, int]):
         from mmpretrain.structures import DataSample
         share = torch.rand((), generator=rng)
-        return DataSample().set_gt_label(int(share * self.head.num_classes))
+        # a head without weights does not know how many; 0 is one of any
+        num_classes = getattr(self.head, 'num_classes', 1)
+        return DataSample().set_gt_label(int(share * num_classes))
 
 
 def parts_of(model: nn.Module):
@@ -138,7 +141,7 @@ class Subject:
     None where neither does; they may be set until :meth:`prepare`.
 
     Args:
-        config: Config file.
+        config: Config file, or ``torchvision.`` and a name of its classifiers.
         settings: How to run it.
 
     Raises:
@@ -150,7 +153,9 @@ class Subject:
     def __init__(self, config: str, settings: SubjectSettings) -> None:
         self.config = config
         self.settings = settings
-        self.cfg = cfg = load_config(config, settings.cfg_options)
+        self.cfg = cfg = (
+            _torchvision_config(config) if config.startswith(TORCHVISION) else
+            load_config(config, settings.cfg_options))
         if 'model' not in cfg:
             raise UserError(f'{config} holds no model')
         _drop_pretrained(cfg.model)
@@ -326,6 +331,11 @@ def _values(cfg, key: str) -> Iterator:
     elif isinstance(cfg, (list, tuple)):
         for item in cfg:
             yield from _values(item, key)
+
+
+def _torchvision_config(name: str) -> Config:
+    from projects.core.reference import torchvision_config  # with mmpretrain
+    return torchvision_config(name)
 
 
 def _optim_cfg(cfg: Config) -> dict:

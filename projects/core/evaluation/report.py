@@ -127,6 +127,9 @@ class ClassificationReport(BaseMetric):
             r for r, a, b in zip(results, true, predicted, strict=True)
             if a != b]
         print_log('\n' + class_table(scores, classes), logger='current')
+        if self.mistakes:
+            print_log('most often taken for another: '
+                      + confused(confusion, classes), logger='current')
         return {}
 
     def _write(self, confusion: np.ndarray, scores: np.ndarray,
@@ -185,6 +188,15 @@ def class_table(scores: np.ndarray, classes: Sequence[str]) -> str:
     for column in range(1, 5):
         table.justify_columns[column] = 'right'
     return table.table + note
+
+
+def confused(confusion: np.ndarray, classes: Sequence[str],
+             num: int = 5) -> str:
+    """The largest numbers beside the diagonal, as 'true for predicted'."""
+    pairs = sorted(((count, i, j) for (i, j), count in np.ndenumerate(
+        confusion) if i != j and count), key=lambda pair: -pair[0])
+    return ', '.join(f'{classes[i]} for {classes[j]} ({count})'
+                     for count, i, j in pairs[:num])
 
 
 def _percent(value: float) -> str:

@@ -19,7 +19,7 @@ RIGHT, WRONG, NEUTRAL = (150, 220, 150), (240, 150, 150), (165, 195, 240)
 
 
 def draw_labels(image: np.ndarray, predictions: Sequence[dict],
-                true_class: str | None = None) -> np.ndarray:
+                true: tuple[int, str] | None = None) -> np.ndarray:
     """The image with its best classes and their probabilities below.
 
     A bar behind each is as long as it is probable: green for the true class,
@@ -29,7 +29,7 @@ def draw_labels(image: np.ndarray, predictions: Sequence[dict],
     Args:
         image: The image.
         predictions: See :func:`projects.core.evaluation.best_classes`.
-        true_class: Name of the true class.
+        true: Label and name of the true class.
 
     Returns:
         np.ndarray: (H', W', 3) BGR.
@@ -45,11 +45,11 @@ def draw_labels(image: np.ndarray, predictions: Sequence[dict],
     font = ImageFont.truetype(FONT, max(18, width // 36))
     line = round(1.5 * font.size)
     texts = [(f"{100 * p['score']:.1f} %", p['class'], p['score'],
-              NEUTRAL if true_class is None else
-              RIGHT if p['class'] == true_class else WRONG)
+              NEUTRAL if true is None else
+              RIGHT if p['label'] == true[0] else WRONG)
              for p in predictions]
-    if true_class is not None:
-        texts.insert(0, ('true', true_class, 0, NEUTRAL))
+    if true is not None:
+        texts.insert(0, ('true', true[1], 0, NEUTRAL))
     strip = Image.new('RGB', (width, line * len(texts) + 8), 'white')
     pen = ImageDraw.Draw(strip)
     first = round(5 * font.size)  # where the names begin, beside '100.0 %'
@@ -91,10 +91,11 @@ def draw_mistakes(mistakes: list[dict], dataset, show_dir: str) -> str:
             image = dataset.get_data_info(mistake['index'])['img']
             image = image[..., ::-1] if image.ndim == 3 else image
         best = mistake['predictions']
-        name = '_'.join([f'{rank:03}', _slug(mistake['true_class']), 'as',
-                         _slug(best[0]['class'])])
-        cv2.imwrite(osp.join(show_dir, f'{name}.png'), draw_labels(
-            np.ascontiguousarray(image), best, mistake['true_class']))
+        name = (f"{rank:03}_{_slug(mistake['true_class'])}_as_"
+                f"{_slug(best[0]['class'])}.png")
+        cv2.imwrite(osp.join(show_dir, name), draw_labels(
+            np.ascontiguousarray(image), best,
+            (mistake['true_label'], mistake['true_class'])))
     return (f'{len(mistakes)} images are classified wrongly'
             + (f', the {len(surest)} surest of these mistakes'
                if len(surest) < len(mistakes) else ''))

@@ -6,10 +6,15 @@ from projects.core.weights.loading import (
     read_checkpoint,
     register_layout,
 )
-from projects.core.weights.published import renamed_weights
+from projects.core.weights.published import (
+    RenamingRules,
+    rename,
+    renamed_weights,
+)
 from projects.core.weights.sources import read_weights
 
 __all__ = [
-    'Pretrained', 'Translation', 'load_weights', 'read_checkpoint',
-    'read_weights', 'register_layout', 'renamed_weights'
+    'Pretrained', 'RenamingRules', 'Translation', 'load_weights',
+    'read_checkpoint', 'read_weights', 'register_layout', 'rename',
+    'renamed_weights'
 ]

@@ -2,12 +2,15 @@
 
 Inside a backbone ours are torchvision's, which has no part of that name.
 """
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 
 from torch import Tensor, nn
 
 from projects.core.weights.loading import Translation, register_layout
 
+# (beginning of a name as a pattern, what stands in its place)
+RenamingRules = tuple[tuple[str, str | Callable[[re.Match], str]], ...]
 # what torchvision, timm and others call the final layer
 FINAL_LAYERS = ('classifier', 'fc', 'head', 'head.fc', 'last_linear')
 
@@ -17,7 +20,7 @@ def read_bare_classifier(
         model: nn.Module,
         state_dict: Mapping[str, Tensor]) -> Translation | None:
     """torchvision's and timm's: without the parts 'backbone' and 'head'."""
-    if not hasattr(model, 'backbone') or not hasattr(model, 'head') or any(
+    if not hasattr(model, 'backbone') or any(
             name.startswith('backbone.') for name in state_dict):
         return None
     wanted = model.state_dict()
@@ -39,6 +42,20 @@ def read_bare_classifier(
 
 
 @register_layout
+def read_classifier_in_backbone(
+        model: nn.Module,
+        state_dict: Mapping[str, Tensor]) -> Translation | None:
+    """mmpretrain's AlexNet: the linear layers belong to the backbone."""
+    renamed = {name: name.replace('backbone.', 'head.', 1)
+               for name in state_dict
+               if name.startswith('backbone.classifier.')}
+    if not renamed or set(renamed.values()).isdisjoint(
+            model.state_dict()):
+        return None
+    return renamed_weights(state_dict, renamed)
+
+
+@register_layout
 def read_backbone(model: nn.Module,
                   state_dict: Mapping[str, Tensor]) -> Translation | None:
     """The backbone out of a whole model's file, where it is loaded alone."""
@@ -55,3 +72,16 @@ def renamed_weights(state_dict: Mapping[str, Tensor],
     return Translation(
         {renamed.get(name, name): w for name, w in state_dict.items()},
         {new: old for old, new in renamed.items() if new != old})
+
+
+def rename(names: Iterable[str], rules: RenamingRules) -> dict[str, str]:
+    """New name of each, by the first rule that fits its beginning."""
+    renamed = {}
+    for name in names:
+        renamed[name] = name
+        for pattern, replacement in rules:
+            new, fits = re.subn(f'^{pattern}', replacement, name)
+            if fits:
+                renamed[name] = new
+                break
+    return renamed
