@@ -20,7 +20,8 @@ ENTRY_POINT_GROUP = 'mmatlas.plugins'
 # rooms of core that register something
 CORE_MODULES = ('projects.core.classification', 'projects.core.datasets',
                 'projects.core.engine', 'projects.core.evaluation',
-                'projects.core.visualization', 'projects.core.weights')
+                'projects.core.reference', 'projects.core.visualization',
+                'projects.core.weights')
 
 failed_plugins: dict[str, Exception] = {}
 _found = False

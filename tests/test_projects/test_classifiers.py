@@ -47,6 +47,7 @@ SPECS = [
     Spec('lenet5', 61_706, LENET, input=GREY_28),
     # two batch norms more: 2 * 6 and 2 * 16
     Spec('lenet5_modern', 61_750, LENET, input=GREY_28),
+    Spec('lenet5_scratch', 61_750, LENET, input=GREY_28),
     Spec('alexnet', 61_100_840,
          stages((64, 192, 384, 256, 256, 256), (55, 27, 13, 13, 13, 6)),
          'alexnet'),
