@@ -1,5 +1,6 @@
 """Every run config, on stand-in data in the right folder layout."""
 import json
+import pickle
 from pathlib import Path
 
 import cv2
@@ -7,10 +8,12 @@ import numpy as np
 import pytest
 from mmdet.datasets import CocoDataset, VOCDataset
 from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmpretrain.datasets import CIFAR10, CIFAR100
 
 from projects import create_model, list_models
 from projects.core.datasets.digits_coco import make_digits_coco
-from projects.core.engine import load_config, train
+from projects.core.engine import Runner, load_config, train
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 RUNS = sorted(p for p in CONFIGS.glob('*/*.py') if p.parent.name != '_base_')
@@ -18,6 +21,11 @@ VOC_XML = """<annotation><size><width>{w}</width><height>{h}</height>
 <depth>3</depth></size><object><name>{name}</name><difficult>0</difficult>
 <bndbox><xmin>10</xmin><ymin>12</ymin><xmax>60</xmax><ymax>70</ymax></bndbox>
 </object></annotation>"""
+
+
+# seconds a step on two cores, and as much to make the weights
+LARGE = ('densenet161', 'densenet201', 'resnet101', 'resnet152', 'resnext101',
+         'vgg16', 'vgg19', 'wide-resnet')
 
 
 def run_ids(path):
@@ -64,6 +72,41 @@ def write_voc(root):
             file.write_text('\n'.join(names))
 
 
+def write_mnist(root):
+    root.mkdir(parents=True)
+    for split in ('train', 't10k'):
+        for name, shape in (('images-idx3', (4, 28, 28)),
+                            ('labels-idx1', (4, ))):
+            header = bytes([0, 0, 8, len(shape)]) + b''.join(
+                n.to_bytes(4, 'big') for n in shape)
+            values = np.random.default_rng(0).integers(0, 10, shape, np.uint8)
+            (root / f'{split}-{name}-ubyte').write_bytes(
+                header + values.tobytes())
+
+
+def write_cifar(folder, files):
+    """Of CIFAR-10 the training set is in five files."""
+    folder.mkdir(parents=True)
+    for file in files:
+        num = 2 if file.startswith('data_batch') else 4
+        images = np.random.default_rng(0).integers(
+            0, 256, (num, 3072), np.uint8)
+        labels = list(range(num))
+        (folder / file).write_bytes(pickle.dumps(
+            dict(data=images, labels=labels, fine_labels=labels)))
+
+
+def write_imagenet(root):
+    """By lists: a thousand folders are not needed."""
+    (root / 'meta').mkdir(parents=True)
+    for split in ('train', 'val'):
+        names = [f'n{i:08}/{split}_{i}.JPEG' for i in range(4)]
+        for name in names:
+            write_image(root / split / name)
+        (root / f'meta/{split}.txt').write_text('\n'.join(
+            f'{name} {i * 300}' for i, name in enumerate(names)))
+
+
 @pytest.fixture(scope='module')
 def workplace(tmp_path_factory):
     """A folder with ``data/`` as the configs expect it."""
@@ -71,13 +114,44 @@ def workplace(tmp_path_factory):
     write_coco(root / 'data/coco')
     write_voc(root / 'data/VOCdevkit')
     make_digits_coco(root / 'data/digits-coco', num_train=4, num_val=2)
+    write_mnist(root / 'data/mnist')
+    write_mnist(root / 'data/fashion-mnist')
+    write_cifar(root / 'data/cifar10/cifar-10-batches-py',
+                [name for name, _ in CIFAR10.train_list + CIFAR10.test_list])
+    write_cifar(root / 'data/cifar100/cifar-100-python', ['train', 'test'])
+    write_imagenet(root / 'data/imagenet')
     return root
 
 
-@pytest.mark.parametrize('path', RUNS, ids=run_ids)
+@pytest.fixture
+def other_sums(monkeypatch):
+    """Stand-ins have not the sums of the published files."""
+    for class_ in (CIFAR10, CIFAR100):
+        for files in ('train_list', 'test_list'):
+            monkeypatch.setattr(class_, files, [
+                [name, None] for name, _ in getattr(class_, files)])
+
+
+def options_of(path):
+    """What lets a config run on stand-ins for one epoch."""
+    cfg, options = load_config(str(path)), []
+    if cfg.train_dataloader.dataset.type == 'projects.DigitsDataset':
+        options += [f'{split}_dataloader.dataset.indices=4'
+                    for split in ('train', 'val')]
+    if 'work_dirs' in (cfg.model.get('init_cfg') or {}).get('checkpoint', ''):
+        options.append('model.init_cfg=None')  # of another run
+    return options + [f'custom_hooks.{i}.begin_epoch=0' for i, hook in
+                      enumerate(cfg.custom_hooks) if 'begin_epoch' in hook]
+
+
+@pytest.mark.usefixtures('other_sums')
+@pytest.mark.parametrize('path', [
+    pytest.param(path, marks=[pytest.mark.slow] if path.stem.startswith(
+        LARGE) else []) for path in RUNS], ids=run_ids)
 def test_run_takes_two_steps_and_is_judged(path, workplace, monkeypatch):
     monkeypatch.chdir(workplace)
     runner = train(str(path), cfg_options=[
+        *options_of(path),
         'train_cfg.max_epochs=1', 'train_cfg.val_interval=1',
         'train_dataloader.batch_size=2', 'train_dataloader.num_workers=0',
         'val_dataloader.num_workers=0',
@@ -87,7 +161,33 @@ def test_run_takes_two_steps_and_is_judged(path, workplace, monkeypatch):
     assert runner.iter == 2
     scalars = runner.message_hub.log_scalars
     assert np.isfinite(scalars['train/loss'].data[0]).all()
-    assert any('mAP' in name for name in scalars)
+    metric = 'mAP' if 'bbox_head' in runner.cfg.model else 'accuracy/top1'
+    assert any(metric in name for name in scalars)
+
+
+@pytest.mark.usefixtures('other_sums')
+@pytest.mark.parametrize(('base', 'num_train'), [
+    ('cifar10', 10), ('cifar100', 4)])  # five files of two images
+def test_cifar_gives_batches(base, num_train, workplace, monkeypatch):
+    monkeypatch.chdir(workplace)
+    cfg = Config.fromfile(CONFIGS / f'_base_/datasets/{base}.py')
+    pipelines = Config.fromfile(CONFIGS / '_base_/pipelines/cifar_32.py')
+    for split, num in (('train', num_train), ('val', 4)):
+        loader = cfg[f'{split}_dataloader']
+        loader.dataset.pipeline = pipelines[
+            'train_pipeline' if split == 'train' else 'test_pipeline']
+        loader.update(num_workers=0, persistent_workers=False)
+        with DefaultScope.overwrite_default_scope('mmpretrain'):
+            batch, = Runner.build_dataloader(loader, seed=0)
+        assert len(batch['inputs']) == num
+        assert {image.shape for image in batch['inputs']} == {(3, 32, 32)}
+        if split == 'val':  # neither padded nor flipped
+            with open(f'data/{base}/' + (
+                    'cifar-10-batches-py/test_batch' if base == 'cifar10' else
+                    'cifar-100-python/test'), 'rb') as file:
+                images = pickle.load(file)['data'].reshape(4, 3, 32, 32)
+            np.testing.assert_array_equal(
+                np.stack([image.numpy() for image in batch['inputs']]), images)
 
 
 @pytest.mark.parametrize('path', RUNS, ids=run_ids)

@@ -1,19 +1,26 @@
-"""Detect objects in images with a checkpoint; its config travels inside.
+"""Detect objects in images, or classify them, with a checkpoint.
 
     python tools/infer.py CHECKPOINT IMAGE_OR_FOLDER
+
+The checkpoint holds the config.
 """
 import argparse
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description='Draw detections on images, and write them as JSON.')
+        description='Draw detections or classes on images, and write them '
+        'as JSON.')
     parser.add_argument('checkpoint', help='file that tools/train.py wrote')
     parser.add_argument('images', help='an image or a folder of images')
     parser.add_argument('--out-dir', metavar='DIR', help='pictures and '
-                        'detections.json (default: detections/NAME)')
+                        'detections.json or, of a classifier, '
+                        'predictions.json (default: detections/NAME, '
+                        'predictions/NAME)')
     parser.add_argument('--score-thr', type=float, default=0.3,
-                        help='least score that is drawn (default: 0.3)')
+                        help='least score of a detection that is drawn '
+                        '(default: 0.3); a classifier shows its five best '
+                        'classes')
     parser.add_argument('--batch-size', type=int, default=8,
                         help='images at once (default: 8)')
     parser.add_argument('--device', help='cpu, cuda, cuda:1, ...; a GPU where '

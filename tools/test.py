@@ -1,6 +1,9 @@
 """Judge a checkpoint by the metric of its config.
 
-    python tools/test.py CONFIG CHECKPOINT --out detections.json
+    python tools/test.py CONFIG CHECKPOINT --out results.json
+
+Of a classifier it also writes which class is taken for which, and how well
+each is found: confusion_matrix.png, confusion_matrix.csv, classes.csv.
 """
 import argparse
 
@@ -10,11 +13,15 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--work-dir', metavar='DIR',
-                        help='logs (default: work_dirs/NAME)')
+                        help="logs, and a classifier's tables of classes "
+                        '(default: work_dirs/NAME)')
     parser.add_argument('--out', metavar='FILE.json',
-                        help='detections in the COCO results format')
+                        help='detections in the COCO results format; of a '
+                        'classifier the five best classes of each image')
     parser.add_argument('--show-dir', metavar='DIR',
-                        help='a picture of each image with its detections')
+                        help='a picture of each image with its detections; '
+                        'of a classifier of each image that it gets wrong, '
+                        'the surest mistakes first, at most 500')
     parser.add_argument('--launcher', default='none',
                         choices=['none', 'pytorch', 'slurm', 'mpi'])
     parser.add_argument('--cfg-options', nargs='+', metavar='KEY=VALUE',

@@ -2,7 +2,8 @@
 YOLOv1-mini as it was trained to find digits on clutter.
 
     python tools/train.py configs/yolov1/yolov1-mini_1xb16-15e_digits-coco.py
-    python tools/train.py configs/yolov1/yolov1-mini-cls_1xb20-60e_digits-100.py
+    python tools/train.py \\
+        configs/yolov1/yolov1-mini-cls_1xb20-60e_digits-100.py
 
 This trains all of it; --cfg-options model.trainable_stages=1 the last stage
 and the head, model.trainable_stages=0 the final layer alone, and

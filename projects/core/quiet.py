@@ -20,7 +20,7 @@ KNOWN_MESSAGES = (
 
 
 def quiet_libraries() -> None:
-    """Drop :data:`KNOWN_MESSAGES` and one warning; to call before the imports.
+    """Drop :data:`KNOWN_MESSAGES` and two warnings; to call before the imports.
 
     The messages are printed by ``print``, so no logging filter sees them: this
     changes ``print`` for the module of mmengine's ``print_log`` and for
@@ -30,6 +30,9 @@ def quiet_libraries() -> None:
     # mmdet/evaluation/metrics/faster_coco_metric.py, on import: our own metric
     # takes pycocotools then
     warnings.filterwarnings('ignore', 'faster_coco_eval is not installed',
+                            UserWarning)
+    # mmpretrain/datasets/utils.py, which reads MNIST and writes to nothing
+    warnings.filterwarnings('ignore', 'The given NumPy array is not writable',
                             UserWarning)
     from mmengine.logging import logger
     from pycocotools import coco

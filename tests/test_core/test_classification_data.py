@@ -88,7 +88,7 @@ def test_missing_set_names_folder_files_and_home(here, base, folder, files,
         check_data(base_config(base))
     message = str(error.value)
     assert f'missing in {here}/data/{folder} (data_root=' in message
-    assert message.count(', '.join(files)) == 2  # expected, and missing
+    assert message.count(', '.join(files)) == 1
     assert 'train_dataloader' in message
     assert f'{here}/data holds other' in message
     assert 'Nothing is downloaded' in message
@@ -140,11 +140,12 @@ def test_whole_sets_are_read(here, monkeypatch):
 
 
 @pytest.mark.parametrize('name', MNIST_FILES[:2])
-@pytest.mark.parametrize('keep', [0, 3, 6, -1])
-def test_mnist_file_that_is_cut_short(here, name, keep):
+@pytest.mark.parametrize('keep', [0, 3, 6, -1, None])
+def test_mnist_file_that_is_cut_short_or_longer(here, name, keep):
     write_mnist(here / 'data/mnist')
     path = here / 'data/mnist' / name
-    path.write_bytes(path.read_bytes()[:keep])
+    more = b'!' if keep is None else b''
+    path.write_bytes(path.read_bytes()[:keep] + more)
     with pytest.raises(UserError, match=f'{path} is cut short or changed'):
         check_data(base_config('mnist'))
 
@@ -189,20 +190,24 @@ def test_files_elsewhere_are_skipped():
 
 
 # --------------------------------------------------------- number of classes
-@pytest.mark.parametrize(('head', 'path'), [
-    (dict(num_classes=5), 'model.head.num_classes'),
-    (dict(num_classes=10, loss=dict(num_classes=5)),
+@pytest.mark.parametrize(('model', 'path'), [
+    (dict(head=dict(num_classes=5)), 'model.head.num_classes'),
+    (dict(head=dict(num_classes=10, loss=dict(num_classes=5))),
      'model.head.loss.num_classes'),
-    (dict(heads=[dict(num_classes=10), dict(num_classes=5)]),
+    (dict(head=dict(heads=[dict(num_classes=10), dict(num_classes=5)])),
      'model.head.heads.1.num_classes'),
+    (dict(data_preprocessor=dict(num_classes=5)),
+     'model.data_preprocessor.num_classes'),
 ])
-def test_num_classes_wherever_in_the_head(head, path):
+def test_num_classes_wherever_in_the_model(model, path):
     digits = dict(type='projects.DigitsDataset', split='train')
     with pytest.raises(UserError, match=re.escape(
             f'{path} is 5, but the data of train_dataloader have 10 classes '
             f'(0, 1, 2, 3, 4, ...): set {path}=10')):
-        check(digits, model=dict(head=head))
-    assert check(digits, model=dict(head=dict(num_classes=10))) == []
+        check(digits, model=model)
+    assert check(digits, model=dict(
+        data_preprocessor=dict(num_classes=None),
+        head=dict(num_classes=10))) == []
 
 
 def test_classes_by_argument_by_file_and_by_folder(here):

@@ -52,13 +52,13 @@ def check_detection_data(cfg) -> list[str]:
         if not isinstance(loader, dict):
             continue
         ann_files = []
-        for dataset in _leaves(loader.get('dataset')):
+        for dataset in inner_datasets(loader.get('dataset')):
             kind, classes = _kind_and_classes(dataset, cfg, split)
             if kind is None:
                 continue
             _check_num_classes(cfg, classes, split)
             paths = _paths(dataset)
-            if kind == 'made' or _is_remote(dataset, paths):
+            if kind == 'made' or is_remote(dataset, paths):
                 continue
             if kind == 'coco':
                 ann_files.append(paths['ann_file'])
@@ -76,15 +76,15 @@ def check_detection_data(cfg) -> list[str]:
     return notices
 
 
-def _leaves(dataset) -> Iterator[dict]:
+def inner_datasets(dataset) -> Iterator[dict]:
     """Datasets inside wrappers (Repeat, Concat, ClassBalanced, ...)."""
     if isinstance(dataset, (list, tuple)):
         for item in dataset:
-            yield from _leaves(item)
+            yield from inner_datasets(item)
     elif isinstance(dataset, dict):
         inner = dataset.get('dataset') or dataset.get('datasets')
         if inner:
-            yield from _leaves(inner)
+            yield from inner_datasets(inner)
         else:
             yield dataset
 
@@ -97,7 +97,7 @@ def _kind_and_classes(dataset: dict, cfg, split: str
     kind = KINDS.get(name.rpartition('.')[2])
     classes = (dataset.get('metainfo') or {}).get('classes')
     if kind is None or classes is None:
-        class_ = _dataset_class(type_, cfg.get('default_scope'))
+        class_ = dataset_class(type_, cfg.get('default_scope'))
         kind = kind or _kind(class_)
         if classes is None:
             meta = getattr(class_, 'METAINFO', None) or {}
@@ -115,7 +115,7 @@ def _kind_and_classes(dataset: dict, cfg, split: str
     return kind, list(classes)
 
 
-def _dataset_class(type_, scope: str | None) -> type | None:
+def dataset_class(type_, scope: str | None) -> type | None:
     if not isinstance(type_, str):
         return type_
     if '.' not in type_ and scope:
@@ -146,7 +146,7 @@ def _paths(dataset: dict) -> dict[str, str]:
     return {key: osp.join(root, path) for key, path in paths.items()}
 
 
-def _is_remote(dataset: dict, paths: dict[str, str]) -> bool:
+def is_remote(dataset: dict, paths: dict[str, str]) -> bool:
     backend = (dataset.get('backend_args') or {}).get('backend', 'local')
     return backend != 'local' or any('://' in p for p in paths.values())
 
@@ -405,14 +405,14 @@ def _check_images(path: str, file_names: list[str], prefix: str,
         by_folder[folder].append(base)
     missing = [osp.join(folder, base) for folder, bases in by_folder.items()
                for base in bases
-               if base not in _files(osp.join(prefix, folder), folders)]
+               if base not in files_in(osp.join(prefix, folder), folders)]
     if not missing:
         return
     folder = osp.dirname(osp.join(prefix, missing[0]))
     raise UserError(
         f'{len(missing)} of {len(file_names)} images of {path} are missing in '
         f'{osp.abspath(prefix)}, e.g. {missing[0]}: '
-        f'{_what_is_there(folder, osp.basename(missing[0]))}. Set '
+        f'{what_is_there(folder, osp.basename(missing[0]))}. Set '
         'data_root and data_prefix=dict(img=...) of the dataset, or restore '
         'the files')
 
@@ -443,18 +443,18 @@ def _check_voc(dataset: dict, paths: dict[str, str], split: str,
         (dataset.get('img_subdir', 'JPEGImages'), '.jpg', 'images')):
         folder = osp.join(prefix, folder)
         missing = [name for name in names
-                   if name + suffix not in _files(folder, folders)]
+                   if name + suffix not in files_in(folder, folders)]
         if missing:
             first = missing[0] + suffix
             raise UserError(
                 f'{len(missing)} of {len(names)} {what} of {path} are missing '
                 f'in {osp.abspath(folder)}, e.g. {first}: '
-                f'{_what_is_there(folder, first)}. Set data_root and '
+                f'{what_is_there(folder, first)}. Set data_root and '
                 'data_prefix=dict(sub_data_root=...) of the dataset, or '
                 'restore the files')
 
 
-def _files(folder: str, folders: dict[str, set[str]]) -> set[str]:
+def files_in(folder: str, folders: dict[str, set[str]]) -> set[str]:
     """Names in a folder, listed once: a stat per image takes far longer."""
     if folder not in folders:
         folders[folder] = set(os.listdir(folder or '.')) if osp.isdir(
@@ -470,10 +470,10 @@ def _settings(dataset: dict) -> str:
 def _no_file(path: str, settings: str) -> str:
     path = osp.abspath(path)
     return (f'there is no annotation file {path} ({settings}); '
-            + _what_is_there(osp.dirname(path), osp.basename(path)))
+            + what_is_there(osp.dirname(path), osp.basename(path)))
 
 
-def _what_is_there(folder: str, wanted: str) -> str:
+def what_is_there(folder: str, wanted: str) -> str:
     """What a user would look up next: is it the folder, or the name?"""
     folder = osp.abspath(folder)
     if not osp.isdir(folder):

@@ -13,12 +13,12 @@ from collections.abc import Iterator
 
 from projects.core.datasets.checks import (
     SPLITS,
-    _dataset_class,
-    _files,
-    _is_remote,
-    _leaves,
-    _what_is_there,
     check_detection_data,
+    dataset_class,
+    files_in,
+    inner_datasets,
+    is_remote,
+    what_is_there,
 )
 from projects.core.errors import UserError, listed
 
@@ -66,12 +66,12 @@ def check_image_data(cfg) -> list[str]:
         loader = cfg.get(f'{split}_dataloader')
         if not isinstance(loader, dict):
             continue
-        for dataset in _leaves(loader.get('dataset')):
+        for dataset in inner_datasets(loader.get('dataset')):
             settings = {k: v for k, v in dataset.items() if k != 'pipeline'}
             if settings in seen:  # test data are often the validation data
                 continue
             seen.append(settings)
-            class_ = _dataset_class(dataset.get('type'),
+            class_ = dataset_class(dataset.get('type'),
                                     cfg.get('default_scope'))
             ancestors = [base.__name__
                          for base in getattr(class_, '__mro__', ())]
@@ -104,13 +104,14 @@ def _classes(dataset: dict, class_: type | None, split: str) -> list[str]:
 
 
 def _check_num_classes(cfg, classes: list[str], split: str) -> None:
-    for path, value in _values((cfg.get('model') or {}).get('head'),
-                               'model.head'):
-        if classes and value != len(classes):
-            raise UserError(
-                f'{path} is {value}, but the data of {split}_dataloader have '
-                f'{len(classes)} classes ({listed(classes)}): set '
-                f'{path}={len(classes)}')
+    model = cfg.get('model') or {}
+    for part in ('head', 'data_preprocessor'):  # which mixes labels, too
+        for path, value in _values(model.get(part), f'model.{part}'):
+            if classes and value not in (None, len(classes)):
+                raise UserError(
+                    f'{path} is {value}, but the data of {split}_dataloader '
+                    f'have {len(classes)} classes ({listed(classes)}): set '
+                    f'{path}={len(classes)}')
 
 
 def _values(node, path: str) -> Iterator[tuple[str, int]]:
@@ -137,7 +138,7 @@ def _check_published(dataset: dict, class_: type, kind: str,
             f"{part == 'test'}")
     root = osp.join(dataset.get('data_root') or '',
                     dataset.get('data_prefix') or '')
-    if dataset.get('download') or _is_remote(dataset, dict(root=root)):
+    if dataset.get('download') or is_remote(dataset, dict(root=root)):
         return
     # the published names are those of the packed files of MNIST
     sums = {file.removesuffix('.gz'): md5
@@ -151,7 +152,7 @@ def _check_published(dataset: dict, class_: type, kind: str,
         elif osp.isfile(archive):
             hint = f'unpack it: tar -xzf {archive} -C {osp.dirname(archive)}'
         else:
-            hint = (f'{_what_is_there(folder, missing[0])}. Nothing is '
+            hint = (f'{what_is_there(folder, missing[0])}. Nothing is '
                     'downloaded: get them'
                     + (f' from {home}' if home else '')
                     + ' and unpack them there, or set data_root')
@@ -159,7 +160,9 @@ def _check_published(dataset: dict, class_: type, kind: str,
             f"{split}_dataloader: {len(missing)} of the {len(sums)} files of "
             f"{name} are missing in {folder} "
             f"(data_root={dataset.get('data_root')!r}): "
-            f"{', '.join(missing)}; expected are {', '.join(sums)}. {hint}")
+            f"{', '.join(missing)}"
+            + (f"; expected are {', '.join(sums)}"
+               if len(missing) < len(sums) else '') + f'. {hint}')
     for file, md5 in sums.items():
         path = osp.join(folder, file)
         if _is_damaged(path, md5, kind):
@@ -195,7 +198,7 @@ def _check_images(dataset: dict, name: str, classes: list[str], split: str,
             osp.join(root, 'meta', f'{part}.txt')):
         ann_file = osp.join('meta', f'{part}.txt')
     folder = osp.join(root, prefix)
-    if (_is_remote(dataset, dict(root=folder)) or part == 'test'
+    if (is_remote(dataset, dict(root=folder)) or part == 'test'
             or not dataset.get('with_label', True)):
         return [], classes
     where = (f'{split}_dataloader: {name} looks in {osp.abspath(folder)} '
@@ -207,14 +210,14 @@ def _check_images(dataset: dict, name: str, classes: list[str], split: str,
     if name in HOMES:
         layout += f'. Nothing is downloaded: see {HOMES[name]}'
     if not osp.isdir(folder):
-        raise UserError(f'{where}; {_what_is_there(folder, "")}. {layout}')
+        raise UserError(f'{where}; {what_is_there(folder, "")}. {layout}')
     if ann_file:
         _check_list(osp.join(root, ann_file), folder, classes, split, folders)
         return [], classes
     names = sorted(e.name for e in os.scandir(folder) if e.is_dir())
     if not names:
         raise UserError(f'{where}, which holds no folder: '
-                        f'{_what_is_there(folder, "")}. {layout}')
+                        f'{what_is_there(folder, "")}. {layout}')
     suffixes = tuple(s.lower() for s in dataset.get(
         'extensions', IMAGE_SUFFIXES))
     empty = [n for n in names if not any(
@@ -264,7 +267,7 @@ def _check_list(path: str, folder: str, classes: list[str], split: str,
     if not osp.isfile(path):
         raise UserError(
             f'{split}_dataloader: there is no list {osp.abspath(path)}; '
-            + _what_is_there(osp.dirname(path), osp.basename(path)))
+            + what_is_there(osp.dirname(path), osp.basename(path)))
     with open(path, encoding='utf-8') as file:
         lines = file.read().splitlines()
     if not lines:
@@ -280,12 +283,12 @@ def _check_list(path: str, folder: str, classes: list[str], split: str,
             raise UserError(f'{path}, line {i}: label {label}, but there are '
                             f'{len(classes)} classes, labelled from 0')
         parent, base = osp.split(osp.join(folder, name))
-        if base not in _files(parent, folders):
+        if base not in files_in(parent, folders):
             missing.append(name)
     if missing:
         parent, base = osp.split(osp.join(folder, missing[0]))
         raise UserError(
             f'{len(missing)} of {len(lines)} images of {path} are missing in '
             f'{osp.abspath(folder)}, e.g. {missing[0]}: '
-            f'{_what_is_there(parent, base)}. Set data_root and data_prefix '
+            f'{what_is_there(parent, base)}. Set data_root and data_prefix '
             'of the dataset, or restore the files')

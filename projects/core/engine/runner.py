@@ -73,6 +73,9 @@ class Runner(MMEngineRunner):
             # its own function seeds workers alike in each epoch
             dataloader.setdefault('worker_init_fn',
                                   dict(type='projects.seed_worker'))
+            if not dataloader.get('num_workers'):
+                # torch refuses workers that stay where there are none
+                dataloader.pop('persistent_workers', None)
         return MMEngineRunner.build_dataloader(dataloader, seed,
                                                diff_rank_seed)
 
