@@ -63,6 +63,7 @@ class ImageClassifier(MMPretrainClassifier):
             for name in self._frozen:
                 for parameter in self.get_submodule(name).parameters(False):
                     parameter.requires_grad_(False)
+            self.train()
 
     def train(self, mode: bool = True) -> 'ImageClassifier':
         super().train(mode)

@@ -114,10 +114,12 @@ def test_a_step_moves_what_is_trained_and_nothing_else(
 ])
 def test_frozen_batch_norm_stays_in_eval_mode(build, trainable_stages, modes):
     model = build(trainable_stages=trainable_stages)
+    norms = (model.backbone.bn1, model.backbone.bn3,
+             model.head.classifier[1].norm)
+    assert tuple(norm.training for norm in norms) == modes  # as it is built
     for _ in range(2):
         model.train()
-        assert (model.backbone.bn1.training, model.backbone.bn3.training,
-                model.head.classifier[1].norm.training) == modes
+        assert tuple(norm.training for norm in norms) == modes
         model.eval()
         assert not model.backbone.bn3.training
 
