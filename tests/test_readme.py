@@ -3,6 +3,11 @@ import json
 import re
 from pathlib import Path
 
+import cv2
+import numpy as np
+import torch
+import torchvision
+
 from projects import list_models
 from projects.core.datasets.digits_coco import make_digits_coco
 from projects.core.engine import train
@@ -16,7 +21,7 @@ def test_files_that_are_named_exist():
                        README)
     links = re.findall(r'\]\(([\w./-]+)\)', README)
     assert len(names) > 8
-    for name in {*names, *links} - {'configs/my.py'}:
+    for name in {*names, *links} - {'configs/my.py', 'configs/my_classes.py'}:
         assert (ROOT / name).is_file(), name
 
 
@@ -29,9 +34,35 @@ def test_every_plugin_and_variant_is_in_the_table():
         assert f'`{name}`' in README, name
 
 
+def example(base):
+    """The config whose base is in that folder, which is made absolute."""
+    config = re.search(rf"```python\n(_base_ = '{base}.*?)```", README, re.S)
+    return config[1].replace(f"'{base}", f"'{ROOT}/configs/{base[2:]}")
+
+
+def test_the_config_for_own_classes_trains(tmp_path, monkeypatch):
+    (tmp_path / 'my.py').write_text(example('./resnet/'))
+    torch.save(torchvision.models.resnet18().state_dict(),
+               tmp_path / 'resnet18-f37072fd.pth')
+    for split in ('train', 'val'):
+        for name in ('cat', 'dog'):
+            folder = tmp_path / 'data/pets' / split / name
+            folder.mkdir(parents=True)
+            for i in range(2):
+                cv2.imwrite(str(folder / f'{i}.jpg'), np.random.default_rng(
+                    i).integers(0, 255, (256, 256, 3), np.uint8))
+    monkeypatch.chdir(tmp_path)
+    runner = train('my.py', cfg_options=[
+        'train_cfg.max_epochs=1', 'train_dataloader.batch_size=2',
+        'train_dataloader.num_workers=0', 'val_dataloader.num_workers=0'])
+    assert runner.iter == 2
+    assert runner.val_dataloader.dataset.metainfo['classes'] == ('cat', 'dog')
+    assert runner.model.backbone.num_frozen_stages == 4
+    assert any('accuracy/top1' in k for k in runner.message_hub.log_scalars)
+
+
 def test_the_config_for_own_data_trains(tmp_path, monkeypatch):
-    config = re.search(r'```python\n(_base_ = .*?)```', README, re.S)[1]
-    config = config.replace("'./yolov1/", f"'{ROOT}/configs/yolov1/")
+    config = example('./yolov1/')
     (tmp_path / 'my.py').write_text(config)
     # digits 0 and 1 of digits-coco in the place of cats and dogs
     make_digits_coco(tmp_path / 'made', num_train=8, num_val=8)
