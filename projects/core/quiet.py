@@ -20,7 +20,7 @@ KNOWN_MESSAGES = (
 
 
 def quiet_libraries() -> None:
-    """Drop :data:`KNOWN_MESSAGES` and two warnings; to call before the imports.
+    """Drop :data:`KNOWN_MESSAGES` and two warnings; to call before imports.
 
     The messages are printed by ``print``, so no logging filter sees them: this
     changes ``print`` for the module of mmengine's ``print_log`` and for

@@ -122,6 +122,19 @@ def test_init_cfg_of_a_model_goes_over_that_of_its_parts(file, resnet18):
     assert torch.all(model.head.fc.weight == 5)
 
 
+def test_a_final_layer_is_not_guessed_among_several():
+    model = create_model('lenet5')  # three linear layers
+    own = {k: v.clone() for k, v in model.head.state_dict().items()}
+    state_dict = {k.removeprefix('backbone.'): v
+                  for k, v in model.state_dict().items()
+                  if k.startswith('backbone.')}
+    state_dict |= {'fc.weight': torch.ones(10, 84), 'fc.bias': torch.ones(10)}
+    report = load_weights(model, state_dict, 'x.pth', allow_new_head=True)
+    assert re.search(r'not used +2 +fc\.weight \(10, 84\)', report)
+    assert all(torch.equal(v, own[k])
+               for k, v in model.head.state_dict().items())
+
+
 class Stranger:
     """Not data: reading it would run code of its class."""
 
@@ -148,6 +161,11 @@ def test_create_model_reads_such_a_file_when_asked_for(tmp_path):
     loaded = create_model('lenet5', pretrained=path, unpickle=True)
     assert torch.equal(loaded.head.classifier[0].weight,
                        model.head.classifier[0].weight)
+    backbone = MODELS.build(dict(type='projects.LeNet', init_cfg=dict(
+        type='projects.Pretrained', checkpoint=path, unpickle=True)))
+    backbone.init_weights()
+    assert torch.equal(backbone.conv1[0].weight,
+                       model.backbone.conv1[0].weight)
 
 
 def test_safetensors(tmp_path):
