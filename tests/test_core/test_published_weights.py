@@ -10,7 +10,7 @@ from mmengine.model import BaseModule
 from mmengine.registry import DefaultScope
 from safetensors.torch import save_file
 from torch import nn
-from torchvision.models import ResNet18_Weights
+from torchvision.models import ResNet18_Weights, ResNet50_Weights
 
 from projects import create_model
 from projects.core.errors import UserError
@@ -193,13 +193,21 @@ def hub(monkeypatch, resnet18):
     return asked
 
 
-@pytest.mark.parametrize(('pretrained', 'version'), [
-    ('torchvision://resnet18', 'IMAGENET1K_V1'),
-    ('torchvision://resnet18.IMAGENET1K_V1', 'IMAGENET1K_V1'), (True,) * 2])
-def test_weights_by_name(hub, resnet18, pretrained, version):
+@pytest.mark.parametrize('pretrained', [
+    'torchvision://resnet18', 'torchvision://resnet18.IMAGENET1K_V1', True])
+def test_weights_by_name(hub, resnet18, pretrained):
     model = create_model('resnet18', pretrained=pretrained)
     assert torch.equal(model.head.fc.bias, resnet18['fc.bias'])
     assert hub == ['IMAGENET1K_V1']
+
+
+@pytest.mark.parametrize(('name', 'version'), [
+    ('resnet50', 'IMAGENET1K_V2'),  # the newest
+    ('resnet50.IMAGENET1K_V1', 'IMAGENET1K_V1')])
+def test_the_version_that_is_asked_for(monkeypatch, name, version):
+    monkeypatch.setattr(ResNet50_Weights, 'get_state_dict',
+                        lambda weights, **kwargs: weights.name)
+    assert read_weights(f'torchvision://{name}') == dict(state_dict=version)
 
 
 @pytest.mark.parametrize(('source', 'message'), [

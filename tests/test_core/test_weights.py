@@ -65,6 +65,24 @@ def test_new_head_keeps_its_values_and_is_named():
     assert torch.equal(target.head.weight, head)
 
 
+def test_few_weights_are_named_one_by_one_and_many_by_their_pattern():
+    def net(num_layers, width):
+        model = Net()
+        model.head = nn.Sequential(*(
+            nn.Linear(5, width) for _ in range(num_layers)))
+        return model
+
+    few = load_weights(net(2, 3), net(2, 7).state_dict(), 'x', True)
+    assert few.splitlines()[2:] == [
+        ' ' * 25 + 'head.0.bias (3,): the file has (7,)',
+        ' ' * 25 + 'head.1.weight (3, 5): the file has (7, 5)',
+        ' ' * 25 + 'head.1.bias (3,): the file has (7,)']
+    many = load_weights(net(3, 3), net(3, 7).state_dict(), 'x', True)
+    assert many.splitlines()[1:] == [
+        '  left out     6  68.4%  head.*.weight (3, 5): the file has (7, 5) '
+        '(3)', ' ' * 25 + 'head.*.bias (3,): the file has (7,) (3)']
+
+
 def test_new_head_excuses_no_gap_in_the_backbone():
     state = Net(7).state_dict()
     del state['backbone.bias']

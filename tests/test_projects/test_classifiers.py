@@ -12,6 +12,7 @@ from mmengine.registry import DefaultScope
 from mmpretrain.structures import DataSample
 
 from projects import create_model
+from projects.core.classification import final_layers
 from projects.core.factory import config_root
 from projects.core.weights import load_weights
 from projects.registry import MODELS
@@ -156,9 +157,38 @@ def test_a_step_at_batch_2_reaches_every_parameter(spec, model):
     loss.backward()
     silent = [name for name, p in model.named_parameters()
               if p.grad is None or not p.grad.any()]
-    model.zero_grad()
     assert loss.isfinite()
     assert silent == []
+    last = final_layers(model.head)[-1].weight
+    before = last.detach().clone()
+    torch.optim.SGD(model.parameters(), lr=1e-3).step()
+    assert not torch.equal(last, before)
+    assert last.isfinite().all()
+    model.zero_grad()
+
+
+@pytest.mark.parametrize('trainable_stages', [0, 1])
+def test_a_part_of_it_is_trained(spec, trainable_stages):
+    model = create_model(spec.name, num_classes=3,
+                         trainable_stages=trainable_stages)
+    data = model.data_preprocessor(dict(
+        inputs=list(torch.randint(0, 256, (2, *spec.input))),
+        data_samples=[DataSample().set_gt_label(i) for i in (0, 2)]), True)
+    loss, _ = model.parse_losses(model.train()(**data, mode='loss'))
+    loss.backward()
+    parts = final_layers(model.head)
+    if trainable_stages:
+        parts = [model.head, *[
+            m for stage in model.backbone.stage_modules() for m in stage
+            if any(True for _ in m.parameters())][-1:]]
+    for part in parts:
+        assert all(p.grad is not None for p in part.parameters())
+    stem = next(m for m in model.modules() if m._parameters)
+    assert all(p.grad is None for p in stem.parameters())
+    if trainable_stages == 0:
+        ours = {id(p) for part in parts for p in part.parameters()}
+        assert {id(p) for p in model.parameters()
+                if p.grad is not None} == ours
 
 
 def test_eval_at_batch_1_gives_a_label(spec, model):

@@ -7,7 +7,7 @@ from mmengine.structures import InstanceData
 
 from projects import create_model
 from projects.registry import MODELS
-from projects.ssd import SSDVGG, SSDNeck
+from projects.ssd import SSDVGG, SSDLiteMobileNetV3, SSDNeck
 from projects.ssd.neck import L2Norm
 
 SSD300_SIZES = (38, 19, 10, 5, 3, 1)
@@ -258,3 +258,15 @@ def test_a_step_of_training_reaches_every_parameter(name):
         # it may be 0: not every level has matches
         assert parameter.grad is not None, name
         assert parameter.grad.isfinite().all(), name
+
+
+def test_only_the_last_layers_are_trained():
+    model = SSDVGG(trainable_stages=1)
+    assert {name.split('.')[1] for name, p in model.named_parameters()
+            if p.requires_grad} == {'31', '33'}  # fc6 and fc7
+    model = SSDLiteMobileNetV3(trainable_stages=1)
+    trained = [name for name, p in model.named_parameters()
+               if p.requires_grad]
+    # the expansion of block 13 belongs to the first map
+    assert trained[0] == 'features.13.block.1.0.weight'
+    assert not model.features[13].block[0][0].weight.requires_grad

@@ -185,3 +185,12 @@ def test_create_model_loads_whole_weights_and_no_others(tmp_path):
                 if 'stages.3' not in k}, tmp_path / 'half.pth')
     with pytest.raises(UserError, match=r'backbone\.stages\.3.*missing'):
         create_model('yolov1_mini', pretrained=str(tmp_path / 'half.pth'))
+
+
+def test_only_the_last_stage_is_trained():
+    model = YOLOv1Backbone('mini', norm_cfg=dict(type='BN'),
+                           trainable_stages=1).train()
+    assert [all(p.requires_grad for p in stage.parameters())
+            for stage in model.stages] == [False] * 3 + [True]
+    assert [stage[-1].bn.training for stage in model.stages] == (
+        [False] * 3 + [True])
