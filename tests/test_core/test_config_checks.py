@@ -266,3 +266,16 @@ def test_skip_unreadable_trains_on(own_data, write_config):
     assert Path('run/epoch_2.pth').is_file()
     log, = Path('run').glob('*/*.log')
     assert log.read_text().count(f'cannot read the image {bad}') == 1
+
+
+@pytest.mark.parametrize(('option', 'message'), [
+    ('model.backbone.out_indices=[9]',
+     'model.backbone: out_indices (9,): YOLOv1Backbone has 4 stages'),
+    ('model.backbone.trainable_stages=7',
+     'model.backbone: trainable_stages 7: YOLOv1Backbone has 4 stages with '
+     'weights that are computed')])
+def test_what_a_constructor_s_helper_refuses_is_explained(
+        write_config, error_of, option, message):
+    config = write_config()
+    assert error_of(train, config, 'run', cfg_options=[option]) == (
+        f'{config}: {message}')

@@ -226,8 +226,12 @@ def _explain(config: ConfigDict, error: Exception) -> str | None:
             name, _argument_names(cls_name, frames))) if paths else None
     if isinstance(error, (ValueError, AssertionError)) and str(error):
         built = _built_class(frames)
-        if built and frames[-1].f_code.co_name == '__init__' and isinstance(
-                frames[-1].f_locals.get('self'), built):
+        inits = [i for i, f in enumerate(frames)
+                 if f.f_code.co_name == '__init__' and built
+                 and isinstance(f.f_locals.get('self'), built)]
+        # refused by the constructor, or by what it calls of ours
+        if inits and all(f.f_globals['__name__'].startswith('projects.')
+                         for f in frames[inits[-1] + 1:]):
             paths = [path for scope in ('', 'projects.') for path in key_paths(
                 config, 'type', scope + built.__name__)]
             return f"{paths[0].rpartition('.')[0]}: {error}" if paths else None
