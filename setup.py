@@ -3,6 +3,7 @@
 A wheel carries ``configs/`` and ``tools/`` below ``projects/.mim``, where the
 OpenMMLab tools look for them; an editable install reads the checkout itself.
 """
+
 import re
 import shutil
 from pathlib import Path
@@ -11,21 +12,26 @@ from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
-VERSION = re.search(r"__version__ = '(.+)'",
-                    (ROOT / 'projects/__init__.py').read_text())[1]
+VERSION = re.search(
+    r"__version__ = '(.+)'", (ROOT / 'projects/__init__.py').read_text()
+)[1]
 
 # The onedl-* forks are the maintained continuations of mmengine, mmcv, mmdet
 # and mmpretrain, under the same import names.
 DEPENDENCIES = [
-    'torch>=2.7', 'torchvision>=0.22', 'onedl-mmengine>=0.10.12',
-    'onedl-mmcv>=2.3.6', 'onedl-mmdetection>=3.5.1',
-    'onedl-mmpretrain>=1.3.6', 'pycocotools>=2.0.8', 'scikit-learn>=1.3',
-    'filelock>=3'
+    'torch>=2.7',
+    'torchvision>=0.22',
+    'onedl-mmengine>=0.10.12',
+    'onedl-mmcv>=2.3.6',
+    'onedl-mmdetection>=3.5.1',
+    'onedl-mmpretrain>=1.3.6',
+    'pycocotools>=2.0.8',
+    'scikit-learn>=1.3',
+    'filelock>=3',
 ]
 SPEED = ['faster-coco-eval>=1.6']
 # setuptools: a test builds the wheel in the environment that is there
-TESTS = ['pytest>=8', 'ruff>=0.9', 'safetensors>=0.4', 'setuptools>=70.1',
-         *SPEED]
+TESTS = ['pytest>=8', 'ruff>=0.17,<0.18', 'safetensors>=0.4', 'setuptools>=70.1', *SPEED]
 
 
 class BuildWithConfigsAndTools(build_py):
@@ -38,8 +44,9 @@ class BuildWithConfigsAndTools(build_py):
         for folder in ('configs', 'tools'):
             target = Path(self.build_lib, 'projects', '.mim', folder)
             shutil.rmtree(target, ignore_errors=True)
-            shutil.copytree(ROOT / folder, target,
-                            ignore=shutil.ignore_patterns('__pycache__'))
+            shutil.copytree(
+                ROOT / folder, target, ignore=shutil.ignore_patterns('__pycache__')
+            )
 
 
 setup(
@@ -55,4 +62,5 @@ setup(
     package_data={'': ['*.md']},
     install_requires=DEPENDENCIES,
     extras_require=dict(tests=TESTS, speed=SPEED, all=[*TESTS, *SPEED]),
-    cmdclass=dict(build_py=BuildWithConfigsAndTools))
+    cmdclass=dict(build_py=BuildWithConfigsAndTools),
+)

@@ -3,6 +3,7 @@
 Importing this package makes mmcv's operators available without a compiler
 (:mod:`projects.core.mmcv_ops`) and does nothing else; torch is not imported.
 """
+
 from projects.core import mmcv_ops
 from projects.core.factory import create_model, list_models
 

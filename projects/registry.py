@@ -5,6 +5,7 @@ them, so that no config needs ``custom_imports`` for one. A distribution of
 its own joins by an entry point of the group ``mmatlas.plugins``, whose value
 is the module to import.
 """
+
 import importlib
 import pkgutil
 from importlib.metadata import entry_points
@@ -18,10 +19,15 @@ from projects.core.quiet import quiet_libraries
 
 ENTRY_POINT_GROUP = 'mmatlas.plugins'
 # rooms of core that register something
-CORE_MODULES = ('projects.core.classification', 'projects.core.datasets',
-                'projects.core.engine', 'projects.core.evaluation',
-                'projects.core.reference', 'projects.core.visualization',
-                'projects.core.weights')
+CORE_MODULES = (
+    'projects.core.classification',
+    'projects.core.datasets',
+    'projects.core.engine',
+    'projects.core.evaluation',
+    'projects.core.reference',
+    'projects.core.visualization',
+    'projects.core.weights',
+)
 
 failed_plugins: dict[str, Exception] = {}
 _found = False
@@ -57,9 +63,10 @@ def import_plugins() -> None:
 
 def plugin_failures() -> str:
     """A line per plugin that could not be imported, and why."""
-    return ''.join(f"\nplugin '{plugin}' could not be imported: "
-                   f'{type(error).__name__}: {error}'
-                   for plugin, error in failed_plugins.items())
+    return ''.join(
+        f"\nplugin '{plugin}' could not be imported: {type(error).__name__}: {error}"
+        for plugin, error in failed_plugins.items()
+    )
 
 
 class UnknownTypeError(UserError):
@@ -102,9 +109,11 @@ class PluginRegistry(Registry):
         raise UnknownTypeError(name, self._not_found(name))
 
     def _not_found(self, name: str) -> str:
-        return (f"there is no '{name}' among the {self.name}s of MMAtlas" +
-                did_you_mean(name, self.module_dict, 0.5, f'{self.scope}.') +
-                plugin_failures())
+        return (
+            f"there is no '{name}' among the {self.name}s of MMAtlas"
+            + did_you_mean(name, self.module_dict, 0.5, f'{self.scope}.')
+            + plugin_failures()
+        )
 
 
 MODELS = PluginRegistry('model', mmengine_registry.MODELS)
@@ -117,11 +126,13 @@ RUNNERS = PluginRegistry('runner', mmengine_registry.RUNNERS)
 LOOPS = PluginRegistry('loop', mmengine_registry.LOOPS)
 FUNCTIONS = PluginRegistry('function', mmengine_registry.FUNCTIONS)
 TASK_UTILS = PluginRegistry('task util', mmengine_registry.TASK_UTILS)
-PARAM_SCHEDULERS = PluginRegistry('parameter scheduler',
-                                  mmengine_registry.PARAM_SCHEDULERS)
+PARAM_SCHEDULERS = PluginRegistry(
+    'parameter scheduler', mmengine_registry.PARAM_SCHEDULERS
+)
 OPTIM_WRAPPER_CONSTRUCTORS = PluginRegistry(
-    'optimizer wrapper constructor',
-    mmengine_registry.OPTIM_WRAPPER_CONSTRUCTORS)
-WEIGHT_INITIALIZERS = PluginRegistry('weight initializer',
-                                     mmengine_registry.WEIGHT_INITIALIZERS)
+    'optimizer wrapper constructor', mmengine_registry.OPTIM_WRAPPER_CONSTRUCTORS
+)
+WEIGHT_INITIALIZERS = PluginRegistry(
+    'weight initializer', mmengine_registry.WEIGHT_INITIALIZERS
+)
 VISUALIZERS = PluginRegistry('visualizer', mmengine_registry.VISUALIZERS)

@@ -1,4 +1,5 @@
 """A tiny digits-coco and a run on it that takes a second."""
+
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +22,7 @@ from projects.registry import MODELS
 
 ROOT = Path(__file__).resolve().parents[1]
 # dropout and jitter: a run that draws other random numbers has other losses
-TINY_CONFIG = '''
+TINY_CONFIG = """
 _base_ = ['ROOT/configs/_base_/models/yolov1_mini.py',
           'ROOT/configs/_base_/datasets/digits_coco.py',
           'ROOT/configs/_base_/default_runtime.py']
@@ -66,21 +67,28 @@ param_scheduler = [
 ]
 auto_scale_lr = dict(base_batch_size=16)
 default_hooks = dict(logger=dict(interval=1))
-'''.lstrip()
+""".lstrip()
 
 
 @pytest.fixture(scope='session')
 def digits_coco(tmp_path_factory):
     """Folder of 16 + 6 images of 64 x 64 pixels."""
     return make_digits_coco(
-        tmp_path_factory.mktemp('data') / 'digits', num_train=16, num_val=6,
-        image_size=64, min_size=12, max_size=40, max_digits=3)
+        tmp_path_factory.mktemp('data') / 'digits',
+        num_train=16,
+        num_val=6,
+        image_size=64,
+        min_size=12,
+        max_size=40,
+        max_digits=3,
+    )
 
 
 def tiny_config(path, data_root, extra=''):
     """Write a run config, ``extra`` below it; its path as a string."""
-    path.write_text(TINY_CONFIG.replace('ROOT', str(ROOT)).replace(
-        'DATA', str(data_root)) + extra)
+    path.write_text(
+        TINY_CONFIG.replace('ROOT', str(ROOT)).replace('DATA', str(data_root)) + extra
+    )
     return str(path)
 
 
@@ -100,8 +108,9 @@ def fresh(monkeypatch, tmp_path):
     """As in a new process, and in a folder of its own."""
     monkeypatch.chdir(tmp_path)
     # half a second each: to format a config, to ask gcc for its version
-    monkeypatch.setattr(yapf.yapflib.yapf_api, 'FormatCode',
-                        lambda text, **kwargs: (text, True))
+    monkeypatch.setattr(
+        yapf.yapflib.yapf_api, 'FormatCode', lambda text, **kwargs: (text, True)
+    )
     monkeypatch.setattr(mmengine.runner.runner, 'collect_env', dict)
     clear()
     yield clear
@@ -112,27 +121,34 @@ def fresh(monkeypatch, tmp_path):
 @pytest.fixture
 def write_config(tmp_path, digits_coco, fresh):
     """Function that writes a tiny run config and returns its path."""
+
     def write(extra='', name='tiny.py', data_root=digits_coco):
         return tiny_config(tmp_path / name, data_root, extra)
+
     return write
 
 
 @pytest.fixture(scope='session')
 def build_on_meta():
     """Function that builds a variant without memory for its weights."""
+
     def build(name, num_classes=None):
         cfg = Config.fromfile(config_root() / f'_base_/models/{name}.py')
         if num_classes is not None:
             cfg.model.bbox_head.num_classes = num_classes
-        with DefaultScope.overwrite_default_scope(cfg.default_scope), \
-                torch.device('meta'):
+        with (
+            DefaultScope.overwrite_default_scope(cfg.default_scope),
+            torch.device('meta'),
+        ):
             return MODELS.build(cfg.model)
+
     return build
 
 
 @pytest.fixture
 def error_of(capsys):
     """Call as the tools do: the message on stderr, given that it fails."""
+
     def call(function, *args, **kwargs):
         capsys.readouterr()
         with pytest.raises(SystemExit) as exit_:
@@ -142,6 +158,7 @@ def error_of(capsys):
         assert error.startswith('error: ')
         assert 'Traceback' not in error
         return error.removeprefix('error: ').rstrip()
+
     return call
 
 
@@ -153,14 +170,22 @@ def trained(tmp_path_factory, digits_coco):
     with a hook for the pictures.
     """
     folder = tmp_path_factory.mktemp('trained')
-    config = tiny_config(folder / 'tiny.py', digits_coco, '''
+    config = tiny_config(
+        folder / 'tiny.py',
+        digits_coco,
+        """
 custom_hooks = [*_base_.custom_hooks,
                 dict(type='projects.DetectionPicturesHook')]
-''')
+""",
+    )
     done = subprocess.run(
-        [sys.executable, str(ROOT / 'tools/train.py'), config, '--work-dir',
-         'run'], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, check=False)
+        [sys.executable, str(ROOT / 'tools/train.py'), config, '--work-dir', 'run'],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout
     (folder / 'run/screen.txt').write_text(done.stdout)
     (folder / 'run/tiny.py').write_text(Path(config).read_text())
@@ -192,11 +217,35 @@ def by_heart(write_config, digits_coco):
 def checkpoint(tmp_path_factory, digits_coco):
     """Path of a checkpoint that detects what is in ``digits_coco/train``."""
     folder = tmp_path_factory.mktemp('by_heart')
-    config = tiny_config(folder / 'tiny.py', digits_coco,
-                         BY_HEART.replace('DATA', str(digits_coco)))
+    config = tiny_config(
+        folder / 'tiny.py', digits_coco, BY_HEART.replace('DATA', str(digits_coco))
+    )
     clear()
-    train(config, str(folder / 'run'), cfg_options=[
-        'default_hooks.checkpoint.interval=40',
-        'default_hooks.logger.interval=4'])
+    train(
+        config,
+        str(folder / 'run'),
+        cfg_options=[
+            'default_hooks.checkpoint.interval=40',
+            'default_hooks.logger.interval=4',
+        ],
+    )
     clear()
     return str(folder / 'run/epoch_40.pth')
+
+
+@pytest.fixture(scope='session')
+def lenet(tmp_path_factory):
+    """Path of a classifier's checkpoint that gets some of the digits wrong."""
+    folder = tmp_path_factory.mktemp('lenet')
+    clear()
+    train(
+        str(config_root() / 'lenet/lenet5-modern_1xb64-20e_digits.py'),
+        str(folder),
+        cfg_options=[
+            'train_cfg.max_epochs=2',
+            'param_scheduler=[]',
+            'train_dataloader.num_workers=0',
+        ],
+    )
+    clear()
+    return str(folder / 'epoch_2.pth')

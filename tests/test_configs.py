@@ -1,4 +1,5 @@
 """Every run config, on stand-in data in the right folder layout."""
+
 import json
 import pickle
 from pathlib import Path
@@ -24,8 +25,16 @@ VOC_XML = """<annotation><size><width>{w}</width><height>{h}</height>
 
 
 # seconds a step on two cores, and as much to make the weights
-LARGE = ('densenet161', 'densenet201', 'resnet101', 'resnet152', 'resnext101',
-         'vgg16', 'vgg19', 'wide-resnet')
+LARGE = (
+    'densenet161',
+    'densenet201',
+    'resnet101',
+    'resnet152',
+    'resnext101',
+    'vgg16',
+    'vgg19',
+    'wide-resnet',
+)
 
 
 def run_ids(path):
@@ -39,25 +48,36 @@ def write_image(path, size=(96, 128)):
 
 
 def write_coco(root):
-    categories = [dict(id=i + 1, name=name) for i, name in enumerate(
-        CocoDataset.METAINFO['classes'])]
+    categories = [
+        dict(id=i + 1, name=name)
+        for i, name in enumerate(CocoDataset.METAINFO['classes'])
+    ]
     for split in ('train2017', 'val2017'):
         images, annotations = [], []
         for i in range(1, 5):
             write_image(root / split / f'{i:012}.jpg')
-            images.append(dict(id=i, file_name=f'{i:012}.jpg', height=96,
-                               width=128))
-            annotations.append(dict(
-                id=i, image_id=i, category_id=i, bbox=[10, 12, 50, 58],
-                area=2900, iscrowd=0))
+            images.append(dict(id=i, file_name=f'{i:012}.jpg', height=96, width=128))
+            annotations.append(
+                dict(
+                    id=i,
+                    image_id=i,
+                    category_id=i,
+                    bbox=[10, 12, 50, 58],
+                    area=2900,
+                    iscrowd=0,
+                )
+            )
         file = root / f'annotations/instances_{split}.json'
         file.parent.mkdir(exist_ok=True)
-        file.write_text(json.dumps(dict(
-            images=images, annotations=annotations, categories=categories)))
+        file.write_text(
+            json.dumps(
+                dict(images=images, annotations=annotations, categories=categories)
+            )
+        )
 
 
 def write_voc(root):
-    for year, splits in ((2007, ('trainval', 'test')), (2012, ('trainval', ))):
+    for year, splits in ((2007, ('trainval', 'test')), (2012, ('trainval',))):
         folder = root / f'VOC{year}'
         for split in splits:
             names = [f'{split}_{i}' for i in range(2)]
@@ -65,8 +85,9 @@ def write_voc(root):
                 write_image(folder / f'JPEGImages/{name}.jpg')
                 xml = folder / f'Annotations/{name}.xml'
                 xml.parent.mkdir(exist_ok=True)
-                xml.write_text(VOC_XML.format(
-                    w=128, h=96, name=VOCDataset.METAINFO['classes'][i]))
+                xml.write_text(
+                    VOC_XML.format(w=128, h=96, name=VOCDataset.METAINFO['classes'][i])
+                )
             file = folder / f'ImageSets/Main/{split}.txt'
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text('\n'.join(names))
@@ -75,13 +96,12 @@ def write_voc(root):
 def write_mnist(root):
     root.mkdir(parents=True)
     for split in ('train', 't10k'):
-        for name, shape in (('images-idx3', (4, 28, 28)),
-                            ('labels-idx1', (4, ))):
+        for name, shape in (('images-idx3', (4, 28, 28)), ('labels-idx1', (4,))):
             header = bytes([0, 0, 8, len(shape)]) + b''.join(
-                n.to_bytes(4, 'big') for n in shape)
+                n.to_bytes(4, 'big') for n in shape
+            )
             values = np.random.default_rng(0).integers(0, 10, shape, np.uint8)
-            (root / f'{split}-{name}-ubyte').write_bytes(
-                header + values.tobytes())
+            (root / f'{split}-{name}-ubyte').write_bytes(header + values.tobytes())
 
 
 def write_cifar(folder, files):
@@ -89,11 +109,11 @@ def write_cifar(folder, files):
     folder.mkdir(parents=True)
     for file in files:
         num = 2 if file.startswith('data_batch') else 4
-        images = np.random.default_rng(0).integers(
-            0, 256, (num, 3072), np.uint8)
+        images = np.random.default_rng(0).integers(0, 256, (num, 3072), np.uint8)
         labels = list(range(num))
-        (folder / file).write_bytes(pickle.dumps(
-            dict(data=images, labels=labels, fine_labels=labels)))
+        (folder / file).write_bytes(
+            pickle.dumps(dict(data=images, labels=labels, fine_labels=labels))
+        )
 
 
 def write_imagenet(root):
@@ -103,8 +123,9 @@ def write_imagenet(root):
         names = [f'n{i:08}/{split}_{i}.JPEG' for i in range(4)]
         for name in names:
             write_image(root / split / name)
-        (root / f'meta/{split}.txt').write_text('\n'.join(
-            f'{name} {i * 300}' for i, name in enumerate(names)))
+        (root / f'meta/{split}.txt').write_text(
+            '\n'.join(f'{name} {i * 300}' for i, name in enumerate(names))
+        )
 
 
 @pytest.fixture(scope='module')
@@ -116,8 +137,10 @@ def workplace(tmp_path_factory):
     make_digits_coco(root / 'data/digits-coco', num_train=4, num_val=2)
     write_mnist(root / 'data/mnist')
     write_mnist(root / 'data/fashion-mnist')
-    write_cifar(root / 'data/cifar10/cifar-10-batches-py',
-                [name for name, _ in CIFAR10.train_list + CIFAR10.test_list])
+    write_cifar(
+        root / 'data/cifar10/cifar-10-batches-py',
+        [name for name, _ in CIFAR10.train_list + CIFAR10.test_list],
+    )
     write_cifar(root / 'data/cifar100/cifar-100-python', ['train', 'test'])
     write_imagenet(root / 'data/imagenet')
     return root
@@ -128,36 +151,54 @@ def other_sums(monkeypatch):
     """Stand-ins have not the sums of the published files."""
     for class_ in (CIFAR10, CIFAR100):
         for files in ('train_list', 'test_list'):
-            monkeypatch.setattr(class_, files, [
-                [name, None] for name, _ in getattr(class_, files)])
+            monkeypatch.setattr(
+                class_, files, [[name, None] for name, _ in getattr(class_, files)]
+            )
 
 
 def options_of(path):
     """What lets a config run on stand-ins for one epoch."""
     cfg, options = load_config(str(path)), []
     if cfg.train_dataloader.dataset.type == 'projects.DigitsDataset':
-        options += [f'{split}_dataloader.dataset.indices=4'
-                    for split in ('train', 'val')]
+        options += [
+            f'{split}_dataloader.dataset.indices=4' for split in ('train', 'val')
+        ]
     if 'work_dirs' in (cfg.model.get('init_cfg') or {}).get('checkpoint', ''):
         options.append('model.init_cfg=None')  # of another run
-    return options + [f'custom_hooks.{i}.begin_epoch=0' for i, hook in
-                      enumerate(cfg.custom_hooks) if 'begin_epoch' in hook]
+    return options + [
+        f'custom_hooks.{i}.begin_epoch=0'
+        for i, hook in enumerate(cfg.custom_hooks)
+        if 'begin_epoch' in hook
+    ]
 
 
 @pytest.mark.usefixtures('other_sums')
-@pytest.mark.parametrize('path', [
-    pytest.param(path, marks=[pytest.mark.slow] if path.stem.startswith(
-        LARGE) else []) for path in RUNS], ids=run_ids)
+@pytest.mark.parametrize(
+    'path',
+    [
+        pytest.param(
+            path, marks=[pytest.mark.slow] if path.stem.startswith(LARGE) else []
+        )
+        for path in RUNS
+    ],
+    ids=run_ids,
+)
 def test_run_takes_two_steps_and_is_judged(path, workplace, monkeypatch):
     monkeypatch.chdir(workplace)
-    runner = train(str(path), cfg_options=[
-        *options_of(path),
-        'train_cfg.max_epochs=1', 'train_cfg.val_interval=1',
-        'train_dataloader.batch_size=2', 'train_dataloader.num_workers=0',
-        'val_dataloader.num_workers=0',
-        # gigabytes for the large models; saving has tests of its own
-        'default_hooks.checkpoint.interval=-1',
-        'default_hooks.checkpoint.save_best=None'])
+    runner = train(
+        str(path),
+        cfg_options=[
+            *options_of(path),
+            'train_cfg.max_epochs=1',
+            'train_cfg.val_interval=1',
+            'train_dataloader.batch_size=2',
+            'train_dataloader.num_workers=0',
+            'val_dataloader.num_workers=0',
+            # gigabytes for the large models; saving has tests of its own
+            'default_hooks.checkpoint.interval=-1',
+            'default_hooks.checkpoint.save_best=None',
+        ],
+    )
     assert runner.iter == 2
     scalars = runner.message_hub.log_scalars
     assert np.isfinite(scalars['train/loss'].data[0]).all()
@@ -166,8 +207,9 @@ def test_run_takes_two_steps_and_is_judged(path, workplace, monkeypatch):
 
 
 @pytest.mark.usefixtures('other_sums')
-@pytest.mark.parametrize(('base', 'num_train'), [
-    ('cifar10', 10), ('cifar100', 4)])  # five files of two images
+@pytest.mark.parametrize(
+    ('base', 'num_train'), [('cifar10', 10), ('cifar100', 4)]
+)  # five files of two images
 def test_cifar_gives_batches(base, num_train, workplace, monkeypatch):
     monkeypatch.chdir(workplace)
     cfg = Config.fromfile(CONFIGS / f'_base_/datasets/{base}.py')
@@ -175,19 +217,27 @@ def test_cifar_gives_batches(base, num_train, workplace, monkeypatch):
     for split, num in (('train', num_train), ('val', 4)):
         loader = cfg[f'{split}_dataloader']
         loader.dataset.pipeline = pipelines[
-            'train_pipeline' if split == 'train' else 'test_pipeline']
+            'train_pipeline' if split == 'train' else 'test_pipeline'
+        ]
         loader.update(num_workers=0, persistent_workers=False)
         with DefaultScope.overwrite_default_scope('mmpretrain'):
-            batch, = Runner.build_dataloader(loader, seed=0)
+            (batch,) = Runner.build_dataloader(loader, seed=0)
         assert len(batch['inputs']) == num
         assert {image.shape for image in batch['inputs']} == {(3, 32, 32)}
         if split == 'val':  # neither padded nor flipped
-            with open(f'data/{base}/' + (
-                    'cifar-10-batches-py/test_batch' if base == 'cifar10' else
-                    'cifar-100-python/test'), 'rb') as file:
+            with open(
+                f'data/{base}/'
+                + (
+                    'cifar-10-batches-py/test_batch'
+                    if base == 'cifar10'
+                    else 'cifar-100-python/test'
+                ),
+                'rb',
+            ) as file:
                 images = pickle.load(file)['data'].reshape(4, 3, 32, 32)
             np.testing.assert_array_equal(
-                np.stack([image.numpy() for image in batch['inputs']]), images)
+                np.stack([image.numpy() for image in batch['inputs']]), images
+            )
 
 
 @pytest.mark.parametrize('path', RUNS, ids=run_ids)
@@ -211,8 +261,9 @@ def test_name_states_devices_batch_and_epochs(path):
     assert f'-{cfg.train_cfg.max_epochs}e_' in path.stem
 
 
-@pytest.mark.parametrize('name', [
-    name for name in list_models() if name.endswith(('mini', 'extraction'))])
+@pytest.mark.parametrize(
+    'name', [name for name in list_models() if name.endswith(('mini', 'extraction'))]
+)
 def test_variants_build(name):
     """The large ones are built without memory in their plugin's tests."""
     assert sum(p.numel() for p in create_model(name).parameters()) > 0

@@ -1,4 +1,5 @@
 """Follows CONTRIBUTING.md to the letter: its plugin is written and trained."""
+
 import os
 import re
 import shutil
@@ -11,8 +12,11 @@ import pytest
 from projects.core.datasets.digits_coco import make_digits_coco
 
 ROOT = Path(__file__).parents[1]
-FILES = re.findall(r'^`([\w/.-]+\.py)`\n\n```python\n(.*?)^```$',
-                   (ROOT / 'CONTRIBUTING.md').read_text(), re.M | re.S)
+FILES = re.findall(
+    r'^`([\w/.-]+\.py)`\n\n```python\n(.*?)^```$',
+    (ROOT / 'CONTRIBUTING.md').read_text(),
+    re.M | re.S,
+)
 
 
 @pytest.fixture(scope='module')
@@ -20,8 +24,9 @@ def checkout(tmp_path_factory):
     """A copy of the project with the guide's files in it."""
     root = tmp_path_factory.mktemp('checkout')
     for folder in ('projects', 'configs', 'tools'):
-        shutil.copytree(ROOT / folder, root / folder,
-                        ignore=shutil.ignore_patterns('__pycache__'))
+        shutil.copytree(
+            ROOT / folder, root / folder, ignore=shutil.ignore_patterns('__pycache__')
+        )
     for name, text in FILES:
         file = root / name
         assert not file.exists(), f'{name} is no new plugin'
@@ -33,33 +38,55 @@ def checkout(tmp_path_factory):
 
 def run(checkout, *command):
     done = subprocess.run(
-        [sys.executable, *command], cwd=checkout, text=True,
-        capture_output=True, env={**os.environ, 'PYTHONPATH': str(checkout)})
+        [sys.executable, *command],
+        cwd=checkout,
+        text=True,
+        capture_output=True,
+        env={**os.environ, 'PYTHONPATH': str(checkout)},
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
 
 def test_the_guide_has_the_files_it_names():
     assert [name.rpartition('/')[2] for name, _ in FILES] == [
-        'stairnet.py', '__init__.py', 'stairnet_yolov1.py',
-        'stairnet-yolov1_1xb16-15e_digits-coco.py', 'test_stairnet.py']
+        'stairnet.py',
+        '__init__.py',
+        'stairnet_yolov1.py',
+        'stairnet-yolov1_1xb16-15e_digits-coco.py',
+        'test_stairnet.py',
+    ]
 
 
 def test_its_tests_pass(checkout):
-    assert '5 passed' in run(checkout, '-m', 'pytest', '-q',
-                             'tests/test_projects/test_stairnet.py')
+    assert '5 passed' in run(
+        checkout, '-m', 'pytest', '-q', 'tests/test_projects/test_stairnet.py'
+    )
 
 
 def test_its_config_trains(checkout):
-    out = run(checkout, 'tools/train.py',
-              'configs/stairnet/stairnet-yolov1_1xb16-15e_digits-coco.py',
-              '--cfg-options', 'train_cfg.max_epochs=1',
-              'train_cfg.val_interval=1', 'train_dataloader.batch_size=4',
-              'train_dataloader.num_workers=0', 'val_dataloader.num_workers=0')
+    out = run(
+        checkout,
+        'tools/train.py',
+        'configs/stairnet/stairnet-yolov1_1xb16-15e_digits-coco.py',
+        '--cfg-options',
+        'train_cfg.max_epochs=1',
+        'train_cfg.val_interval=1',
+        'train_dataloader.batch_size=4',
+        'train_dataloader.num_workers=0',
+        'val_dataloader.num_workers=0',
+    )
     assert '[1][2/2]' in out  # two iterations
     assert 'best coco/bbox_mAP' in out
 
 
 def test_the_files_are_clean(checkout):
-    run(checkout, '-m', 'ruff', 'check', '--config',
-        str(ROOT / 'pyproject.toml'), *(name for name, _ in FILES))
+    run(
+        checkout,
+        '-m',
+        'ruff',
+        'check',
+        '--config',
+        str(ROOT / 'pyproject.toml'),
+        *(name for name, _ in FILES),
+    )

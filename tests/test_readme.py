@@ -1,4 +1,5 @@
 """What the README says can be typed, and its example trains."""
+
 import json
 import re
 from pathlib import Path
@@ -17,8 +18,7 @@ README = (ROOT / 'README.md').read_text(encoding='utf-8')
 
 
 def test_files_that_are_named_exist():
-    names = re.findall(r'(?:configs|tools|resources|projects)/[\w./-]+\.\w+',
-                       README)
+    names = re.findall(r'(?:configs|tools|resources|projects)/[\w./-]+\.\w+', README)
     links = re.findall(r'\]\(([\w./-]+)\)', README)
     assert len(names) > 8
     for name in {*names, *links} - {'configs/my.py', 'configs/my_classes.py'}:
@@ -28,8 +28,7 @@ def test_files_that_are_named_exist():
 def test_every_plugin_and_variant_is_in_the_table():
     for folder in (ROOT / 'projects').iterdir():
         if (folder / '__init__.py').is_file() and folder.name != 'core':
-            assert f'[{folder.name}](projects/{folder.name}/README.md)' in (
-                README)
+            assert f'[{folder.name}](projects/{folder.name}/README.md)' in (README)
     for name in list_models():
         assert f'`{name}`' in README, name
 
@@ -42,19 +41,28 @@ def example(base):
 
 def test_the_config_for_own_classes_trains(tmp_path, monkeypatch):
     (tmp_path / 'my.py').write_text(example('./resnet/'))
-    torch.save(torchvision.models.resnet18().state_dict(),
-               tmp_path / 'resnet18-f37072fd.pth')
+    torch.save(
+        torchvision.models.resnet18().state_dict(), tmp_path / 'resnet18-f37072fd.pth'
+    )
     for split in ('train', 'val'):
         for name in ('cat', 'dog'):
             folder = tmp_path / 'data/pets' / split / name
             folder.mkdir(parents=True)
             for i in range(2):
-                cv2.imwrite(str(folder / f'{i}.jpg'), np.random.default_rng(
-                    i).integers(0, 255, (256, 256, 3), np.uint8))
+                cv2.imwrite(
+                    str(folder / f'{i}.jpg'),
+                    np.random.default_rng(i).integers(0, 255, (256, 256, 3), np.uint8),
+                )
     monkeypatch.chdir(tmp_path)
-    runner = train('my.py', cfg_options=[
-        'train_cfg.max_epochs=1', 'train_dataloader.batch_size=2',
-        'train_dataloader.num_workers=0', 'val_dataloader.num_workers=0'])
+    runner = train(
+        'my.py',
+        cfg_options=[
+            'train_cfg.max_epochs=1',
+            'train_dataloader.batch_size=2',
+            'train_dataloader.num_workers=0',
+            'val_dataloader.num_workers=0',
+        ],
+    )
     assert runner.iter == 2
     assert runner.val_dataloader.dataset.metainfo['classes'] == ('cat', 'dog')
     assert runner.model.backbone.num_frozen_stages == 4
@@ -69,21 +77,27 @@ def test_the_config_for_own_data_trains(tmp_path, monkeypatch):
     root = tmp_path / 'data/pets'
     (root / 'images').mkdir(parents=True)
     for split in ('train', 'val'):
-        data = json.loads(
-            (tmp_path / f'made/annotations/{split}.json').read_text())
+        data = json.loads((tmp_path / f'made/annotations/{split}.json').read_text())
         data['categories'] = [dict(id=1, name='cat'), dict(id=2, name='dog')]
         for image in data['images']:
             name = image['file_name']
             image['file_name'] = f'{split}_{name}'
             (tmp_path / 'made' / split / name).rename(
-                root / 'images' / image['file_name'])
+                root / 'images' / image['file_name']
+            )
         for annotation in data['annotations']:
             annotation['category_id'] = 1 + annotation['category_id'] % 2
         (root / f'{split}.json').write_text(json.dumps(data))
     monkeypatch.chdir(tmp_path)
-    runner = train('my.py', cfg_options=[
-        'train_cfg.max_epochs=1', 'train_cfg.val_interval=1',
-        'train_dataloader.batch_size=4', 'train_dataloader.num_workers=0',
-        'val_dataloader.num_workers=0'])
+    runner = train(
+        'my.py',
+        cfg_options=[
+            'train_cfg.max_epochs=1',
+            'train_cfg.val_interval=1',
+            'train_dataloader.batch_size=4',
+            'train_dataloader.num_workers=0',
+            'val_dataloader.num_workers=0',
+        ],
+    )
     assert runner.iter == 2
     assert runner.val_dataloader.dataset.metainfo['classes'] == ('cat', 'dog')

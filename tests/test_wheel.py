@@ -1,4 +1,5 @@
 """A wheel carries configs and tools, and trains without the checkout."""
+
 import os
 import shutil
 import subprocess
@@ -20,44 +21,81 @@ def wheel(tmp_path_factory):
     source = folder / 'source'  # a build leaves its own files behind
     source.mkdir()
     for name in ('projects', 'configs', 'tools'):
-        shutil.copytree(ROOT / name, source / name,
-                        ignore=shutil.ignore_patterns('__pycache__'))
+        shutil.copytree(
+            ROOT / name, source / name, ignore=shutil.ignore_patterns('__pycache__')
+        )
     for name in ('setup.py', 'pyproject.toml', 'README.md', 'LICENSE'):
         shutil.copy(ROOT / name, source)
     done = subprocess.run(
-        [sys.executable, '-m', 'pip', 'wheel', '--no-deps',
-         '--no-build-isolation', '--no-cache-dir', '-w', folder, source],
-        capture_output=True, text=True)
+        [
+            sys.executable,
+            '-m',
+            'pip',
+            'wheel',
+            '--no-deps',
+            '--no-build-isolation',
+            '--no-cache-dir',
+            '-w',
+            folder,
+            source,
+        ],
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return next(folder.glob('mmatlas-*.whl'))
 
 
 def test_wheel_carries_every_config_and_tool(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
-    files = [p for folder in ('configs', 'tools')
-             for p in (ROOT / folder).rglob('*')
-             if p.is_file() and '__pycache__' not in p.parts]
+    files = [
+        p
+        for folder in ('configs', 'tools')
+        for p in (ROOT / folder).rglob('*')
+        if p.is_file() and '__pycache__' not in p.parts
+    ]
     assert len(files) > 20
     for file in files:
         assert f'projects/.mim/{file.relative_to(ROOT)}' in names
     assert 'projects/yolov1/README.md' in names
-    assert not any(name.startswith(('tests/', 'configs/', 'tools/'))
-                   for name in names)
+    assert not any(name.startswith(('tests/', 'configs/', 'tools/')) for name in names)
 
 
 def test_an_installed_wheel_trains(wheel, tmp_path):
     site, work = tmp_path / 'site', tmp_path / 'work'
     work.mkdir()
-    subprocess.run([sys.executable, '-m', 'pip', 'install', '--no-deps', '-q',
-                    '--target', site, wheel], check=True)
+    subprocess.run(
+        [
+            sys.executable,
+            '-m',
+            'pip',
+            'install',
+            '--no-deps',
+            '-q',
+            '--target',
+            site,
+            wheel,
+        ],
+        check=True,
+    )
     make_digits_coco(work / 'data/digits-coco', num_train=8, num_val=2)
     done = subprocess.run(
-        [sys.executable, site / 'projects/.mim/tools/train.py', CONFIG,
-         '--cfg-options', 'train_cfg.max_epochs=1', 'train_cfg.val_interval=1',
-         'train_dataloader.batch_size=4', 'train_dataloader.num_workers=0',
-         'val_dataloader.num_workers=0'],
-        cwd=work, text=True, capture_output=True,
-        env={**os.environ, 'PYTHONPATH': str(site)})
+        [
+            sys.executable,
+            site / 'projects/.mim/tools/train.py',
+            CONFIG,
+            '--cfg-options',
+            'train_cfg.max_epochs=1',
+            'train_cfg.val_interval=1',
+            'train_dataloader.batch_size=4',
+            'train_dataloader.num_workers=0',
+            'val_dataloader.num_workers=0',
+        ],
+        cwd=work,
+        text=True,
+        capture_output=True,
+        env={**os.environ, 'PYTHONPATH': str(site)},
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert 'best coco/bbox_mAP' in done.stdout + done.stderr
     assert list(work.glob('work_dirs/*/best_*.pth'))

@@ -1,41 +1,71 @@
 """Train a model as a config says.
 
-    python tools/train.py configs/yolov1/yolov1-mini_1xb16-15e_digits-coco.py
-    python tools/train.py configs/lenet/lenet5-modern_1xb64-20e_digits.py
+python tools/train.py configs/yolov1/yolov1-mini_1xb16-15e_digits-coco.py
+python tools/train.py configs/lenet/lenet5-modern_1xb64-20e_digits.py
 """
+
 import argparse
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Train a model.')
     parser.add_argument('config', help='config file')
-    parser.add_argument('--work-dir', metavar='DIR',
-                        help='logs and checkpoints (default: work_dirs/NAME)')
-    parser.add_argument('--resume', nargs='?', const=True, default=False,
-                        metavar='PATH', help='go on from this checkpoint, or '
-                        'from the newest of the work dir')
-    parser.add_argument('--amp', action='store_true',
-                        help='mixed precision (needs a GPU)')
+    parser.add_argument(
+        '--work-dir',
+        metavar='DIR',
+        help='logs and checkpoints (default: work_dirs/NAME)',
+    )
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const=True,
+        default=False,
+        metavar='PATH',
+        help='go on from this checkpoint, or from the newest of the work dir',
+    )
+    parser.add_argument(
+        '--amp', action='store_true', help='mixed precision (needs a GPU)'
+    )
     parser.add_argument('--seed', type=int, help="default: the config's, or 0")
-    parser.add_argument('--deterministic', action='store_true',
-                        help='deterministic algorithms only')
-    parser.add_argument('--no-auto-scale-lr', action='store_true',
-                        help='keep the learning rate, whatever the batch size')
-    parser.add_argument('--launcher', default='none',
-                        choices=['none', 'pytorch', 'slurm', 'mpi'])
-    parser.add_argument('--cfg-options', nargs='+', metavar='KEY=VALUE',
-                        help='settings over those of the config')
-    parser.add_argument('--local-rank', '--local_rank', type=int, default=0,
-                        help=argparse.SUPPRESS)  # of some launchers
+    parser.add_argument(
+        '--deterministic', action='store_true', help='deterministic algorithms only'
+    )
+    parser.add_argument(
+        '--no-auto-scale-lr',
+        action='store_true',
+        help='keep the learning rate, whatever the batch size',
+    )
+    parser.add_argument(
+        '--launcher', default='none', choices=['none', 'pytorch', 'slurm', 'mpi']
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        metavar='KEY=VALUE',
+        help='settings over those of the config',
+    )
+    parser.add_argument(
+        '--local-rank', '--local_rank', type=int, default=0, help=argparse.SUPPRESS
+    )  # of some launchers
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse_args()
     from projects.core.cli import run_tool
-    run_tool('projects.core.engine:train', args.config, args.work_dir,
-             args.resume, args.amp, args.seed, args.deterministic,
-             not args.no_auto_scale_lr, args.launcher, args.cfg_options)
+
+    run_tool(
+        'projects.core.engine:train',
+        args.config,
+        args.work_dir,
+        args.resume,
+        args.amp,
+        args.seed,
+        args.deterministic,
+        not args.no_auto_scale_lr,
+        args.launcher,
+        args.cfg_options,
+    )
 
 
 if __name__ == '__main__':

@@ -4,15 +4,19 @@ Top-1 97.64 % (seed 0), trained in 39 s on two CPU cores.
 
     python tools/train.py configs/googlenet/googlenet_1xb64-10e_digits.py
 """
-_base_ = ['../_base_/models/googlenet.py',
-          '../_base_/datasets/digits.py',
-          '../_base_/pipelines/digits_32.py',
-          '../_base_/schedules/digits_20e.py',
-          '../_base_/default_runtime.py']
+
+_base_ = [
+    '../_base_/models/googlenet.py',
+    '../_base_/datasets/digits.py',
+    '../_base_/pipelines/digits_32.py',
+    '../_base_/schedules/digits_20e.py',
+    '../_base_/default_runtime.py',
+]
 model = dict(
     data_preprocessor=dict(mean=[127.5], std=[127.5], to_rgb=False),
     backbone=dict(in_channels=1),
-    head=dict(num_classes=10))
+    head=dict(num_classes=10),
+)
 train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
 test_dataloader = val_dataloader

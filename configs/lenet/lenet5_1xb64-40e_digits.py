@@ -4,11 +4,14 @@ Top-1 97.98 % (seed 0), trained in 27 s on two CPU cores.
 
     python tools/train.py configs/lenet/lenet5_1xb64-40e_digits.py
 """
-_base_ = ['../_base_/models/lenet5.py',
-          '../_base_/datasets/digits.py',
-          '../_base_/pipelines/digits_28.py',
-          '../_base_/schedules/digits_40e.py',
-          '../_base_/default_runtime.py']
+
+_base_ = [
+    '../_base_/models/lenet5.py',
+    '../_base_/datasets/digits.py',
+    '../_base_/pipelines/digits_28.py',
+    '../_base_/schedules/digits_40e.py',
+    '../_base_/default_runtime.py',
+]
 # A sigmoid passes on a quarter of the gradient at most: five times the rate,
 # and no decay, which would keep it in its flat middle.
 optim_wrapper = dict(optimizer=dict(lr=0.01, weight_decay=0))

@@ -9,16 +9,23 @@ The recipe is known from secondary sources. Two pieces differ in detail:
 - An epoch of repeated images is as long as ImageNet; theirs is rounded down to
   a multiple of 256.
 """
-_base_ = ['../_base_/models/resnet50.py',
-          '../_base_/datasets/imagenet.py',
-          '../_base_/schedules/sgd_cosine_600e.py',
-          '../_base_/default_runtime.py']
+
+_base_ = [
+    '../_base_/models/resnet50.py',
+    '../_base_/datasets/imagenet.py',
+    '../_base_/schedules/sgd_cosine_600e.py',
+    '../_base_/default_runtime.py',
+]
 model = dict(
     data_preprocessor=dict(num_classes=_base_.model.head.num_classes),
-    head=dict(loss=dict(type='LabelSmoothLoss', label_smooth_val=0.1,
-                        mode='original')),
-    train_cfg=dict(augments=[  # one of the two for each batch
-        dict(type='Mixup', alpha=0.2), dict(type='CutMix', alpha=1.0)]))
+    head=dict(loss=dict(type='LabelSmoothLoss', label_smooth_val=0.1, mode='original')),
+    train_cfg=dict(
+        augments=[  # one of the two for each batch
+            dict(type='Mixup', alpha=0.2),
+            dict(type='CutMix', alpha=1.0),
+        ]
+    ),
+)
 train_pipeline = [
     dict(type='projects.LoadImageFromFile'),
     # below the 224 of the validation, whose objects look smaller without the
@@ -28,8 +35,13 @@ train_pipeline = [
     dict(type='NumpyToPIL', to_rgb=True),
     dict(type='torchvision/TrivialAugmentWide', interpolation='bilinear'),
     dict(type='PILToNumpy', to_bgr=True),
-    dict(type='RandomErasing', erase_prob=0.1, max_area_ratio=0.33,
-         aspect_range=(0.3, 3.3), fill_color=(103, 116, 123)),  # BGR
+    dict(
+        type='RandomErasing',
+        erase_prob=0.1,
+        max_area_ratio=0.33,
+        aspect_range=(0.3, 3.3),
+        fill_color=(103, 116, 123),
+    ),  # BGR
     dict(type='PackInputs'),
 ]
 test_pipeline = [
@@ -41,7 +53,8 @@ test_pipeline = [
 train_dataloader = dict(
     batch_size=128,
     sampler=dict(_delete_=True, type='RepeatAugSampler', num_repeats=4),
-    dataset=dict(pipeline=train_pipeline))
+    dataset=dict(pipeline=train_pipeline),
+)
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
 custom_hooks = [*_base_.custom_hooks, _base_.ema_hook]

@@ -4,5 +4,6 @@ Top-1 98.65 % (seed 0), trained in 28 s on two CPU cores.
 
     python tools/train.py configs/vgg/vgg11-bn_1xb64-20e_digits.py
 """
+
 _base_ = './vgg11_1xb64-20e_digits.py'
 model = dict(backbone=dict(norm_cfg=dict(type='BN')))

@@ -6,11 +6,14 @@
 The paper starts from ImageNet weights of the first 20 convolutions; turn
 darknet's into ``extraction.pth`` with tools/model_converters/darknet.py.
 """
-_base_ = ['../_base_/models/yolov1.py',
-          '../_base_/datasets/coco_detection.py',
-          '../_base_/pipelines/yolov1_448.py',
-          '../_base_/schedules/yolov1_135e.py',
-          '../_base_/default_runtime.py']
+
+_base_ = [
+    '../_base_/models/yolov1.py',
+    '../_base_/datasets/coco_detection.py',
+    '../_base_/pipelines/yolov1_448.py',
+    '../_base_/schedules/yolov1_135e.py',
+    '../_base_/default_runtime.py',
+]
 # darknet's objective is half the paper's sum; the rates of its schedule, which
 # are the paper's, belong to it
 model = dict(
@@ -19,7 +22,9 @@ model = dict(
         coord_scale=2.5,
         object_scale=0.5,
         noobject_scale=0.25,
-        class_scale=0.5))
+        class_scale=0.5,
+    )
+)
 train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
 test_dataloader = val_dataloader

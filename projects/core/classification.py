@@ -2,6 +2,7 @@
 
 Legend: B images, C channels, H and W in pixels, K classes.
 """
+
 from collections.abc import Sequence
 
 from mmpretrain.models import ClsHead
@@ -41,10 +42,10 @@ class ImageClassifier(MMPretrainClassifier):
         ValueError: If the backbone has fewer stages, or none that are known.
     """
 
-    def __init__(self, *args, trainable_stages: int | None = None,
-                 **kwargs) -> None:
+    _frozen: Sequence[str] = ()  # modules that are not trained
+
+    def __init__(self, *args, trainable_stages: int | None = None, **kwargs) -> None:
         super().__init__(*args, **kwargs)
-        self._frozen: list[str] = []
         if trainable_stages is None:
             return
         if isinstance(self.backbone, Backbone):
@@ -53,11 +54,13 @@ class ImageClassifier(MMPretrainClassifier):
             raise ValueError(
                 f'trainable_stages {trainable_stages}: the stages of a '
                 f'{type(self.backbone).__name__} are not known; it may have '
-                'an option of its own, such as frozen_stages')
+                'an option of its own, such as frozen_stages'
+            )
         if trainable_stages == 0:
             trained = final_layers(self.head)
             self._frozen = [
-                name for name, module in self.named_modules()
+                name
+                for name, module in self.named_modules()
                 if module._parameters and module not in trained
             ]
             for name in self._frozen:
@@ -67,7 +70,7 @@ class ImageClassifier(MMPretrainClassifier):
 
     def train(self, mode: bool = True) -> 'ImageClassifier':
         super().train(mode)
-        for name in getattr(self, '_frozen', ()):
+        for name in self._frozen:
             self.get_submodule(name).eval()
         return self
 
@@ -105,32 +108,33 @@ class MLPClsHead(ClsHead):
         ValueError: If the number of dropouts is not that of linear layers.
     """
 
-    def __init__(self,
-                 num_classes: int,
-                 in_channels: int,
-                 pool_size: int,
-                 hidden_channels: Sequence[int] = (4096, 4096),
-                 dropouts: float | Sequence[float] = 0.,
-                 act_cfg: dict = RELU,
-                 linear_cfg: dict | None = None,
-                 dropout_cfg: dict | None = None,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int,
+        pool_size: int,
+        hidden_channels: Sequence[int] = (4096, 4096),
+        dropouts: float | Sequence[float] = 0.0,
+        act_cfg: dict = RELU,
+        linear_cfg: dict | None = None,
+        dropout_cfg: dict | None = None,
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
         self.num_classes = num_classes
         widths = (in_channels * pool_size**2, *hidden_channels, num_classes)
         if isinstance(dropouts, (int, float)):
-            dropouts = (dropouts, ) * (len(widths) - 1)
+            dropouts = (dropouts,) * (len(widths) - 1)
         if len(dropouts) != len(widths) - 1:
-            raise ValueError(f'{len(dropouts)} dropouts for '
-                             f'{len(widths) - 1} linear layers')
+            raise ValueError(
+                f'{len(dropouts)} dropouts for {len(widths) - 1} linear layers'
+            )
         self.avgpool = nn.AdaptiveAvgPool2d(pool_size)
         layers: list[nn.Module] = []
         for i, dropout in enumerate(dropouts):
             if dropout:
-                layers.append(
-                    build_layer(dropout_cfg, nn.Dropout, float(dropout)))
-            layers.append(
-                build_layer(linear_cfg, nn.Linear, widths[i], widths[i + 1]))
+                layers.append(build_layer(dropout_cfg, nn.Dropout, float(dropout)))
+            layers.append(build_layer(linear_cfg, nn.Linear, widths[i], widths[i + 1]))
             if i < len(dropouts) - 1:
                 layers.append(MODELS.build(act_cfg))
         self.classifier = nn.Sequential(*layers)

@@ -1,4 +1,5 @@
 """What the tools share: an error of the user ends in one message."""
+
 import importlib
 import os
 import sys

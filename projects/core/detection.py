@@ -3,6 +3,7 @@ from candidate boxes to detections, for all images of a batch at once.
 
 Shapes: n candidates of all images, N images. Boxes are (n, 4) xyxy, pixels.
 """
+
 import torch
 from mmdet.models.utils import unpack_gt_instances
 from mmdet.structures.bbox import bbox_overlaps
@@ -21,29 +22,31 @@ class DetectionHead(BaseModule):
     images) and ``predict_by_feat`` (then meta data and ``rescale``).
     """
 
-    def loss(self, feats: tuple[Tensor, ...],
-             batch_data_samples: list) -> dict[str, Tensor]:
+    def loss(
+        self, feats: tuple[Tensor, ...], batch_data_samples: list
+    ) -> dict[str, Tensor]:
         """Losses by name, for a batch of mmdet's samples."""
-        gt_instances, gt_ignored, img_metas = unpack_gt_instances(
-            batch_data_samples)
-        return self.loss_by_feat(*self(feats), gt_instances, img_metas,
-                                 gt_ignored)
+        gt_instances, gt_ignored, img_metas = unpack_gt_instances(batch_data_samples)
+        return self.loss_by_feat(*self(feats), gt_instances, img_metas, gt_ignored)
 
-    def predict(self,
-                feats: tuple[Tensor, ...],
-                batch_data_samples: list,
-                rescale: bool = True) -> list[InstanceData]:
+    def predict(
+        self, feats: tuple[Tensor, ...], batch_data_samples: list, rescale: bool = True
+    ) -> list[InstanceData]:
         """Detections of each image, for a batch of mmdet's samples."""
         return self.predict_by_feat(
-            *self(feats), [sample.metainfo for sample in batch_data_samples],
-            rescale=rescale)
+            *self(feats),
+            [sample.metainfo for sample in batch_data_samples],
+            rescale=rescale,
+        )
 
 
-def suppress(bboxes: Tensor,
-             scores: Tensor,
-             groups: Tensor,
-             iou_thr: float,
-             max_per_group: int | None = None) -> Tensor:
+def suppress(
+    bboxes: Tensor,
+    scores: Tensor,
+    groups: Tensor,
+    iou_thr: float,
+    max_per_group: int | None = None,
+) -> Tensor:
     """Non-maximum suppression within each group, all groups at once.
 
     A box goes if a better one of its group stays whose IoU with it is above
@@ -61,20 +64,21 @@ def suppress(bboxes: Tensor,
     """
     order, ranks = _ranked(scores, groups)
     if max_per_group is not None:
-        order, ranks = order[ranks < max_per_group], ranks[
-            ranks < max_per_group]
+        order, ranks = order[ranks < max_per_group], ranks[ranks < max_per_group]
 
     # every pair of a group, a box and one of those before it, block by block
     bboxes, ends = bboxes[order], ranks.cumsum(0)
     num_pairs = int(ranks.sum())
     first, second = [order[:0]], [order[:0]]
     for start in range(0, num_pairs, PAIRS_AT_ONCE):
-        pairs = torch.arange(start, min(start + PAIRS_AT_ONCE, num_pairs),
-                             device=order.device)
+        pairs = torch.arange(
+            start, min(start + PAIRS_AT_ONCE, num_pairs), device=order.device
+        )
         after = torch.searchsorted(ends, pairs, right=True)
         before = after - 1 - (pairs - (ends - ranks)[after])
-        overlap = bbox_overlaps(
-            bboxes[before], bboxes[after], is_aligned=True) > iou_thr
+        overlap = (
+            bbox_overlaps(bboxes[before], bboxes[after], is_aligned=True) > iou_thr
+        )
         first.append(before[overlap])
         second.append(after[overlap])
     first, second = torch.cat(first), torch.cat(second)
@@ -93,13 +97,15 @@ def suppress(bboxes: Tensor,
     return kept
 
 
-def to_instances(bboxes: Tensor,
-                 scores: Tensor,
-                 labels: Tensor,
-                 image_ids: Tensor,
-                 batch_img_metas: list[dict],
-                 max_per_img: int,
-                 rescale: bool = True) -> list[InstanceData]:
+def to_instances(
+    bboxes: Tensor,
+    scores: Tensor,
+    labels: Tensor,
+    image_ids: Tensor,
+    batch_img_metas: list[dict],
+    max_per_img: int,
+    rescale: bool = True,
+) -> list[InstanceData]:
     """The best detections of each image.
 
     Args:
@@ -120,16 +126,22 @@ def to_instances(bboxes: Tensor,
     bboxes, image_ids = bboxes[order], image_ids[order]
     if rescale:
         factors, shapes = (
-            bboxes.new_tensor(numbers).repeat(1, 2)[image_ids] for numbers in (
+            bboxes.new_tensor(numbers).repeat(1, 2)[image_ids]
+            for numbers in (
                 [meta['scale_factor'] for meta in batch_img_metas],
-                [meta['ori_shape'][1::-1] for meta in batch_img_metas]))
+                [meta['ori_shape'][1::-1] for meta in batch_img_metas],
+            )
+        )
         bboxes = (bboxes / factors).minimum(shapes)
-    counts = torch.bincount(
-        image_ids, minlength=len(batch_img_metas)).tolist()
+    counts = torch.bincount(image_ids, minlength=len(batch_img_metas)).tolist()
     return [
-        InstanceData(bboxes=b, scores=s, labels=c) for b, s, c in zip(
-            bboxes.split(counts), scores[order].split(counts),
-            labels[order].split(counts), strict=True)
+        InstanceData(bboxes=b, scores=s, labels=c)
+        for b, s, c in zip(
+            bboxes.split(counts),
+            scores[order].split(counts),
+            labels[order].split(counts),
+            strict=True,
+        )
     ]
 
 

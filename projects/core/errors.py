@@ -1,5 +1,6 @@
 """The exception that the tools show to a user without a traceback, and the
 turns of phrase of its messages."""
+
 import difflib
 from collections.abc import Iterable
 
@@ -11,21 +12,24 @@ class UserError(RuntimeError):
     """
 
 
-def close_names(name: str, names: Iterable[str],
-                cutoff: float = 0.6) -> list[str]:
+def close_names(name: str, names: Iterable[str], cutoff: float = 0.6) -> list[str]:
     """At most three of ``names`` like ``name``, the closest first."""
     return difflib.get_close_matches(name, sorted(names), 3, cutoff)
 
 
-def did_you_mean(name: str, names: Iterable[str], cutoff: float = 0.6,
-                 prefix: str = '') -> str:
-    """"; did you mean ...?", or nothing where no name is close.
+def did_you_mean(
+    name: str, names: Iterable[str], cutoff: float = 0.6, prefix: str = ''
+) -> str:
+    """ "; did you mean ...?", or nothing where no name is close.
 
     ``prefix`` stands before each name that is shown.
     """
     close = close_names(name, names, cutoff)
-    return '; did you mean ' + ' or '.join(
-        f"'{prefix}{c}'" for c in close) + '?' if close else ''
+    return (
+        '; did you mean ' + ' or '.join(f"'{prefix}{c}'" for c in close) + '?'
+        if close
+        else ''
+    )
 
 
 def listed(values: Iterable, limit: int = 5) -> str:

@@ -3,6 +3,7 @@
 A variant is a file ``configs/_base_/models/<name>.py``; nothing else lists
 it. Nothing here imports torch until a model is built.
 """
+
 import fnmatch
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,11 +25,13 @@ def list_models(pattern: str = '*') -> list[str]:
     return sorted(fnmatch.filter(names, pattern))
 
 
-def create_model(name: str,
-                 num_classes: int | None = None,
-                 pretrained: str | bool = False,
-                 trainable_stages: int | None = None,
-                 unpickle: bool = False):
+def create_model(
+    name: str,
+    num_classes: int | None = None,
+    pretrained: str | bool = False,
+    trainable_stages: int | None = None,
+    unpickle: bool = False,
+):
     """Build a variant.
 
     Args:
@@ -52,9 +55,13 @@ def create_model(name: str,
             is of another model, or the variant cannot be trained in part.
     """
     if name not in list_models():
-        raise UserError(f"no model '{name}'" + (
-            did_you_mean(name, list_models(), 0.5) or
-            f'; there are {", ".join(list_models())}'))
+        raise UserError(
+            f"no model '{name}'"
+            + (
+                did_you_mean(name, list_models(), 0.5)
+                or f'; there are {", ".join(list_models())}'
+            )
+        )
 
     from mmengine.config import Config
     from mmengine.logging import print_log
@@ -62,14 +69,17 @@ def create_model(name: str,
 
     from projects.core.weights import load_weights, read_weights
     from projects.registry import MODELS
+
     cfg = Config.fromfile(config_root() / '_base_/models' / f'{name}.py')
     if num_classes is not None:
         _set_num_classes(cfg.model, num_classes)
     if trainable_stages is not None:
         if cfg.model.type != 'projects.ImageClassifier':
-            raise UserError(f'trainable_stages: {name} is a '
-                            f'{cfg.model.type}; set it of the backbone, in a '
-                            'config')
+            raise UserError(
+                f'trainable_stages: {name} is a '
+                f'{cfg.model.type}; set it of the backbone, in a '
+                'config'
+            )
         cfg.model.trainable_stages = trainable_stages
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         model = MODELS.build(cfg.model)
@@ -78,8 +88,7 @@ def create_model(name: str,
     if pretrained:
         source = f'torchvision://{name}' if pretrained is True else pretrained
         weights = read_weights(source, unpickle=unpickle)['state_dict']
-        print_log(load_weights(model, weights, source, allow_new_head=True),
-                  'current')
+        print_log(load_weights(model, weights, source, allow_new_head=True), 'current')
     return model
 
 
@@ -87,6 +96,7 @@ def create_model(name: str,
 def hushed() -> Iterator[None]:
     """Without the paragraph that mmengine logs for each weight it handles."""
     from mmengine.logging import MMLogger
+
     logger = MMLogger.get_current_instance()
     level = logger.level
     logger.setLevel('WARNING')

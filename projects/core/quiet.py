@@ -1,4 +1,5 @@
 """Silence for messages of the libraries that a user can do nothing about."""
+
 import builtins
 import warnings
 
@@ -29,11 +30,11 @@ def quiet_libraries() -> None:
     """
     # mmdet/evaluation/metrics/faster_coco_metric.py, on import: our own metric
     # takes pycocotools then
-    warnings.filterwarnings('ignore', 'faster_coco_eval is not installed',
-                            UserWarning)
+    warnings.filterwarnings('ignore', 'faster_coco_eval is not installed', UserWarning)
     # mmpretrain/datasets/utils.py, which reads MNIST and writes to nothing
-    warnings.filterwarnings('ignore', 'The given NumPy array is not writable',
-                            UserWarning)
+    warnings.filterwarnings(
+        'ignore', 'The given NumPy array is not writable', UserWarning
+    )
     from mmengine.logging import logger
     from pycocotools import coco
 

@@ -1,4 +1,5 @@
 """torchvision's classifiers under our tools, to compare with."""
+
 from collections.abc import Sequence
 
 import torchvision
@@ -23,14 +24,20 @@ def torchvision_config(name: str) -> Config:
     arch = name.removeprefix('torchvision.')
     names = torchvision.models.list_models(module=torchvision.models)
     if arch not in names:
-        raise UserError(f"torchvision has no classifier '{arch}'" +
-                        did_you_mean(arch, names, prefix='torchvision.'))
-    return Config(dict(
-        default_scope='mmpretrain',
-        model=dict(
-            type='projects.ImageClassifier',
-            backbone=dict(type='projects.TorchvisionNet', arch=arch),
-            head=dict(type='projects.LogitsHead', num_classes=1000))))
+        raise UserError(
+            f"torchvision has no classifier '{arch}'"
+            + did_you_mean(arch, names, prefix='torchvision.')
+        )
+    return Config(
+        dict(
+            default_scope='mmpretrain',
+            model=dict(
+                type='projects.ImageClassifier',
+                backbone=dict(type='projects.TorchvisionNet', arch=arch),
+                head=dict(type='projects.LogitsHead', num_classes=1000),
+            ),
+        )
+    )
 
 
 @MODELS.register_module()
@@ -52,7 +59,7 @@ class TorchvisionNet(BaseModule):
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         outs = self.net(x)
         if isinstance(outs, Tensor):
-            return (outs, )
+            return (outs,)
         return outs.logits, outs.aux_logits1, outs.aux_logits2
 
 
@@ -66,19 +73,20 @@ class LogitsHead(ClsHead):
         **kwargs: Of mmpretrain's ``ClsHead``.
     """
 
-    def __init__(self, num_classes: int, aux_weight: float = 0.3,
-                 **kwargs) -> None:
+    def __init__(self, num_classes: int, aux_weight: float = 0.3, **kwargs) -> None:
         super().__init__(**kwargs)
         self.num_classes = num_classes
         self.aux_weight = aux_weight
 
-    def forward(self, feats: tuple[Tensor, ...]
-                ) -> Tensor | tuple[Tensor, ...]:
+    def forward(self, feats: tuple[Tensor, ...]) -> Tensor | tuple[Tensor, ...]:
         return feats if self.training and len(feats) > 1 else feats[0]
 
-    def _get_loss(self, cls_score: Tensor | Sequence[Tensor],
-                  data_samples: list, **kwargs) -> dict[str, Tensor]:
+    def _get_loss(
+        self, cls_score: Tensor | Sequence[Tensor], data_samples: list, **kwargs
+    ) -> dict[str, Tensor]:
         scores = [cls_score] if isinstance(cls_score, Tensor) else cls_score
-        losses = [super(LogitsHead, self)._get_loss(
-            score, data_samples, **kwargs)['loss'] for score in scores]
+        losses = [
+            super(LogitsHead, self)._get_loss(score, data_samples, **kwargs)['loss']
+            for score in scores
+        ]
         return dict(loss=losses[0] + self.aux_weight * sum(losses[1:]))

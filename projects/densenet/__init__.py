@@ -1,4 +1,5 @@
 """DenseNet: every layer sees the maps of all layers before it."""
+
 from projects.densenet.densenet import DenseBlock, DenseLayer, DenseNet
 from projects.densenet.published import read_densenet
 

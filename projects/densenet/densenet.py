@@ -4,6 +4,7 @@ CVPR 2017, Sec. 3 and Table 1, https://arxiv.org/abs/1608.06993.
 Legend: B images, C channels, H and W in pixels, k the growth rate. Differences
 from the paper: README, "Notes".
 """
+
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -31,18 +32,19 @@ class DenseLayer(nn.Module):
         norm_cfg: Normalisation before each convolution.
     """
 
-    def __init__(self, in_channels: int, growth_rate: int,
-                 conv_cfg: dict | None, norm_cfg: dict) -> None:
+    def __init__(
+        self, in_channels: int, growth_rate: int, conv_cfg: dict | None, norm_cfg: dict
+    ) -> None:
         super().__init__()
         width = 4 * growth_rate  # Sec. 3, "Bottleneck layers"
         self.norm1 = build_norm_layer(norm_cfg, in_channels)[1]
         self.relu1 = nn.ReLU(inplace=True)
-        self.conv1 = build_conv_layer(conv_cfg, in_channels, width, 1,
-                                      bias=False)
+        self.conv1 = build_conv_layer(conv_cfg, in_channels, width, 1, bias=False)
         self.norm2 = build_norm_layer(norm_cfg, width)[1]
         self.relu2 = nn.ReLU(inplace=True)
-        self.conv2 = build_conv_layer(conv_cfg, width, growth_rate, 3,
-                                      padding=1, bias=False)
+        self.conv2 = build_conv_layer(
+            conv_cfg, width, growth_rate, 3, padding=1, bias=False
+        )
 
     def bottleneck(self, *maps: Tensor) -> Tensor:
         """Maps (B, C_i, H, W), whose C_i sum to ``in_channels``, to
@@ -65,7 +67,7 @@ def statistics_kept(norm: nn.Module) -> Iterator[None]:
         yield
         return
     before = norm.momentum, norm.num_batches_tracked
-    norm.momentum, norm.num_batches_tracked = 0., None
+    norm.momentum, norm.num_batches_tracked = 0.0, None
     try:
         yield
     finally:
@@ -84,13 +86,26 @@ class DenseBlock(nn.Sequential):
         norm_cfg: Normalisation before each convolution.
     """
 
-    def __init__(self, num_layers: int, in_channels: int, growth_rate: int,
-                 memory_efficient: bool, conv_cfg: dict | None,
-                 norm_cfg: dict) -> None:
-        super().__init__(OrderedDict(
-            (f'denselayer{i + 1}',
-             DenseLayer(in_channels + i * growth_rate, growth_rate, conv_cfg,
-                        norm_cfg)) for i in range(num_layers)))
+    def __init__(
+        self,
+        num_layers: int,
+        in_channels: int,
+        growth_rate: int,
+        memory_efficient: bool,
+        conv_cfg: dict | None,
+        norm_cfg: dict,
+    ) -> None:
+        super().__init__(
+            OrderedDict(
+                (
+                    f'denselayer{i + 1}',
+                    DenseLayer(
+                        in_channels + i * growth_rate, growth_rate, conv_cfg, norm_cfg
+                    ),
+                )
+                for i in range(num_layers)
+            )
+        )
         self.memory_efficient = memory_efficient
 
     def forward(self, x: Tensor) -> Tensor:
@@ -100,9 +115,14 @@ class DenseBlock(nn.Sequential):
                 # keeps the k maps alone: what was joined and normalised for
                 # conv1, which grows from layer to layer, is made again
                 bottleneck = checkpoint(
-                    layer.bottleneck, *maps, use_reentrant=False,
+                    layer.bottleneck,
+                    *maps,
+                    use_reentrant=False,
                     context_fn=lambda norm=layer.norm1: (
-                        nullcontext(), statistics_kept(norm)))
+                        nullcontext(),
+                        statistics_kept(norm),
+                    ),
+                )
                 maps.append(layer.expand(bottleneck))
             return torch.cat(maps, 1)
         for layer in self:
@@ -110,18 +130,23 @@ class DenseBlock(nn.Sequential):
         return x
 
 
-def transition(in_channels: int, conv_cfg: dict | None, norm_cfg: dict,
-               pool_cfg: dict | None) -> nn.Sequential:
+def transition(
+    in_channels: int, conv_cfg: dict | None, norm_cfg: dict, pool_cfg: dict | None
+) -> nn.Sequential:
     """Between two blocks: (B, C, H, W) to (B, C / 2, H / 2, W / 2).
 
     The paper's compression is 0.5 (Sec. 3, "Compression").
     """
-    return nn.Sequential(OrderedDict(
-        norm=build_norm_layer(norm_cfg, in_channels)[1],
-        relu=nn.ReLU(inplace=True),
-        conv=build_conv_layer(conv_cfg, in_channels, in_channels // 2, 1,
-                              bias=False),
-        pool=build_layer(pool_cfg, nn.AvgPool2d, 2, 2)))
+    return nn.Sequential(
+        OrderedDict(
+            norm=build_norm_layer(norm_cfg, in_channels)[1],
+            relu=nn.ReLU(inplace=True),
+            conv=build_conv_layer(
+                conv_cfg, in_channels, in_channels // 2, 1, bias=False
+            ),
+            pool=build_layer(pool_cfg, nn.AvgPool2d, 2, 2),
+        )
+    )
 
 
 @MODELS.register_module()
@@ -162,6 +187,7 @@ class DenseNet(Backbone):
         ValueError: If ``depth`` is not in ``arch_settings`` or if one of
             ``out_indices`` does not exist.
     """
+
     arch_settings = {  # k, channels of the stem, layers of the dense blocks
         121: (32, 64, (6, 12, 24, 16)),
         161: (48, 96, (6, 12, 36, 24)),
@@ -169,41 +195,54 @@ class DenseNet(Backbone):
         201: (32, 64, (6, 12, 48, 32)),
     }
 
-    def __init__(self,
-                 depth: int,
-                 memory_efficient: bool = False,
-                 in_channels: int = 3,
-                 out_indices: Sequence[int] = (-1, ),
-                 trainable_stages: int | None = None,
-                 conv_cfg: dict | None = None,
-                 norm_cfg: dict = BN,
-                 pool_cfg: dict | None = None,
-                 transition_pool_cfg: dict | None = None,
-                 init_cfg: dict | list[dict] | None = None) -> None:
-        super().__init__(init_cfg or [
-            dict(type='Kaiming', layer='Conv2d', mode='fan_in'),
-            dict(type='Constant', layer=['_BatchNorm', 'GroupNorm'], val=1),
-        ])
+    def __init__(
+        self,
+        depth: int,
+        memory_efficient: bool = False,
+        in_channels: int = 3,
+        out_indices: Sequence[int] = (-1,),
+        trainable_stages: int | None = None,
+        conv_cfg: dict | None = None,
+        norm_cfg: dict = BN,
+        pool_cfg: dict | None = None,
+        transition_pool_cfg: dict | None = None,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(
+            init_cfg
+            or [
+                dict(type='Kaiming', layer='Conv2d', mode='fan_in'),
+                dict(type='Constant', layer=['_BatchNorm', 'GroupNorm'], val=1),
+            ]
+        )
         if depth not in self.arch_settings:
             raise ValueError(f'depth {depth} not in {set(self.arch_settings)}')
         growth_rate, channels, num_layers = self.arch_settings[depth]
-        self.features = nn.Sequential(OrderedDict(
-            conv0=build_conv_layer(conv_cfg, in_channels, channels, 7,
-                                   stride=2, padding=3, bias=False),
-            norm0=build_norm_layer(norm_cfg, channels)[1],
-            relu0=nn.ReLU(inplace=True),
-            pool0=build_layer(pool_cfg, nn.MaxPool2d, 3, 2, 1)))
+        self.features = nn.Sequential(
+            OrderedDict(
+                conv0=build_conv_layer(
+                    conv_cfg, in_channels, channels, 7, stride=2, padding=3, bias=False
+                ),
+                norm0=build_norm_layer(norm_cfg, channels)[1],
+                relu0=nn.ReLU(inplace=True),
+                pool0=build_layer(pool_cfg, nn.MaxPool2d, 3, 2, 1),
+            )
+        )
         for i, num in enumerate(num_layers, start=1):
             if i > 1:
-                self.features.add_module(f'transition{i - 1}', transition(
-                    channels, conv_cfg, norm_cfg, transition_pool_cfg))
+                self.features.add_module(
+                    f'transition{i - 1}',
+                    transition(channels, conv_cfg, norm_cfg, transition_pool_cfg),
+                )
                 channels //= 2
-            self.features.add_module(f'denseblock{i}', DenseBlock(
-                num, channels, growth_rate, memory_efficient, conv_cfg,
-                norm_cfg))
+            self.features.add_module(
+                f'denseblock{i}',
+                DenseBlock(
+                    num, channels, growth_rate, memory_efficient, conv_cfg, norm_cfg
+                ),
+            )
             channels += num * growth_rate
-        self.features.add_module(
-            'norm5', build_norm_layer(norm_cfg, channels)[1])
+        self.features.add_module('norm5', build_norm_layer(norm_cfg, channels)[1])
         self.features.add_module('relu5', nn.ReLU(inplace=True))
         self.select_stages(out_indices, trainable_stages)
 

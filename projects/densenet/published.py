@@ -3,6 +3,7 @@
 torchvision's files hold 'norm.1' and 'conv.2' where its modules, and ours, are
 'norm1' and 'conv2'; mmpretrain counts stages and blocks from 0.
 """
+
 from collections.abc import Mapping
 
 from torch import Tensor, nn
@@ -17,29 +18,37 @@ from projects.core.weights import (
 from projects.densenet.densenet import DenseNet
 
 TORCHVISION: RenamingRules = (
-    (r'(features\.denseblock\d+\.denselayer\d+\.(?:norm|conv))\.(?=\d)',
-     r'backbone.\1'),
+    (
+        r'(features\.denseblock\d+\.denselayer\d+\.(?:norm|conv))\.(?=\d)',
+        r'backbone.\1',
+    ),
     (r'features\.', 'backbone.features.'),
-    (r'classifier\.', 'head.fc.'))
+    (r'classifier\.', 'head.fc.'),
+)
 MMPRETRAIN: RenamingRules = (
     (r'backbone\.stem\.0\.', 'backbone.features.conv0.'),
     (r'backbone\.stem\.1\.', 'backbone.features.norm0.'),
-    (r'backbone\.stages\.(\d+)\.block\.(\d+)\.',
-     lambda m: f'backbone.features.denseblock{int(m[1]) + 1}.'
-     f'denselayer{int(m[2]) + 1}.'),
+    (
+        r'backbone\.stages\.(\d+)\.block\.(\d+)\.',
+        lambda m: (
+            f'backbone.features.denseblock{int(m[1]) + 1}.denselayer{int(m[2]) + 1}.'
+        ),
+    ),
     (r'backbone\.transitions\.3\.0\.', 'backbone.features.norm5.'),
-    (r'backbone\.transitions\.(\d+)\.',
-     lambda m: f'backbone.features.transition{int(m[1]) + 1}.'))
+    (
+        r'backbone\.transitions\.(\d+)\.',
+        lambda m: f'backbone.features.transition{int(m[1]) + 1}.',
+    ),
+)
 
 
 @register_layout
-def read_densenet(model: nn.Module, state_dict: Mapping[str, Tensor]
-                  ) -> Translation | None:
-    """torchvision's files and mmpretrain's, into a classifier or a backbone.
-    """
+def read_densenet(
+    model: nn.Module, state_dict: Mapping[str, Tensor]
+) -> Translation | None:
+    """torchvision's files and mmpretrain's, into a classifier or a backbone."""
     alone = isinstance(model, DenseNet)
-    if not alone and not isinstance(getattr(model, 'backbone', None),
-                                    DenseNet):
+    if not alone and not isinstance(getattr(model, 'backbone', None), DenseNet):
         return None
     if 'features.norm5.weight' in state_dict:
         rules = TORCHVISION
@@ -49,6 +58,5 @@ def read_densenet(model: nn.Module, state_dict: Mapping[str, Tensor]
         return None
     renamed = rename(state_dict, rules)
     if alone:
-        renamed = {old: new.removeprefix('backbone.')
-                   for old, new in renamed.items()}
+        renamed = {old: new.removeprefix('backbone.') for old, new in renamed.items()}
     return renamed_weights(state_dict, renamed)

@@ -4,6 +4,7 @@
 Shapes: B images, C channels, H and W in pixels. Differences from the paper:
 README, "Notes".
 """
+
 from collections.abc import Sequence
 
 import torch
@@ -42,19 +43,30 @@ class ConvNormReLU(nn.Module):
         norm_cfg: Normalisation, which brings the bias; None for a bias alone.
     """
 
-    def __init__(self,
-                 in_channels: int,
-                 channels: int,
-                 kernel_size: int,
-                 stride: int = 1,
-                 conv_cfg: dict | None = None,
-                 norm_cfg: dict | None = None) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        kernel_size: int,
+        stride: int = 1,
+        conv_cfg: dict | None = None,
+        norm_cfg: dict | None = None,
+    ) -> None:
         super().__init__()
         self.conv = build_conv_layer(
-            conv_cfg, in_channels, channels, kernel_size, stride,
-            kernel_size // 2, bias=norm_cfg is None)
-        self.bn = nn.Identity() if norm_cfg is None else (
-            build_norm_layer(norm_cfg, channels)[1])
+            conv_cfg,
+            in_channels,
+            channels,
+            kernel_size,
+            stride,
+            kernel_size // 2,
+            bias=norm_cfg is None,
+        )
+        self.bn = (
+            nn.Identity()
+            if norm_cfg is None
+            else (build_norm_layer(norm_cfg, channels)[1])
+        )
         self.relu = nn.ReLU(True)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -75,26 +87,35 @@ class Inception(nn.Module):
         **cfgs: ``conv_cfg`` and ``norm_cfg`` of :class:`ConvNormReLU`.
     """
 
-    def __init__(self, in_channels: int, channels: tuple, kernel_5x5: int,
-                 pool_cfg: dict | None, **cfgs: dict | None) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        channels: tuple,
+        kernel_5x5: int,
+        pool_cfg: dict | None,
+        **cfgs: dict | None,
+    ) -> None:
         super().__init__()
-        wide_1x1, (reduced_3x3, wide_3x3), (reduced_5x5, wide_5x5), wide_pool \
-            = channels
+        wide_1x1, (reduced_3x3, wide_3x3), (reduced_5x5, wide_5x5), wide_pool = channels
         self.branch1 = ConvNormReLU(in_channels, wide_1x1, 1, **cfgs)
         self.branch2 = nn.Sequential(
             ConvNormReLU(in_channels, reduced_3x3, 1, **cfgs),
-            ConvNormReLU(reduced_3x3, wide_3x3, 3, **cfgs))
+            ConvNormReLU(reduced_3x3, wide_3x3, 3, **cfgs),
+        )
         self.branch3 = nn.Sequential(
             ConvNormReLU(in_channels, reduced_5x5, 1, **cfgs),
-            ConvNormReLU(reduced_5x5, wide_5x5, kernel_5x5, **cfgs))
+            ConvNormReLU(reduced_5x5, wide_5x5, kernel_5x5, **cfgs),
+        )
         self.branch4 = nn.Sequential(
             build_layer(pool_cfg, nn.MaxPool2d, 3, 1, 1),
-            ConvNormReLU(in_channels, wide_pool, 1, **cfgs))
+            ConvNormReLU(in_channels, wide_pool, 1, **cfgs),
+        )
         self.out_channels = wide_1x1 + wide_3x3 + wide_5x5 + wide_pool
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([self.branch1(x), self.branch2(x), self.branch3(x),
-                          self.branch4(x)], 1)
+        return torch.cat(
+            [self.branch1(x), self.branch2(x), self.branch3(x), self.branch4(x)], 1
+        )
 
 
 @MODELS.register_module()
@@ -138,29 +159,30 @@ class GoogLeNet(Backbone):
         ValueError: If ``arch`` is not in ``arch_settings``, or one of
             ``out_indices`` does not exist.
     """
+
     # kernels of the third branch and of the last pool
     arch_settings = {'torchvision': (3, 2), 'paper': (5, 3)}
 
-    def __init__(self,
-                 arch: str = 'torchvision',
-                 aux_maps: bool = False,
-                 norm_cfg: dict | None = BN,
-                 out_indices: Sequence[int] = (-1, ),
-                 trainable_stages: int | None = None,
-                 in_channels: int = 3,
-                 conv_cfg: dict | None = None,
-                 pool_cfg: dict | None = None,
-                 init_cfg: dict | list[dict] | None = None) -> None:
-        super().__init__(init_cfg or dict(
-            type='Normal', layer='Conv2d', std=0.01))
+    def __init__(
+        self,
+        arch: str = 'torchvision',
+        aux_maps: bool = False,
+        norm_cfg: dict | None = BN,
+        out_indices: Sequence[int] = (-1,),
+        trainable_stages: int | None = None,
+        in_channels: int = 3,
+        conv_cfg: dict | None = None,
+        pool_cfg: dict | None = None,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(init_cfg or dict(type='Normal', layer='Conv2d', std=0.01))
         if arch not in self.arch_settings:
             raise ValueError(f'arch {arch!r} not in {set(self.arch_settings)}')
         kernel_5x5, last_pool = self.arch_settings[arch]
         cfgs = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg)
 
         def pool(kernel_size: int) -> nn.Module:
-            return build_layer(pool_cfg, nn.MaxPool2d, kernel_size, 2,
-                               ceil_mode=True)
+            return build_layer(pool_cfg, nn.MaxPool2d, kernel_size, 2, ceil_mode=True)
 
         self.conv1 = ConvNormReLU(in_channels, 64, 7, 2, **cfgs)
         self.maxpool1 = pool(3)
@@ -171,8 +193,7 @@ class GoogLeNet(Backbone):
         self.maxpool4 = pool(last_pool)
         in_channels = 192
         for name, channels in INCEPTION_CHANNELS.items():
-            block = Inception(in_channels, channels, kernel_5x5, pool_cfg,
-                              **cfgs)
+            block = Inception(in_channels, channels, kernel_5x5, pool_cfg, **cfgs)
             self.add_module(f'inception{name}', block)
             in_channels = block.out_channels
         self.aux_maps = aux_maps
@@ -180,16 +201,22 @@ class GoogLeNet(Backbone):
 
     def stage_modules(self) -> Stages:
         return (
-            (self.conv1, ),
+            (self.conv1,),
             (self.maxpool1, self.conv2, self.conv3),
             (self.maxpool2, self.inception3a, self.inception3b),
-            (self.maxpool3, self.inception4a, self.inception4b,
-             self.inception4c, self.inception4d, self.inception4e),
+            (
+                self.maxpool3,
+                self.inception4a,
+                self.inception4b,
+                self.inception4c,
+                self.inception4d,
+                self.inception4e,
+            ),
             (self.maxpool4, self.inception5a, self.inception5b),
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        if not (self.aux_maps and self.training and self.out_indices == (4, )):
+        if not (self.aux_maps and self.training and self.out_indices == (4,)):
             return super().forward(x)
         outs = []
         for stage in self.stage_modules():

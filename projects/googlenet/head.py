@@ -2,6 +2,7 @@
 
 Legend: B images, C channels, H and W in pixels, K classes.
 """
+
 from collections.abc import Sequence
 
 import torch
@@ -27,14 +28,20 @@ class AuxiliaryClassifier(nn.Module):
         norm_cfg: Normalisation behind the convolution; None for none.
     """
 
-    def __init__(self, in_channels: int, num_classes: int, dropout: float,
-                 paper_pool: bool, conv_cfg: dict | None,
-                 norm_cfg: dict | None) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        num_classes: int,
+        dropout: float,
+        paper_pool: bool,
+        conv_cfg: dict | None,
+        norm_cfg: dict | None,
+    ) -> None:
         super().__init__()
-        self.pool = nn.AvgPool2d(5, 3) if paper_pool else (
-            nn.AdaptiveAvgPool2d(4))
-        self.conv = ConvNormReLU(in_channels, 128, 1, conv_cfg=conv_cfg,
-                                 norm_cfg=norm_cfg)
+        self.pool = nn.AvgPool2d(5, 3) if paper_pool else (nn.AdaptiveAvgPool2d(4))
+        self.conv = ConvNormReLU(
+            in_channels, 128, 1, conv_cfg=conv_cfg, norm_cfg=norm_cfg
+        )
         self.fc1 = nn.Linear(128 * 4 * 4, 1024)
         self.relu = nn.ReLU(True)
         self.dropout = nn.Dropout(dropout)
@@ -72,29 +79,32 @@ class GoogLeNetHead(ClsHead):
         **kwargs: Of mmpretrain's ``ClsHead``.
     """
 
-    def __init__(self,
-                 num_classes: int,
-                 in_channels: int = 1024,
-                 aux_channels: tuple[int, int] = (512, 528),
-                 dropout: float = 0.2,
-                 aux_dropout: float = 0.7,
-                 aux_weight: float = 0.3,
-                 paper_pool: bool = False,
-                 conv_cfg: dict | None = None,
-                 norm_cfg: dict | None = BN,
-                 init_cfg: dict | list[dict] | None = None,
-                 **kwargs) -> None:
-        init_cfg = init_cfg or dict(
-            type='Normal', layer=['Conv2d', 'Linear'], std=0.01)
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int = 1024,
+        aux_channels: tuple[int, int] = (512, 528),
+        dropout: float = 0.2,
+        aux_dropout: float = 0.7,
+        aux_weight: float = 0.3,
+        paper_pool: bool = False,
+        conv_cfg: dict | None = None,
+        norm_cfg: dict | None = BN,
+        init_cfg: dict | list[dict] | None = None,
+        **kwargs,
+    ) -> None:
+        init_cfg = init_cfg or dict(type='Normal', layer=['Conv2d', 'Linear'], std=0.01)
         super().__init__(init_cfg=init_cfg, **kwargs)
         self.num_classes = num_classes
         self.aux_weight = aux_weight
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(in_channels, num_classes)
         self.aux1, self.aux2 = (
-            AuxiliaryClassifier(channels, num_classes, aux_dropout, paper_pool,
-                                conv_cfg, norm_cfg)
-            for channels in aux_channels)
+            AuxiliaryClassifier(
+                channels, num_classes, aux_dropout, paper_pool, conv_cfg, norm_cfg
+            )
+            for channels in aux_channels
+        )
 
     def final_layers(self) -> list[nn.Module]:
         """The three whose outputs are the classes."""
@@ -104,8 +114,9 @@ class GoogLeNetHead(ClsHead):
         """(B, in_channels): what the final layer sees."""
         return self.dropout(feats[-1].mean((2, 3)))
 
-    def forward(self, feats: tuple[Tensor, ...]
-                ) -> Tensor | tuple[Tensor, Tensor, Tensor]:
+    def forward(
+        self, feats: tuple[Tensor, ...]
+    ) -> Tensor | tuple[Tensor, Tensor, Tensor]:
         """(B, K) logits, or three of them in training.
 
         Raises:
@@ -115,12 +126,15 @@ class GoogLeNetHead(ClsHead):
         if not self.training:
             return logits
         if len(feats) != 3:
-            raise ValueError(f'{len(feats)} maps for three classifiers: the '
-                             'backbone needs aux_maps=True, and no neck')
+            raise ValueError(
+                f'{len(feats)} maps for three classifiers: the '
+                'backbone needs aux_maps=True, and no neck'
+            )
         return logits, self.aux1(feats[0]), self.aux2(feats[1])
 
-    def _get_loss(self, cls_score: Tensor | Sequence[Tensor],
-                  data_samples: list, **kwargs) -> dict[str, Tensor]:
+    def _get_loss(
+        self, cls_score: Tensor | Sequence[Tensor], data_samples: list, **kwargs
+    ) -> dict[str, Tensor]:
         if isinstance(cls_score, torch.Tensor):
             return super()._get_loss(cls_score, data_samples, **kwargs)
         losses = super()._get_loss(cls_score[0], data_samples, **kwargs)

@@ -5,6 +5,7 @@ https://doi.org/10.1109/5.726791.
 Shapes: B images, H and W in pixels. Differences from the paper: README,
 "Notes".
 """
+
 from collections.abc import Sequence
 
 from mmcv.cnn import build_activation_layer, build_conv_layer, build_norm_layer
@@ -47,22 +48,25 @@ class LeNet(Backbone):
         ValueError: If one of ``out_indices`` does not exist.
     """
 
-    def __init__(self,
-                 in_channels: int = 1,
-                 out_indices: Sequence[int] = (-1, ),
-                 trainable_stages: int | None = None,
-                 conv_cfg: dict | None = None,
-                 norm_cfg: dict | None = None,
-                 act_cfg: dict = SIGMOID,
-                 pool_cfg: dict | None = None,
-                 init_cfg: dict | list[dict] | None = None) -> None:
-        super().__init__(init_cfg or dict(
-            type='Xavier', layer='Conv2d', distribution='uniform'))
+    def __init__(
+        self,
+        in_channels: int = 1,
+        out_indices: Sequence[int] = (-1,),
+        trainable_stages: int | None = None,
+        conv_cfg: dict | None = None,
+        norm_cfg: dict | None = None,
+        act_cfg: dict = SIGMOID,
+        pool_cfg: dict | None = None,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(
+            init_cfg or dict(type='Xavier', layer='Conv2d', distribution='uniform')
+        )
 
-        def conv(in_channels: int, channels: int, padding: int
-                 ) -> nn.Sequential:
-            layers = [build_conv_layer(conv_cfg, in_channels, channels, 5,
-                                       padding=padding)]
+        def conv(in_channels: int, channels: int, padding: int) -> nn.Sequential:
+            layers = [
+                build_conv_layer(conv_cfg, in_channels, channels, 5, padding=padding)
+            ]
             if norm_cfg is not None:
                 layers.append(build_norm_layer(norm_cfg, channels)[1])
             layers.append(build_activation_layer(act_cfg))
@@ -75,4 +79,4 @@ class LeNet(Backbone):
         self.select_stages(out_indices, trainable_stages)
 
     def stage_modules(self) -> Stages:
-        return (self.conv1, ), (self.pool1, self.conv2), (self.pool2, )
+        return (self.conv1,), (self.pool1, self.conv2), (self.pool2,)

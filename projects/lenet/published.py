@@ -3,12 +3,14 @@
 It keeps the linear layers in the backbone, the first as a convolution of the
 whole map.
 """
+
 from collections.abc import Mapping
 
 from torch import Tensor, nn
 
 from projects.core.weights import (
     Translation,
+    flatten_linear,
     register_layout,
     renamed_weights,
 )
@@ -24,18 +26,21 @@ LAYERS = {
 
 
 @register_layout
-def read_lenet(model: nn.Module,
-               state_dict: Mapping[str, Tensor]) -> Translation | None:
+def read_lenet(
+    model: nn.Module, state_dict: Mapping[str, Tensor]
+) -> Translation | None:
     """mmpretrain's LeNet5 as a classifier without batch norm."""
     if not isinstance(getattr(model, 'backbone', None), LeNet) or (
-            'backbone.features.6.weight' not in state_dict):
+        'backbone.features.6.weight' not in state_dict
+    ):
         return None
-    translation = renamed_weights(state_dict, {
-        f'{old}.{kind}': f'{new}.{kind}' for old, new in LAYERS.items()
-        for kind in ('weight', 'bias')})
-    first = 'head.classifier.0.weight'
-    weights = translation.state_dict
-    if weights[first].ndim == 4:
-        translation.reshaped[first] = f'{tuple(weights[first].shape)} to rows'
-        weights[first] = weights[first].flatten(1)
-    return translation
+    return flatten_linear(
+        renamed_weights(
+            state_dict,
+            {
+                f'{old}.{kind}': f'{new}.{kind}'
+                for old, new in LAYERS.items()
+                for kind in ('weight', 'bias')
+            },
+        )
+    )

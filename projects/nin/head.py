@@ -2,6 +2,7 @@
 
 Legend: B images, H and W in pixels, K classes.
 """
+
 from mmpretrain.models import ClsHead
 from torch import Tensor, nn
 
@@ -30,22 +31,22 @@ class NiNHead(ClsHead):
         **kwargs: Of mmpretrain's ``ClsHead``.
     """
 
-    def __init__(self,
-                 num_classes: int,
-                 in_channels: int = 384,
-                 dropout: float = 0.5,
-                 conv_cfg: dict | None = None,
-                 pool_cfg: dict | None = None,
-                 init_cfg: dict | list[dict] | None = None,
-                 **kwargs) -> None:
-        init_cfg = init_cfg or dict(
-            type='Kaiming', layer='Conv2d', mode='fan_in')
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int = 384,
+        dropout: float = 0.5,
+        conv_cfg: dict | None = None,
+        pool_cfg: dict | None = None,
+        init_cfg: dict | list[dict] | None = None,
+        **kwargs,
+    ) -> None:
+        init_cfg = init_cfg or dict(type='Kaiming', layer='Conv2d', mode='fan_in')
         super().__init__(init_cfg=init_cfg, **kwargs)
         self.num_classes = num_classes
         self.pool = build_layer(pool_cfg, nn.MaxPool2d, 3, 2)
         self.dropout = nn.Dropout(dropout)
-        self.block = MLPConv(in_channels, num_classes, 3, padding=1,
-                             conv_cfg=conv_cfg)
+        self.block = MLPConv(in_channels, num_classes, 3, padding=1, conv_cfg=conv_cfg)
 
     def final_layers(self) -> list[nn.Module]:
         """All three convolutions: each has K channels, so none can keep its

@@ -4,6 +4,7 @@ https://arxiv.org/abs/1312.4400.
 Shapes: B images, C channels, H and W in pixels. Differences from the paper:
 README, "Notes".
 """
+
 from collections.abc import Sequence
 
 from mmcv.cnn import build_conv_layer
@@ -28,18 +29,25 @@ class MLPConv(nn.Sequential):
         conv_cfg: Layer in the place of ``nn.Conv2d``.
     """
 
-    def __init__(self,
-                 in_channels: int,
-                 channels: int,
-                 kernel_size: int,
-                 stride: int = 1,
-                 padding: int = 0,
-                 conv_cfg: dict | None = None) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        kernel_size: int,
+        stride: int = 1,
+        padding: int = 0,
+        conv_cfg: dict | None = None,
+    ) -> None:
         super().__init__(
-            build_conv_layer(conv_cfg, in_channels, channels, kernel_size,
-                             stride, padding), nn.ReLU(True),
-            build_conv_layer(conv_cfg, channels, channels, 1), nn.ReLU(True),
-            build_conv_layer(conv_cfg, channels, channels, 1), nn.ReLU(True))
+            build_conv_layer(
+                conv_cfg, in_channels, channels, kernel_size, stride, padding
+            ),
+            nn.ReLU(True),
+            build_conv_layer(conv_cfg, channels, channels, 1),
+            nn.ReLU(True),
+            build_conv_layer(conv_cfg, channels, channels, 1),
+            nn.ReLU(True),
+        )
 
 
 @MODELS.register_module()
@@ -73,15 +81,18 @@ class NiN(Backbone):
         ValueError: If one of ``out_indices`` does not exist.
     """
 
-    def __init__(self,
-                 out_indices: Sequence[int] = (-1, ),
-                 trainable_stages: int | None = None,
-                 in_channels: int = 3,
-                 conv_cfg: dict | None = None,
-                 pool_cfg: dict | None = None,
-                 init_cfg: dict | list[dict] | None = None) -> None:
-        super().__init__(init_cfg or dict(
-            type='Kaiming', layer='Conv2d', mode='fan_in'))
+    def __init__(
+        self,
+        out_indices: Sequence[int] = (-1,),
+        trainable_stages: int | None = None,
+        in_channels: int = 3,
+        conv_cfg: dict | None = None,
+        pool_cfg: dict | None = None,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(
+            init_cfg or dict(type='Kaiming', layer='Conv2d', mode='fan_in')
+        )
         self.block1 = MLPConv(in_channels, 96, 11, stride=4, conv_cfg=conv_cfg)
         self.pool1 = build_layer(pool_cfg, nn.MaxPool2d, 3, 2)
         self.block2 = MLPConv(96, 256, 5, padding=2, conv_cfg=conv_cfg)
@@ -90,5 +101,4 @@ class NiN(Backbone):
         self.select_stages(out_indices, trainable_stages)
 
     def stage_modules(self) -> Stages:
-        return ((self.block1, ), (self.pool1, self.block2),
-                (self.pool2, self.block3))
+        return ((self.block1,), (self.pool1, self.block2), (self.pool2, self.block3))

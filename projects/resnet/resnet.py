@@ -10,6 +10,7 @@ https://arxiv.org/abs/1605.07146).
 Legend: B images, C channels, H and W in pixels. Differences from the papers:
 README, "Notes".
 """
+
 from collections.abc import Sequence
 
 from mmcv.cnn import build_conv_layer, build_norm_layer
@@ -38,16 +39,19 @@ class ResidualBlock(BaseModule):
         norm_cfg: Normalisation behind each convolution.
         init_cfg: Initialisation, see :class:`mmengine.model.BaseModule`.
     """
+
     expansion: int
     last_norm: str  # name of the residual's last layer
 
-    def __init__(self,
-                 in_channels: int,
-                 channels: int,
-                 stride: int,
-                 conv_cfg: dict | None,
-                 norm_cfg: dict,
-                 init_cfg: dict | None = None) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        stride: int,
+        conv_cfg: dict | None,
+        norm_cfg: dict,
+        init_cfg: dict | None = None,
+    ) -> None:
         super().__init__(init_cfg)
         self.relu = nn.ReLU(inplace=True)
         out_channels = channels * self.expansion
@@ -55,9 +59,11 @@ class ResidualBlock(BaseModule):
         if stride != 1 or in_channels != out_channels:
             # Sec. 3.3, option B: a projection where the shapes differ
             self.downsample = nn.Sequential(
-                build_conv_layer(conv_cfg, in_channels, out_channels, 1,
-                                 stride=stride, bias=False),
-                build_norm_layer(norm_cfg, out_channels)[1])
+                build_conv_layer(
+                    conv_cfg, in_channels, out_channels, 1, stride=stride, bias=False
+                ),
+                build_norm_layer(norm_cfg, out_channels)[1],
+            )
 
     def residual(self, x: Tensor) -> Tensor:
         raise NotImplementedError
@@ -75,23 +81,35 @@ class BasicBlock(ResidualBlock):
         ValueError: If it is to have groups or another width, which the papers
             define for the bottleneck only.
     """
+
     expansion = 1
     last_norm = 'bn2'
 
-    def __init__(self, in_channels: int, channels: int, stride: int,
-                 groups: int, base_width: int, conv_cfg: dict | None,
-                 norm_cfg: dict, init_cfg: dict | None = None) -> None:
-        super().__init__(in_channels, channels, stride, conv_cfg, norm_cfg,
-                         init_cfg)
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        stride: int,
+        groups: int,
+        base_width: int,
+        conv_cfg: dict | None,
+        norm_cfg: dict,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(in_channels, channels, stride, conv_cfg, norm_cfg, init_cfg)
         if (groups, base_width) != (1, 64):
-            raise ValueError(f'groups {groups}, base_width {base_width}: '
-                             'ResNet-18 and 34 have no bottleneck to change')
+            raise ValueError(
+                f'groups {groups}, base_width {base_width}: '
+                'ResNet-18 and 34 have no bottleneck to change'
+            )
         # batch norm brings the bias
-        self.conv1 = build_conv_layer(conv_cfg, in_channels, channels, 3,
-                                      stride=stride, padding=1, bias=False)
+        self.conv1 = build_conv_layer(
+            conv_cfg, in_channels, channels, 3, stride=stride, padding=1, bias=False
+        )
         self.bn1 = build_norm_layer(norm_cfg, channels)[1]
-        self.conv2 = build_conv_layer(conv_cfg, channels, channels, 3,
-                                      padding=1, bias=False)
+        self.conv2 = build_conv_layer(
+            conv_cfg, channels, channels, 3, padding=1, bias=False
+        )
         self.bn2 = build_norm_layer(norm_cfg, channels)[1]
 
     def residual(self, x: Tensor) -> Tensor:
@@ -111,25 +129,38 @@ class Bottleneck(ResidualBlock):
             they double with ``channels``.
         *args: See :class:`ResidualBlock`, as the others.
     """
+
     expansion = 4
     last_norm = 'bn3'
 
-    def __init__(self, in_channels: int, channels: int, stride: int,
-                 groups: int, base_width: int, conv_cfg: dict | None,
-                 norm_cfg: dict, init_cfg: dict | None = None) -> None:
-        super().__init__(in_channels, channels, stride, conv_cfg, norm_cfg,
-                         init_cfg)
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        stride: int,
+        groups: int,
+        base_width: int,
+        conv_cfg: dict | None,
+        norm_cfg: dict,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(in_channels, channels, stride, conv_cfg, norm_cfg, init_cfg)
         width = channels * base_width // 64 * groups
         out_channels = channels * self.expansion
-        self.conv1 = build_conv_layer(conv_cfg, in_channels, width, 1,
-                                      bias=False)
+        self.conv1 = build_conv_layer(conv_cfg, in_channels, width, 1, bias=False)
         self.bn1 = build_norm_layer(norm_cfg, width)[1]
-        self.conv2 = build_conv_layer(conv_cfg, width, width, 3,
-                                      stride=stride, padding=1, groups=groups,
-                                      bias=False)
+        self.conv2 = build_conv_layer(
+            conv_cfg,
+            width,
+            width,
+            3,
+            stride=stride,
+            padding=1,
+            groups=groups,
+            bias=False,
+        )
         self.bn2 = build_norm_layer(norm_cfg, width)[1]
-        self.conv3 = build_conv_layer(conv_cfg, width, out_channels, 1,
-                                      bias=False)
+        self.conv3 = build_conv_layer(conv_cfg, width, out_channels, 1, bias=False)
         self.bn3 = build_norm_layer(norm_cfg, out_channels)[1]
 
     def residual(self, x: Tensor) -> Tensor:
@@ -178,6 +209,7 @@ class ResNet(Backbone):
             bottlenecks to be grouped or widened, or if one of
             ``out_indices`` does not exist.
     """
+
     arch_settings = {  # block, blocks in conv2_x to conv5_x (Table 1)
         18: (BasicBlock, (2, 2, 2, 2)),
         34: (BasicBlock, (3, 4, 6, 3)),
@@ -186,46 +218,68 @@ class ResNet(Backbone):
         152: (Bottleneck, (3, 8, 36, 3)),
     }
 
-    def __init__(self,
-                 depth: int,
-                 groups: int = 1,
-                 base_width: int = 64,
-                 zero_init_residual: bool = False,
-                 in_channels: int = 3,
-                 out_indices: Sequence[int] = (-1, ),
-                 trainable_stages: int | None = None,
-                 conv_cfg: dict | None = None,
-                 norm_cfg: dict = BN,
-                 pool_cfg: dict | None = None,
-                 init_cfg: dict | list[dict] | None = None) -> None:
-        super().__init__(init_cfg or [
-            dict(type='Kaiming', layer='Conv2d'),  # fan_out, normal
-            dict(type='Constant', layer=['_BatchNorm', 'GroupNorm'], val=1),
-        ])
+    def __init__(
+        self,
+        depth: int,
+        groups: int = 1,
+        base_width: int = 64,
+        zero_init_residual: bool = False,
+        in_channels: int = 3,
+        out_indices: Sequence[int] = (-1,),
+        trainable_stages: int | None = None,
+        conv_cfg: dict | None = None,
+        norm_cfg: dict = BN,
+        pool_cfg: dict | None = None,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(
+            init_cfg
+            or [
+                dict(type='Kaiming', layer='Conv2d'),  # fan_out, normal
+                dict(type='Constant', layer=['_BatchNorm', 'GroupNorm'], val=1),
+            ]
+        )
         if depth not in self.arch_settings:
             raise ValueError(f'depth {depth} not in {set(self.arch_settings)}')
         block, num_blocks = self.arch_settings[depth]
-        self.conv1 = build_conv_layer(conv_cfg, in_channels, 64, 7, stride=2,
-                                      padding=3, bias=False)
+        self.conv1 = build_conv_layer(
+            conv_cfg, in_channels, 64, 7, stride=2, padding=3, bias=False
+        )
         self.bn1 = build_norm_layer(norm_cfg, 64)[1]
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = build_layer(pool_cfg, nn.MaxPool2d, 3, 2, 1)
-        block_init = dict(type='Constant', val=0, override=dict(
-            name=block.last_norm)) if zero_init_residual else None
+        block_init = (
+            dict(type='Constant', val=0, override=dict(name=block.last_norm))
+            if zero_init_residual
+            else None
+        )
         before = 64
         for i, num in enumerate(num_blocks):
             channels, blocks = 64 * 2**i, []
             for j in range(num):
                 stride = 2 if i > 0 and j == 0 else 1
-                blocks.append(block(before, channels, stride, groups,
-                                    base_width, conv_cfg, norm_cfg,
-                                    block_init))
+                blocks.append(
+                    block(
+                        before,
+                        channels,
+                        stride,
+                        groups,
+                        base_width,
+                        conv_cfg,
+                        norm_cfg,
+                        block_init,
+                    )
+                )
                 before = channels * block.expansion
             # mmengine's: it hands the initialisation down to the blocks
             self.add_module(f'layer{i + 1}', Sequential(*blocks))
         self.select_stages(out_indices, trainable_stages)
 
     def stage_modules(self) -> Stages:
-        return ((self.conv1, self.bn1, self.relu),
-                (self.maxpool, self.layer1), (self.layer2, ), (self.layer3, ),
-                (self.layer4, ))
+        return (
+            (self.conv1, self.bn1, self.relu),
+            (self.maxpool, self.layer1),
+            (self.layer2,),
+            (self.layer3,),
+            (self.layer4,),
+        )

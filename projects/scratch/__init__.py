@@ -1,4 +1,5 @@
 """Layers from scratch: what is inside those of torch.nn, in plain PyTorch."""
+
 from projects.scratch.convolution import ScratchConv2d, ScratchLoopConv2d
 from projects.scratch.dense import ScratchDropout, ScratchLinear, ScratchReLU
 from projects.scratch.head import ScratchMLPClsHead
@@ -15,9 +16,17 @@ from projects.scratch.pooling import (
 )
 
 __all__ = [
-    'ScratchAdaptiveAvgPool2d', 'ScratchAvgPool2d', 'ScratchBatchNorm1d',
-    'ScratchBatchNorm2d', 'ScratchConv2d', 'ScratchDropout',
-    'ScratchLayerNorm', 'ScratchLinear', 'ScratchLocalResponseNorm',
-    'ScratchLoopConv2d', 'ScratchMLPClsHead', 'ScratchMaxPool2d',
-    'ScratchReLU'
+    'ScratchAdaptiveAvgPool2d',
+    'ScratchAvgPool2d',
+    'ScratchBatchNorm1d',
+    'ScratchBatchNorm2d',
+    'ScratchConv2d',
+    'ScratchDropout',
+    'ScratchLayerNorm',
+    'ScratchLinear',
+    'ScratchLocalResponseNorm',
+    'ScratchLoopConv2d',
+    'ScratchMLPClsHead',
+    'ScratchMaxPool2d',
+    'ScratchReLU',
 ]

@@ -9,6 +9,7 @@ Legend: B images, C input and O output channels, G groups, H and W in pixels;
 H' x W' positions of a kernel of h x w pixels. A pair is (vertical,
 horizontal).
 """
+
 from collections.abc import Sequence
 
 import torch
@@ -18,8 +19,9 @@ from projects.registry import MODELS
 from projects.scratch.windows import Pair, pad, pair, span, windows
 
 
-def correlate(image: Tensor, kernel: Tensor, stride: Pair = (1, 1),
-              dilation: Pair = (1, 1)) -> Tensor:
+def correlate(
+    image: Tensor, kernel: Tensor, stride: Pair = (1, 1), dilation: Pair = (1, 1)
+) -> Tensor:
     """Lay a kernel on an image everywhere; at each place multiply and add.
 
     Args:
@@ -37,8 +39,9 @@ def correlate(image: Tensor, kernel: Tensor, stride: Pair = (1, 1),
     for top in range(0, height - tall + 1, stride[0]):
         row = []
         for left in range(0, width - wide + 1, stride[1]):
-            window = image[:, top:top + tall:dilation[0],
-                           left:left + wide:dilation[1]]
+            window = image[
+                :, top : top + tall : dilation[0], left : left + wide : dilation[1]
+            ]
             row.append((window * kernel).sum())
         rows.append(torch.stack(row))
     return torch.stack(rows)
@@ -70,26 +73,31 @@ class ScratchConv2d(nn.Module):
             do not divide the channels; on a call, if the input has other
             channels or is smaller than the kernel.
     """
+
     # mmcv's ConvModule copies these from its convolution
     transposed = False
     output_padding = (0, 0)
 
-    def __init__(self,
-                 in_channels: int,
-                 out_channels: int,
-                 kernel_size: int | Sequence[int],
-                 stride: int | Sequence[int] = 1,
-                 padding: int | Sequence[int] = 0,
-                 dilation: int | Sequence[int] = 1,
-                 groups: int = 1,
-                 bias: bool = True,
-                 padding_mode: str = 'zeros') -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | Sequence[int],
+        stride: int | Sequence[int] = 1,
+        padding: int | Sequence[int] = 0,
+        dilation: int | Sequence[int] = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = 'zeros',
+    ) -> None:
         super().__init__()
         if padding_mode != 'zeros':
             raise ValueError(f"padding_mode must be 'zeros': {padding_mode!r}")
         if in_channels % groups or out_channels % groups:
-            raise ValueError(f'{groups} groups do not divide {in_channels} '
-                             f'input and {out_channels} output channels')
+            raise ValueError(
+                f'{groups} groups do not divide {in_channels} '
+                f'input and {out_channels} output channels'
+            )
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.kernel_size = pair(kernel_size, 'kernel_size')
@@ -97,9 +105,10 @@ class ScratchConv2d(nn.Module):
         self.padding = pair(padding, 'padding', at_least=0)
         self.dilation = pair(dilation, 'dilation')
         self.groups = groups
-        self.weight = nn.Parameter(torch.empty(
-            out_channels, in_channels // groups, *self.kernel_size))
-        bound = self.weight[0].numel()**-0.5  # one over the root of fan-in
+        self.weight = nn.Parameter(
+            torch.empty(out_channels, in_channels // groups, *self.kernel_size)
+        )
+        bound = self.weight[0].numel() ** -0.5  # one over the root of fan-in
         nn.init.uniform_(self.weight, -bound, bound)
         if bias:
             self.bias = nn.Parameter(torch.empty(out_channels))
@@ -108,21 +117,26 @@ class ScratchConv2d(nn.Module):
             self.register_parameter('bias', None)
 
     def extra_repr(self) -> str:
-        return (f'{self.in_channels}, {self.out_channels}, '
-                f'{self.kernel_size}, stride={self.stride}, '
-                f'padding={self.padding}, dilation={self.dilation}, '
-                f'groups={self.groups}, bias={self.bias is not None}')
+        return (
+            f'{self.in_channels}, {self.out_channels}, '
+            f'{self.kernel_size}, stride={self.stride}, '
+            f'padding={self.padding}, dilation={self.dilation}, '
+            f'groups={self.groups}, bias={self.bias is not None}'
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         if x.dim() != 4 or x.shape[1] != self.in_channels:
-            raise ValueError(f'expected (B, {self.in_channels}, H, W), got '
-                             f'{tuple(x.shape)}')
+            raise ValueError(
+                f'expected (B, {self.in_channels}, H, W), got {tuple(x.shape)}'
+            )
         vertical, horizontal = self.padding
-        x = pad(x, (vertical, vertical), (horizontal, horizontal), 0.)
+        x = pad(x, (vertical, vertical), (horizontal, horizontal), 0.0)
         tall, wide = span(self.kernel_size, self.dilation)
         if x.shape[2] < tall or x.shape[3] < wide:
-            raise ValueError(f'a kernel over {tall} x {wide} pixels on a '
-                             f'padded map of {x.shape[2]} x {x.shape[3]}')
+            raise ValueError(
+                f'a kernel over {tall} x {wide} pixels on a '
+                f'padded map of {x.shape[2]} x {x.shape[3]}'
+            )
         out = self.correlate(x)
         if self.bias is not None:
             out = out + self.bias[:, None, None]
@@ -131,19 +145,24 @@ class ScratchConv2d(nn.Module):
     def correlate(self, x: Tensor) -> Tensor:
         """(B, C, H, W), already padded, to (B, O, H', W') without bias."""
         # (B, C, H', W', h, w), the channels by groups: (B, G, C / G, ...)
-        patches = windows(x, self.kernel_size, self.stride,
-                          self.dilation).unflatten(1, (self.groups, -1))
+        patches = windows(x, self.kernel_size, self.stride, self.dilation).unflatten(
+            1, (self.groups, -1)
+        )
         num_images, _, _, height, width, _, _ = patches.shape
         # (G, B * H' * W', C / G * h * w): a row is what one kernel sees
         rows = patches.permute(1, 0, 3, 4, 2, 5, 6).reshape(
-            self.groups, num_images * height * width, -1)
+            self.groups, num_images * height * width, -1
+        )
         # (G, C / G * h * w, O / G): a column is one kernel
         columns = self.weight.reshape(
-            self.groups, self.out_channels // self.groups, -1).mT
+            self.groups, self.out_channels // self.groups, -1
+        ).mT
         out = rows @ columns  # (G, B * H' * W', O / G)
-        return out.reshape(
-            self.groups, num_images, height, width, -1).permute(
-                1, 0, 4, 2, 3).reshape(num_images, -1, height, width)
+        return (
+            out.reshape(self.groups, num_images, height, width, -1)
+            .permute(1, 0, 4, 2, 3)
+            .reshape(num_images, -1, height, width)
+        )
 
 
 @MODELS.register_module()
@@ -163,7 +182,10 @@ class ScratchLoopConv2d(ScratchConv2d):
             maps = []
             for i, kernel in enumerate(self.weight):
                 first = i // kernels_per_group * seen
-                maps.append(correlate(image[first:first + seen], kernel,
-                                      self.stride, self.dilation))
+                maps.append(
+                    correlate(
+                        image[first : first + seen], kernel, self.stride, self.dilation
+                    )
+                )
             outs.append(torch.stack(maps))
         return torch.stack(outs)

@@ -4,6 +4,7 @@ Dropout: Srivastava et al., JMLR 15, 2014, Sec. 4,
 https://jmlr.org/papers/v15/srivastava14a.html, scaled up in training instead
 of down afterwards. Rectifier: Nair and Hinton, ICML 2010.
 """
+
 import torch
 from torch import Tensor, nn
 
@@ -25,8 +26,7 @@ class ScratchLinear(nn.Module):
         ValueError: On a call, if the last dimension is another.
     """
 
-    def __init__(self, in_features: int, out_features: int,
-                 bias: bool = True) -> None:
+    def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
         super().__init__()
         self.in_features = in_features
         self.out_features = out_features
@@ -40,13 +40,13 @@ class ScratchLinear(nn.Module):
             self.register_parameter('bias', None)
 
     def extra_repr(self) -> str:
-        return (f'{self.in_features}, {self.out_features}, '
-                f'bias={self.bias is not None}')
+        return f'{self.in_features}, {self.out_features}, bias={self.bias is not None}'
 
     def forward(self, x: Tensor) -> Tensor:
         if x.shape[-1] != self.in_features:
-            raise ValueError(f'expected (..., {self.in_features}), got '
-                             f'{tuple(x.shape)}')
+            raise ValueError(
+                f'expected (..., {self.in_features}), got {tuple(x.shape)}'
+            )
         x = x @ self.weight.T
         return x if self.bias is None else x + self.bias
 
@@ -102,4 +102,4 @@ class ScratchReLU(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         fill = x.masked_fill_ if self.inplace else x.masked_fill
-        return fill(x <= 0, 0.)
+        return fill(x <= 0, 0.0)

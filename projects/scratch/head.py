@@ -1,4 +1,5 @@
 """A head whose pooling is from scratch, too."""
+
 from projects.core.classification import MLPClsHead
 from projects.registry import MODELS
 from projects.scratch.pooling import ScratchAdaptiveAvgPool2d

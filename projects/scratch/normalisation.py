@@ -8,6 +8,7 @@ Convolutional Neural Networks", NIPS 2012, Sec. 3.3.
 
 Legend: B images, C channels, H and W in pixels, L positions of a sequence.
 """
+
 from collections.abc import Sequence
 
 import torch
@@ -35,48 +36,60 @@ class _BatchNorm(nn.Module):
         ValueError: On a call, if the input has other dimensions or channels,
             or, where the batch's statistics count, one value for each.
     """
+
     dims: tuple[int, ...]  # numbers of dimensions that an input may have
 
-    def __init__(self,
-                 num_features: int,
-                 eps: float = 1e-5,
-                 momentum: float | None = 0.1,
-                 affine: bool = True,
-                 track_running_stats: bool = True) -> None:
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+    ) -> None:
         super().__init__()
         self.num_features = num_features
         self.eps = eps
         self.momentum = momentum
         self.affine = affine
         self.track_running_stats = track_running_stats
-        self.register_parameter('weight', nn.Parameter(
-            torch.ones(num_features)) if affine else None)
-        self.register_parameter('bias', nn.Parameter(
-            torch.zeros(num_features)) if affine else None)
+        self.register_parameter(
+            'weight', nn.Parameter(torch.ones(num_features)) if affine else None
+        )
+        self.register_parameter(
+            'bias', nn.Parameter(torch.zeros(num_features)) if affine else None
+        )
         # buffers are saved and moved with the weights, but not trained
-        for name, value in (('running_mean', torch.zeros(num_features)),
-                            ('running_var', torch.ones(num_features)),
-                            ('num_batches_tracked', torch.tensor(0))):
+        for name, value in (
+            ('running_mean', torch.zeros(num_features)),
+            ('running_var', torch.ones(num_features)),
+            ('num_batches_tracked', torch.tensor(0)),
+        ):
             self.register_buffer(name, value if track_running_stats else None)
 
     def extra_repr(self) -> str:
-        return (f'{self.num_features}, eps={self.eps}, '
-                f'momentum={self.momentum}, affine={self.affine}, '
-                f'track_running_stats={self.track_running_stats}')
+        return (
+            f'{self.num_features}, eps={self.eps}, '
+            f'momentum={self.momentum}, affine={self.affine}, '
+            f'track_running_stats={self.track_running_stats}'
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         if x.dim() not in self.dims or x.shape[1] != self.num_features:
             raise ValueError(
                 f'expected {self.num_features} channels in '
                 f'{" or ".join(map(str, self.dims))} dimensions, got '
-                f'{tuple(x.shape)}')
+                f'{tuple(x.shape)}'
+            )
         # of each channel; the shape (1, C, 1, ...) fits to all of x
-        shape = (1, -1) + (1, ) * (x.dim() - 2)
+        shape = (1, -1) + (1,) * (x.dim() - 2)
         if self.training or not self.track_running_stats:
             num_values = x.numel() // self.num_features
             if num_values == 1:
-                raise ValueError('one value for each channel: normalised, all '
-                                 'would be 0; take a larger batch or eval()')
+                raise ValueError(
+                    'one value for each channel: normalised, all '
+                    'would be 0; take a larger batch or eval()'
+                )
             others = [dim for dim in range(x.dim()) if dim != 1]
             mean = x.mean(others)
             var = (x - mean.view(shape)).square().mean(others)
@@ -98,8 +111,7 @@ class _BatchNorm(nn.Module):
             num_values: Values for each channel of the batch, at least 2.
         """
         self.num_batches_tracked += 1
-        share = (1 / self.num_batches_tracked if self.momentum is None else
-                 self.momentum)
+        share = 1 / self.num_batches_tracked if self.momentum is None else self.momentum
         unbiased = var * num_values / (num_values - 1)
         self.running_mean += share * (mean - self.running_mean)
         self.running_var += share * (unbiased - self.running_var)
@@ -112,6 +124,7 @@ class ScratchBatchNorm1d(_BatchNorm):
     Maps (B, C) or (B, C, L) to the same shape. Arguments and errors: see
     :class:`_BatchNorm`.
     """
+
     dims = (2, 3)
 
 
@@ -122,7 +135,8 @@ class ScratchBatchNorm2d(_BatchNorm):
     Maps (B, C, H, W) to the same shape. Arguments and errors: see
     :class:`_BatchNorm`.
     """
-    dims = (4, )
+
+    dims = (4,)
 
 
 @MODELS.register_module()
@@ -144,21 +158,32 @@ class ScratchLayerNorm(nn.Module):
         ValueError: On a call, if these are not the input's last dimensions.
     """
 
-    def __init__(self,
-                 normalized_shape: int | Sequence[int],
-                 eps: float = 1e-5,
-                 elementwise_affine: bool = True,
-                 bias: bool = True) -> None:
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+    ) -> None:
         super().__init__()
         self.normalized_shape = (
-            (normalized_shape, ) if isinstance(normalized_shape, int) else
-            tuple(normalized_shape))
+            (normalized_shape,)
+            if isinstance(normalized_shape, int)
+            else tuple(normalized_shape)
+        )
         self.eps = eps
-        self.register_parameter('weight', nn.Parameter(
-            torch.ones(self.normalized_shape)) if elementwise_affine else None)
-        self.register_parameter('bias', nn.Parameter(
-            torch.zeros(self.normalized_shape)) if elementwise_affine and bias
-            else None)
+        self.register_parameter(
+            'weight',
+            nn.Parameter(torch.ones(self.normalized_shape))
+            if elementwise_affine
+            else None,
+        )
+        self.register_parameter(
+            'bias',
+            nn.Parameter(torch.zeros(self.normalized_shape))
+            if elementwise_affine and bias
+            else None,
+        )
 
     def extra_repr(self) -> str:
         return f'{self.normalized_shape}, eps={self.eps}'
@@ -166,8 +191,9 @@ class ScratchLayerNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         num_dims = len(self.normalized_shape)
         if tuple(x.shape[-num_dims:]) != self.normalized_shape:
-            raise ValueError(f'expected (..., {self.normalized_shape}), got '
-                             f'{tuple(x.shape)}')
+            raise ValueError(
+                f'expected (..., {self.normalized_shape}), got {tuple(x.shape)}'
+            )
         dims = tuple(range(-num_dims, 0))
         x = x - x.mean(dims, keepdim=True)
         x = x / (x.square().mean(dims, keepdim=True) + self.eps).sqrt()
@@ -198,8 +224,9 @@ class ScratchLocalResponseNorm(nn.Module):
         ValueError: If ``size`` is less than 1.
     """
 
-    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75,
-                 k: float = 1.) -> None:
+    def __init__(
+        self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+    ) -> None:
         super().__init__()
         if size < 1:
             raise ValueError(f'size must be at least 1: {size}')
@@ -215,8 +242,7 @@ class ScratchLocalResponseNorm(nn.Module):
         before, behind = self.size // 2, (self.size - 1) // 2
         squares = x.square()
         nothing = squares.new_zeros(squares[:, :1].shape)
-        squares = torch.cat(
-            [nothing] * before + [squares] + [nothing] * behind, 1)
+        squares = torch.cat([nothing] * before + [squares] + [nothing] * behind, 1)
         # (B, C, ..., size), summed over the channels around each
         sums = squares.unfold(1, self.size, 1).sum(-1)
-        return x / (self.k + self.alpha / self.size * sums)**self.beta
+        return x / (self.k + self.alpha / self.size * sums) ** self.beta

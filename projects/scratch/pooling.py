@@ -7,6 +7,7 @@ channel there, none since); https://doi.org/10.1109/5.726791.
 Legend: B images, C channels, H and W in pixels; H' x W' windows. A pair is
 (vertical, horizontal).
 """
+
 from collections.abc import Sequence
 
 import torch
@@ -22,26 +23,35 @@ class _Pool2d(nn.Module):
     Arguments and errors: see :class:`ScratchMaxPool2d`.
     """
 
-    def __init__(self, kernel_size: int | Sequence[int],
-                 stride: int | Sequence[int] | None,
-                 padding: int | Sequence[int], dilation: int | Sequence[int],
-                 ceil_mode: bool) -> None:
+    def __init__(
+        self,
+        kernel_size: int | Sequence[int],
+        stride: int | Sequence[int] | None,
+        padding: int | Sequence[int],
+        dilation: int | Sequence[int],
+        ceil_mode: bool,
+    ) -> None:
         super().__init__()
         self.kernel_size = pair(kernel_size, 'kernel_size')
-        self.stride = (self.kernel_size if stride is None else
-                       pair(stride, 'stride'))
+        self.stride = self.kernel_size if stride is None else pair(stride, 'stride')
         self.padding = pair(padding, 'padding', at_least=0)
         self.dilation = pair(dilation, 'dilation')
         self.ceil_mode = ceil_mode
         self.span = span(self.kernel_size, self.dilation)
-        if any(p > size // 2 for p, size in zip(
-                self.padding, self.kernel_size, strict=True)):
-            raise ValueError(f'padding {self.padding} is more than half of '
-                             f'kernel_size {self.kernel_size}')
+        if any(
+            p > size // 2
+            for p, size in zip(self.padding, self.kernel_size, strict=True)
+        ):
+            raise ValueError(
+                f'padding {self.padding} is more than half of '
+                f'kernel_size {self.kernel_size}'
+            )
 
     def extra_repr(self) -> str:
-        return (f'{self.kernel_size}, stride={self.stride}, '
-                f'padding={self.padding}, ceil_mode={self.ceil_mode}')
+        return (
+            f'{self.kernel_size}, stride={self.stride}, '
+            f'padding={self.padding}, ceil_mode={self.ceil_mode}'
+        )
 
     def overhang(self, x: Tensor) -> Pair:
         """Rows and columns the last windows reach beyond the padding."""
@@ -49,21 +59,22 @@ class _Pool2d(nn.Module):
             raise ValueError(f'expected (B, C, H, W), got {tuple(x.shape)}')
         beyond = []
         for size, tall, stride, padding in zip(
-                x.shape[2:], self.span, self.stride, self.padding,
-                strict=True):
+            x.shape[2:], self.span, self.stride, self.padding, strict=True
+        ):
             steps = size + 2 * padding - tall
-            number = 1 + (-(-steps // stride) if self.ceil_mode else
-                          steps // stride)
+            number = 1 + (-(-steps // stride) if self.ceil_mode else steps // stride)
             if (number - 1) * stride >= size + padding:
                 number -= 1  # the last would begin behind the map
             if number < 1:
-                raise ValueError(f'a window of {self.span} on a map of '
-                                 f'{tuple(x.shape[2:])}')
+                raise ValueError(
+                    f'a window of {self.span} on a map of {tuple(x.shape[2:])}'
+                )
             beyond.append(max(0, (number - 1) * stride - steps))
         return tuple(beyond)
 
-    def padded(self, x: Tensor, value: float, beyond: Pair,
-               value_beyond: float) -> Tensor:
+    def padded(
+        self, x: Tensor, value: float, beyond: Pair, value_beyond: float
+    ) -> Tensor:
         """(B, C, H, W) with its padding, and what windows reach behind it."""
         vertical, horizontal = self.padding
         x = pad(x, (vertical, vertical), (horizontal, horizontal), value)
@@ -71,8 +82,7 @@ class _Pool2d(nn.Module):
 
     def windows(self, x: Tensor) -> Tensor:
         """(B, C, H, W), padded, to (B, C, H', W', pixels of a window)."""
-        return windows(x, self.kernel_size, self.stride,
-                       self.dilation).flatten(-2)
+        return windows(x, self.kernel_size, self.stride, self.dilation).flatten(-2)
 
 
 @MODELS.register_module()
@@ -96,13 +106,15 @@ class ScratchMaxPool2d(_Pool2d):
             fits.
     """
 
-    def __init__(self,
-                 kernel_size: int | Sequence[int],
-                 stride: int | Sequence[int] | None = None,
-                 padding: int | Sequence[int] = 0,
-                 dilation: int | Sequence[int] = 1,
-                 *,
-                 ceil_mode: bool = False) -> None:
+    def __init__(
+        self,
+        kernel_size: int | Sequence[int],
+        stride: int | Sequence[int] | None = None,
+        padding: int | Sequence[int] = 0,
+        dilation: int | Sequence[int] = 1,
+        *,
+        ceil_mode: bool = False,
+    ) -> None:
         super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -133,20 +145,23 @@ class ScratchAvgPool2d(_Pool2d):
             fits.
     """
 
-    def __init__(self,
-                 kernel_size: int | Sequence[int],
-                 stride: int | Sequence[int] | None = None,
-                 padding: int | Sequence[int] = 0,
-                 ceil_mode: bool = False,
-                 count_include_pad: bool = True) -> None:
+    def __init__(
+        self,
+        kernel_size: int | Sequence[int],
+        stride: int | Sequence[int] | None = None,
+        padding: int | Sequence[int] = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+    ) -> None:
         super().__init__(kernel_size, stride, padding, 1, ceil_mode)
         self.count_include_pad = count_include_pad
 
     def forward(self, x: Tensor) -> Tensor:
         beyond = self.overhang(x)
-        counted = self.padded(torch.ones_like(x[:1, :1]),
-                              float(self.count_include_pad), beyond, 0.)
-        sums = self.windows(self.padded(x, 0., beyond, 0.)).sum(-1)
+        counted = self.padded(
+            torch.ones_like(x[:1, :1]), float(self.count_include_pad), beyond, 0.0
+        )
+        sums = self.windows(self.padded(x, 0.0, beyond, 0.0)).sum(-1)
         return sums / self.windows(counted).sum(-1)
 
 
@@ -174,11 +189,19 @@ class ScratchAdaptiveAvgPool2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         rows, columns = (
-            [(i * size // number, -(-(i + 1) * size // number))
-             for i in range(number)]
-            for size, number in zip(x.shape[-2:], self.output_size,
-                                    strict=True))
-        return torch.stack([
-            torch.stack([x[..., top:bottom, left:right].mean((-2, -1))
-                         for left, right in columns], -1)
-            for top, bottom in rows], -2)
+            [(i * size // number, -(-(i + 1) * size // number)) for i in range(number)]
+            for size, number in zip(x.shape[-2:], self.output_size, strict=True)
+        )
+        return torch.stack(
+            [
+                torch.stack(
+                    [
+                        x[..., top:bottom, left:right].mean((-2, -1))
+                        for left, right in columns
+                    ],
+                    -1,
+                )
+                for top, bottom in rows
+            ],
+            -2,
+        )

@@ -3,6 +3,7 @@
 Legend: B images, C channels, H and W in pixels; H' x W' windows of h x w
 pixels. A pair is (vertical, horizontal).
 """
+
 from collections.abc import Sequence
 
 from torch import Tensor
@@ -23,16 +24,18 @@ def pair(value: int | Sequence[int], name: str, at_least: int = 1) -> Pair:
     """
     values = tuple(value) if isinstance(value, Sequence) else (value, value)
     if len(values) != 2 or not all(
-            isinstance(v, int) and v >= at_least for v in values):
-        raise ValueError(f'{name} must be one whole number or two, each at '
-                         f'least {at_least}: {value!r}')
+        isinstance(v, int) and v >= at_least for v in values
+    ):
+        raise ValueError(
+            f'{name} must be one whole number or two, each at '
+            f'least {at_least}: {value!r}'
+        )
     return values
 
 
 def span(kernel_size: Pair, dilation: Pair) -> Pair:
     """Pixels from the first to the last of a window: h and w if undilated."""
-    return tuple(d * (k - 1) + 1
-                 for k, d in zip(kernel_size, dilation, strict=True))
+    return tuple(d * (k - 1) + 1 for k, d in zip(kernel_size, dilation, strict=True))
 
 
 def pad(x: Tensor, vertical: Pair, horizontal: Pair, value: float) -> Tensor:
@@ -48,14 +51,12 @@ def pad(x: Tensor, vertical: Pair, horizontal: Pair, value: float) -> Tensor:
     if not any((top, bottom, left, right)):
         return x
     *leading, height, width = x.shape
-    padded = x.new_full((*leading, top + height + bottom,
-                         left + width + right), value)
-    padded[..., top:top + height, left:left + width] = x
+    padded = x.new_full((*leading, top + height + bottom, left + width + right), value)
+    padded[..., top : top + height, left : left + width] = x
     return padded
 
 
-def windows(x: Tensor, kernel_size: Pair, stride: Pair,
-            dilation: Pair) -> Tensor:
+def windows(x: Tensor, kernel_size: Pair, stride: Pair, dilation: Pair) -> Tensor:
     """All windows of a map side by side, without copying a pixel.
 
     Args:
@@ -71,4 +72,4 @@ def windows(x: Tensor, kernel_size: Pair, stride: Pair,
     height, width = span(kernel_size, dilation)
     # (B, C, H', W, height), then (B, C, H', W', height, width)
     spans = x.unfold(2, height, stride[0]).unfold(3, width, stride[1])
-    return spans[..., ::dilation[0], ::dilation[1]]
+    return spans[..., :: dilation[0], :: dilation[1]]

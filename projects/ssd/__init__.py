@@ -1,4 +1,5 @@
 """SSD: default boxes on maps of several scales (Liu et al., 2016)."""
+
 from projects.ssd.backbone import SSDVGG, SSDLiteMobileNetV3
 from projects.ssd.head import SSDHead
 from projects.ssd.neck import SSDNeck
@@ -6,6 +7,11 @@ from projects.ssd.published import read_ssd, read_vgg16
 from projects.ssd.reference import MMDetSSDHead
 
 __all__ = [
-    'SSDVGG', 'MMDetSSDHead', 'SSDHead', 'SSDLiteMobileNetV3', 'SSDNeck',
-    'read_ssd', 'read_vgg16'
+    'SSDVGG',
+    'MMDetSSDHead',
+    'SSDHead',
+    'SSDLiteMobileNetV3',
+    'SSDNeck',
+    'read_ssd',
+    'read_vgg16',
 ]

@@ -6,6 +6,7 @@ https://arxiv.org/abs/1905.02244).
 
 Shapes: N images, H and W in pixels.
 """
+
 from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
@@ -47,27 +48,31 @@ class SSDVGG(Backbone):
     Raises:
         ValueError: If one of ``out_indices`` does not exist.
     """
+
     # (convolutions, channels) of the five stages
     arch = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
 
-    def __init__(self,
-                 out_indices: Sequence[int] = (3, 5),
-                 trainable_stages: int | None = None,
-                 init_cfg: dict | list[dict] | None = None) -> None:
+    def __init__(
+        self,
+        out_indices: Sequence[int] = (3, 5),
+        trainable_stages: int | None = None,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
         super().__init__(
-            init_cfg or dict(type='Xavier', layer='Conv2d',
-                             distribution='uniform'))
+            init_cfg or dict(type='Xavier', layer='Conv2d', distribution='uniform')
+        )
         if not set(out_indices) <= set(range(6)):
-            raise ValueError(f'out_indices {tuple(out_indices)}: there are '
-                             'maps 0 to 5')
+            raise ValueError(f'out_indices {tuple(out_indices)}: there are maps 0 to 5')
         layers: list[nn.Module] = []
         ends, in_channels = [], 3
         for stage, (num_convs, channels) in enumerate(self.arch):
             if stage > 0:  # rounds up: 75 -> 38 behind conv3_3
                 layers.append(nn.MaxPool2d(2, 2, ceil_mode=True))
             for _ in range(num_convs):
-                layers += [nn.Conv2d(in_channels, channels, 3, padding=1),
-                           nn.ReLU(inplace=True)]
+                layers += [
+                    nn.Conv2d(in_channels, channels, 3, padding=1),
+                    nn.ReLU(inplace=True),
+                ]
                 in_channels = channels
             ends.append(len(layers) - 1)
         layers += [
@@ -75,17 +80,18 @@ class SSDVGG(Backbone):
             nn.Conv2d(512, 1024, 3, padding=6, dilation=6),  # fc6
             nn.ReLU(inplace=True),
             nn.Conv2d(1024, 1024, 1),  # fc7
-            nn.ReLU(inplace=True)
+            nn.ReLU(inplace=True),
         ]
         ends.append(len(layers) - 1)
-        self.ends = ends[:max(out_indices) + 1]
-        self.features = nn.Sequential(*layers[:self.ends[-1] + 1])
+        self.ends = ends[: max(out_indices) + 1]
+        self.features = nn.Sequential(*layers[: self.ends[-1] + 1])
         self.select_stages(out_indices, trainable_stages)
 
     def stage_modules(self) -> Stages:
         layers = list(self.features)
-        return [layers[start + 1:end + 1]
-                for start, end in pairwise((-1, *self.ends))]
+        return [
+            layers[start + 1 : end + 1] for start, end in pairwise((-1, *self.ends))
+        ]
 
 
 @MODELS.register_module()
@@ -104,21 +110,24 @@ class SSDLiteMobileNetV3(Backbone):
             :meth:`projects.core.layers.Backbone.freeze`.
         init_cfg: Initialisation; the default is torchvision's for detection.
     """
+
     tap = 13  # the block whose expansion is the first map
 
-    def __init__(self, reduced_tail: bool = True,
-                 trainable_stages: int | None = None,
-                 init_cfg: dict | list[dict] | None = None) -> None:
-        super().__init__(
-            init_cfg or dict(type='Normal', layer='Conv2d', std=0.03))
+    def __init__(
+        self,
+        reduced_tail: bool = True,
+        trainable_stages: int | None = None,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(init_cfg or dict(type='Normal', layer='Conv2d', std=0.03))
         self.features = mobilenet_v3_large(
             norm_layer=partial(nn.BatchNorm2d, eps=0.001, momentum=0.03),
-            reduced_tail=reduced_tail).features
+            reduced_tail=reduced_tail,
+        ).features
         self.select_stages((0, 1), trainable_stages)
 
     def stage_modules(self) -> Stages:
         layers = list(self.features)
         # of stride 2, so nothing is added to what the block gives
         expansion, *rest = layers[self.tap].block
-        return ((*layers[:self.tap], expansion),
-                (*rest, *layers[self.tap + 1:]))
+        return ((*layers[: self.tap], expansion), (*rest, *layers[self.tap + 1 :]))

@@ -3,6 +3,7 @@
 Shapes: L levels, P default boxes of all levels, K boxes. Boxes are
 (cx, cy, w, h) or xyxy as said, in pixels of the network input.
 """
+
 import math
 from collections.abc import Sequence
 from itertools import product
@@ -40,28 +41,33 @@ class DefaultBoxes:
         ValueError: If the levels are not as many in all of them.
     """
 
-    def __init__(self,
-                 min_sizes: Sequence[float],
-                 max_sizes: Sequence[float],
-                 ratios: Sequence[Sequence[float]],
-                 steps: Sequence[float],
-                 max_side: float | None = None) -> None:
+    def __init__(
+        self,
+        min_sizes: Sequence[float],
+        max_sizes: Sequence[float],
+        ratios: Sequence[Sequence[float]],
+        steps: Sequence[float],
+        max_side: float | None = None,
+    ) -> None:
         if not len(min_sizes) == len(max_sizes) == len(ratios) == len(steps):
             raise ValueError(
                 f'{len(min_sizes)} min_sizes, {len(max_sizes)} max_sizes, '
                 f'{len(ratios)} ratios and {len(steps)} steps: one of each is '
-                'needed for a level')
+                'needed for a level'
+            )
         self.steps = tuple(steps)
         self.sides = []  # (width, height) of each level's boxes
-        for small, large, level_ratios in zip(min_sizes, max_sizes, ratios,
-                                              strict=True):
+        for small, large, level_ratios in zip(
+            min_sizes, max_sizes, ratios, strict=True
+        ):
             between = math.sqrt(small * large)
             sides = [(small, small), (between, between)]
             for ratio in level_ratios:
                 long, short = small * ratio**0.5, small / ratio**0.5
                 sides += [(long, short), (short, long)]
-            self.sides.append([(min(w, max_side or w), min(h, max_side or h))
-                               for w, h in sides])
+            self.sides.append(
+                [(min(w, max_side or w), min(h, max_side or h)) for w, h in sides]
+            )
         self._made: dict[tuple, Tensor] = {}
 
     @property
@@ -69,8 +75,9 @@ class DefaultBoxes:
         """Boxes at a position of each level."""
         return [len(sides) for sides in self.sides]
 
-    def __call__(self, map_sizes: Sequence[tuple[int, int]],
-                 device: torch.device | str = 'cpu') -> Tensor:
+    def __call__(
+        self, map_sizes: Sequence[tuple[int, int]], device: torch.device | str = 'cpu'
+    ) -> Tensor:
         """(P, 4) boxes (cx, cy, w, h) for maps of (height, width) each.
 
         Made once for these sizes on that device.
@@ -80,11 +87,15 @@ class DefaultBoxes:
             if len(self._made) == MAX_CACHED:  # inputs of ever new sizes
                 self._made.clear()
             self._made[key] = torch.tensor(
-                [((x + 0.5) * step, (y + 0.5) * step, *side)
-                 for (height, width), step, sides in zip(
-                     map_sizes, self.steps, self.sides, strict=True)
-                 for y, x, side in product(range(height), range(width), sides)
-                 ], device=device).reshape(-1, 4)
+                [
+                    ((x + 0.5) * step, (y + 0.5) * step, *side)
+                    for (height, width), step, sides in zip(
+                        map_sizes, self.steps, self.sides, strict=True
+                    )
+                    for y, x, side in product(range(height), range(width), sides)
+                ],
+                device=device,
+            ).reshape(-1, 4)
         return self._made[key]
 
 

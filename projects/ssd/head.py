@@ -5,6 +5,7 @@ Shapes: N images, L levels, H and W positions, k default boxes at a position,
 P default boxes of all levels, C classes without the background, which is
 label C. Boxes are (n, 4) xyxy, pixels of the network input.
 """
+
 from collections.abc import Sequence
 
 import torch
@@ -56,25 +57,27 @@ class SSDHead(detection.DetectionHead):
             default is the paper's, Xavier's.
     """
 
-    def __init__(self,
-                 num_classes: int,
-                 in_channels: Sequence[int],
-                 default_boxes: dict,
-                 use_depthwise: bool = False,
-                 norm_cfg: dict | None = None,
-                 act_cfg: dict | None = None,
-                 iou_thr: float = 0.5,
-                 neg_pos_ratio: int = 3,
-                 bbox_weight: float = 1.0,
-                 bipartite: bool = True,
-                 count_empty_images: bool = False,
-                 use_ignored: bool = False,
-                 train_cfg: dict | None = None,
-                 test_cfg: dict | None = None,
-                 init_cfg: dict | list[dict] | None = None) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: Sequence[int],
+        default_boxes: dict,
+        use_depthwise: bool = False,
+        norm_cfg: dict | None = None,
+        act_cfg: dict | None = None,
+        iou_thr: float = 0.5,
+        neg_pos_ratio: int = 3,
+        bbox_weight: float = 1.0,
+        bipartite: bool = True,
+        count_empty_images: bool = False,
+        use_ignored: bool = False,
+        train_cfg: dict | None = None,
+        test_cfg: dict | None = None,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
         super().__init__(
-            init_cfg or dict(type='Xavier', layer='Conv2d',
-                             distribution='uniform'))
+            init_cfg or dict(type='Xavier', layer='Conv2d', distribution='uniform')
+        )
         self.num_classes = num_classes
         self.default_boxes = DefaultBoxes(**default_boxes)
         self.iou_thr = iou_thr
@@ -87,28 +90,34 @@ class SSDHead(detection.DetectionHead):
         if len(in_channels) != len(self.default_boxes.num_boxes):
             raise ValueError(
                 f'in_channels has {len(in_channels)} maps, default_boxes '
-                f'{len(self.default_boxes.num_boxes)} levels')
+                f'{len(self.default_boxes.num_boxes)} levels'
+            )
 
         def predictor(channels: int, out_channels: int) -> nn.Sequential:
             if not use_depthwise:
-                return nn.Sequential(
-                    nn.Conv2d(channels, out_channels, 3, padding=1))
+                return nn.Sequential(nn.Conv2d(channels, out_channels, 3, padding=1))
             return nn.Sequential(
-                ConvModule(channels, channels, 3, padding=1, groups=channels,
-                           norm_cfg=norm_cfg,
-                           act_cfg=act_cfg or dict(type='ReLU')),
-                nn.Conv2d(channels, out_channels, 1))
+                ConvModule(
+                    channels,
+                    channels,
+                    3,
+                    padding=1,
+                    groups=channels,
+                    norm_cfg=norm_cfg,
+                    act_cfg=act_cfg or dict(type='ReLU'),
+                ),
+                nn.Conv2d(channels, out_channels, 1),
+            )
 
         self.cls_convs = nn.ModuleList()
         self.reg_convs = nn.ModuleList()
         for channels, num_boxes in zip(
-                in_channels, self.default_boxes.num_boxes, strict=True):
-            self.cls_convs.append(
-                predictor(channels, num_boxes * (num_classes + 1)))
+            in_channels, self.default_boxes.num_boxes, strict=True
+        ):
+            self.cls_convs.append(predictor(channels, num_boxes * (num_classes + 1)))
             self.reg_convs.append(predictor(channels, num_boxes * 4))
 
-    def forward(self, feats: tuple[Tensor, ...]
-                ) -> tuple[list[Tensor], list[Tensor]]:
+    def forward(self, feats: tuple[Tensor, ...]) -> tuple[list[Tensor], list[Tensor]]:
         """Scores (N, k * (C + 1), H, W) and offsets (N, k * 4, H, W) of each
         of L maps.
 
@@ -116,37 +125,46 @@ class SSDHead(detection.DetectionHead):
             ValueError: If the maps are not as many as the levels.
         """
         if len(feats) != len(self.cls_convs):
-            raise ValueError(f'{len(feats)} maps come in; the head has '
-                             f'{len(self.cls_convs)} levels')
-        return ([conv(x) for conv, x in zip(self.cls_convs, feats,
-                                            strict=True)],
-                [conv(x) for conv, x in zip(self.reg_convs, feats,
-                                            strict=True)])
+            raise ValueError(
+                f'{len(feats)} maps come in; the head has {len(self.cls_convs)} levels'
+            )
+        return (
+            [conv(x) for conv, x in zip(self.cls_convs, feats, strict=True)],
+            [conv(x) for conv, x in zip(self.reg_convs, feats, strict=True)],
+        )
 
-    def loss_by_feat(self,
-                     cls_scores: list[Tensor],
-                     bbox_preds: list[Tensor],
-                     batch_gt_instances: list[InstanceData],
-                     batch_img_metas: list[dict],
-                     batch_gt_instances_ignore: list | None = None
-                     ) -> dict[str, Tensor]:
+    def loss_by_feat(
+        self,
+        cls_scores: list[Tensor],
+        bbox_preds: list[Tensor],
+        batch_gt_instances: list[InstanceData],
+        batch_img_metas: list[dict],
+        batch_gt_instances_ignore: list | None = None,
+    ) -> dict[str, Tensor]:
         """The two terms of Eq. 1, each divided by the number of positives."""
         priors = self._priors(cls_scores)
         if self.use_ignored and batch_gt_instances_ignore is not None:
             batch_gt_instances = [
-                gt if ignored is None else InstanceData(
+                gt
+                if ignored is None
+                else InstanceData(
                     bboxes=torch.cat([gt.bboxes, ignored.bboxes]),
-                    labels=torch.cat([gt.labels, ignored.labels]))
+                    labels=torch.cat([gt.labels, ignored.labels]),
+                )
                 for gt, ignored in zip(
-                    batch_gt_instances, batch_gt_instances_ignore,
-                    strict=True)]
+                    batch_gt_instances, batch_gt_instances_ignore, strict=True
+                )
+            ]
         gt_bboxes = torch.cat([gt.bboxes for gt in batch_gt_instances])
         gt_labels = torch.cat([gt.labels for gt in batch_gt_instances])
         gt_bboxes = gt_bboxes.to(priors)
         matched = match(
-            gt_bboxes, [len(gt) for gt in batch_gt_instances],
-            box_convert(priors, 'cxcywh', 'xyxy'), self.iou_thr,
-            self.bipartite)  # (N, P)
+            gt_bboxes,
+            [len(gt) for gt in batch_gt_instances],
+            box_convert(priors, 'cxcywh', 'xyxy'),
+            self.iou_thr,
+            self.bipartite,
+        )  # (N, P)
 
         positive = matched >= 0
         negative = self._hardest_negatives(cls_scores, positive)
@@ -158,37 +176,44 @@ class SSDHead(detection.DetectionHead):
         # only these take part: all others' gradient is 0
         boxes, image_ids = (positive | negative).t().nonzero(as_tuple=True)
         labels = F.pad(gt_labels, (0, 1), value=self.num_classes)[
-            matched[image_ids, boxes]]  # -1, no object, is the last
+            matched[image_ids, boxes]
+        ]  # -1, no object, is the last
         loss_cls = F.cross_entropy(
-            self._of_boxes(cls_scores, image_ids, boxes), labels,
-            reduction='sum')
+            self._of_boxes(cls_scores, image_ids, boxes), labels, reduction='sum'
+        )
         boxes, image_ids = positive.t().nonzero(as_tuple=True)
         loss_bbox = F.smooth_l1_loss(
             self._of_boxes(bbox_preds, image_ids, boxes),
             encode(gt_bboxes[matched[image_ids, boxes]], priors[boxes]),
-            reduction='sum')
-        return dict(loss_cls=loss_cls / scale,
-                    loss_bbox=self.bbox_weight * loss_bbox / scale)
+            reduction='sum',
+        )
+        return dict(
+            loss_cls=loss_cls / scale, loss_bbox=self.bbox_weight * loss_bbox / scale
+        )
 
     @torch.no_grad()
-    def _hardest_negatives(self, cls_scores: list[Tensor],
-                           positive: Tensor) -> Tensor:
+    def _hardest_negatives(self, cls_scores: list[Tensor], positive: Tensor) -> Tensor:
         """(N, P) bool: of each image the unmatched default boxes of the
         highest loss, ``neg_pos_ratio`` for each positive at most."""
-        losses = torch.cat([
-            -x.float().log_softmax(2)[:, :, -1].transpose(1, 2).flatten(1)
-            for x in self._by_box(cls_scores)
-        ], 1)
+        losses = torch.cat(
+            [
+                -x.float().log_softmax(2)[:, :, -1].transpose(1, 2).flatten(1)
+                for x in self._by_box(cls_scores)
+            ],
+            1,
+        )
         losses[positive] = -torch.inf
         num_negatives = (self.neg_pos_ratio * positive.sum(1)).minimum(
-            (~positive).sum(1))
+            (~positive).sum(1)
+        )
         hardest = losses.topk(int(num_negatives.max())).indices
-        chosen = torch.arange(
-            hardest.shape[1], device=losses.device) < num_negatives[:, None]
+        chosen = (
+            torch.arange(hardest.shape[1], device=losses.device)
+            < num_negatives[:, None]
+        )
         return torch.zeros_like(positive).scatter_(1, hardest, chosen)
 
-    def _of_boxes(self, maps: list[Tensor], image_ids: Tensor,
-                  boxes: Tensor) -> Tensor:
+    def _of_boxes(self, maps: list[Tensor], image_ids: Tensor, boxes: Tensor) -> Tensor:
         """Numbers (n, channels) of n default boxes, float32.
 
         Read from the maps as they are: to bring all to the boxes' order would
@@ -201,22 +226,28 @@ class SSDHead(detection.DetectionHead):
         """
         maps = self._by_box(maps)
         ends = torch.tensor([x.shape[1] * x.shape[3] for x in maps]).cumsum(0)
-        counts = torch.searchsorted(boxes, ends.to(boxes)).diff(
-            prepend=boxes.new_zeros(1)).tolist()
+        counts = (
+            torch.searchsorted(boxes, ends.to(boxes))
+            .diff(prepend=boxes.new_zeros(1))
+            .tolist()
+        )
         rows, first = [], 0
-        for x, image_id, box in zip(maps, image_ids.split(counts),
-                                    boxes.split(counts), strict=True):
+        for x, image_id, box in zip(
+            maps, image_ids.split(counts), boxes.split(counts), strict=True
+        ):
             num_boxes, positions = x.shape[1], x.shape[3]
             box = box - first
             rows.append(x[image_id, box % num_boxes, :, box // num_boxes])
             first += num_boxes * positions
         return torch.cat(rows).float()  # a sum of many wants it under AMP
 
-    def predict_by_feat(self,
-                        cls_scores: list[Tensor],
-                        bbox_preds: list[Tensor],
-                        batch_img_metas: list[dict],
-                        rescale: bool = True) -> list[InstanceData]:
+    def predict_by_feat(
+        self,
+        cls_scores: list[Tensor],
+        bbox_preds: list[Tensor],
+        batch_img_metas: list[dict],
+        rescale: bool = True,
+    ) -> list[InstanceData]:
         """Detections after non-maximum suppression within each class.
 
         Returns:
@@ -227,21 +258,25 @@ class SSDHead(detection.DetectionHead):
         cfg, num_images = self.test_cfg, len(batch_img_metas)
         priors = self._priors(cls_scores)
         shapes = priors.new_tensor(
-            [meta['img_shape'][1::-1] for meta in batch_img_metas])
+            [meta['img_shape'][1::-1] for meta in batch_img_metas]
+        )
         # Detections of higher scores decide on those of lower ones, never the
         # other way round: once max_per_img stay among an image's best
         # candidates, the rest of them cannot matter.
         limit = 5 * cfg.max_per_img
         while True:
             scores, labels, boxes, image_ids, is_all = self._candidates(
-                cls_scores, limit)
-            bboxes = decode(self._of_boxes(bbox_preds, image_ids, boxes),
-                            priors[boxes])
-            bboxes = bboxes.clamp(min=0).minimum(
-                shapes.repeat(1, 2)[image_ids])
+                cls_scores, limit
+            )
+            bboxes = decode(self._of_boxes(bbox_preds, image_ids, boxes), priors[boxes])
+            bboxes = bboxes.clamp(min=0).minimum(shapes.repeat(1, 2)[image_ids])
             stays = detection.suppress(
-                bboxes, scores, image_ids * self.num_classes + labels,
-                cfg.nms_iou_thr, cfg.nms_pre)
+                bboxes,
+                scores,
+                image_ids * self.num_classes + labels,
+                cfg.nms_iou_thr,
+                cfg.nms_pre,
+            )
             # outside of the image nothing is left of a box
             stays &= (bboxes[:, 2:] > bboxes[:, :2]).all(1)
             counts = torch.bincount(image_ids[stays], minlength=num_images)
@@ -249,11 +284,18 @@ class SSDHead(detection.DetectionHead):
                 break
             limit *= 4
         return detection.to_instances(
-            bboxes[stays], scores[stays], labels[stays], image_ids[stays],
-            batch_img_metas, cfg.max_per_img, rescale)
+            bboxes[stays],
+            scores[stays],
+            labels[stays],
+            image_ids[stays],
+            batch_img_metas,
+            cfg.max_per_img,
+            rescale,
+        )
 
-    def _candidates(self, cls_scores: list[Tensor], limit: int
-                    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    def _candidates(
+        self, cls_scores: list[Tensor], limit: int
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """The best ``limit`` pairs of default box and class of each image
         with a score above ``score_thr``.
 
@@ -276,17 +318,21 @@ class SSDHead(detection.DetectionHead):
         tops, i = tops.topk(min(limit, tops.shape[1]))
         is_candidate = tops > self.test_cfg.score_thr
         index, order = index.gather(1, i)[is_candidate].sort()
-        return (tops[is_candidate][order], index % self.num_classes,
-                index // self.num_classes,
-                is_candidate.nonzero()[order, 0], ~is_candidate[:, -1])
+        return (
+            tops[is_candidate][order],
+            index % self.num_classes,
+            index // self.num_classes,
+            is_candidate.nonzero()[order, 0],
+            ~is_candidate[:, -1],
+        )
 
     def _priors(self, maps: list[Tensor]) -> Tensor:
         """(P, 4) default boxes (cx, cy, w, h) of these maps."""
-        return self.default_boxes([x.shape[-2:] for x in maps],
-                                  maps[0].device)
+        return self.default_boxes([x.shape[-2:] for x in maps], maps[0].device)
 
     def _by_box(self, maps: list[Tensor]) -> list[Tensor]:
         """(N, k * channels, H, W) as (N, k, channels, H * W); views."""
-        return [x.unflatten(1, (num_boxes, -1)).flatten(3)
-                for x, num_boxes in zip(maps, self.default_boxes.num_boxes,
-                                        strict=True)]
+        return [
+            x.unflatten(1, (num_boxes, -1)).flatten(3)
+            for x, num_boxes in zip(maps, self.default_boxes.num_boxes, strict=True)
+        ]

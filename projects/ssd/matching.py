@@ -3,6 +3,7 @@
 Shapes: N images, P default boxes, M objects of the whole batch. Boxes are
 xyxy, pixels of the network input.
 """
+
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
@@ -24,11 +25,13 @@ def pairwise_iou(bboxes: Tensor, others: Tensor) -> Tensor:
     return overlap.div_(area.sub_(overlap))
 
 
-def match(gt_bboxes: Tensor,
-          counts: list[int],
-          default_boxes: Tensor,
-          iou_thr: float = 0.5,
-          bipartite: bool = True) -> Tensor:
+def match(
+    gt_bboxes: Tensor,
+    counts: list[int],
+    default_boxes: Tensor,
+    iou_thr: float = 0.5,
+    bipartite: bool = True,
+) -> Tensor:
     """Match every default box of every image to an object, or to none.
 
     A default box takes the object that it overlaps best, if their IoU is at
@@ -51,8 +54,9 @@ def match(gt_bboxes: Tensor,
     if not len(gt_bboxes):
         return matched
     sizes = torch.tensor(counts, device=gt_bboxes.device)
-    image_ids = torch.arange(
-        num_images, device=gt_bboxes.device).repeat_interleave(sizes)
+    image_ids = torch.arange(num_images, device=gt_bboxes.device).repeat_interleave(
+        sizes
+    )
     ious = pairwise_iou(gt_bboxes, default_boxes)  # (M, P)
     # no area, inside out or not a number
     ious[~(gt_bboxes[:, 2:] > gt_bboxes[:, :2]).all(1)] = 0
@@ -64,15 +68,17 @@ def match(gt_bboxes: Tensor,
 
     objects, first_choice = best_default_boxes(ious, image_ids, bipartite)
     # the last one stays where several share a default box
-    owners = matched.new_full((num_images * num_boxes, ), -1)
+    owners = matched.new_full((num_images * num_boxes,), -1)
     owners.scatter_reduce_(
-        0, image_ids[objects] * num_boxes + first_choice, objects, 'amax')
+        0, image_ids[objects] * num_boxes + first_choice, objects, 'amax'
+    )
     owners = owners.view_as(matched)
     return torch.where(owners >= 0, owners, matched)
 
 
-def best_default_boxes(ious: Tensor, image_ids: Tensor,
-                       bipartite: bool) -> tuple[Tensor, Tensor]:
+def best_default_boxes(
+    ious: Tensor, image_ids: Tensor, bipartite: bool
+) -> tuple[Tensor, Tensor]:
     """The default box that each object overlaps best.
 
     Where ``bipartite``, two objects of an image share none: the pair of the
@@ -97,7 +103,7 @@ def best_default_boxes(ious: Tensor, image_ids: Tensor,
     while bipartite:
         keys = image_ids * num_boxes + choice
         turn = values.argsort(descending=True, stable=True).argsort()
-        first_turn = turn.new_full((num_keys, ), num_objects)
+        first_turn = turn.new_full((num_keys,), num_objects)
         first_turn.scatter_reduce_(0, keys, turn, 'amin')
         refused = ((turn > first_turn[keys]) & (values > 0)).nonzero()[:, 0]
         if not len(refused):

@@ -2,6 +2,7 @@
 
 Shapes: N images, C channels, H and W in positions.
 """
+
 from collections.abc import Sequence
 
 import torch
@@ -23,7 +24,7 @@ class L2Norm(nn.Module):
 
     def __init__(self, channels: int, scale: float = 20.0) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.full((channels, ), float(scale)))
+        self.weight = nn.Parameter(torch.full((channels,), float(scale)))
 
     def forward(self, x: Tensor) -> Tensor:
         squares = x.float().square().sum(1, keepdim=True)
@@ -53,17 +54,19 @@ class SSDNeck(BaseModule):
             default is the paper's, Xavier's.
     """
 
-    def __init__(self,
-                 in_channels: Sequence[int],
-                 extras: Sequence[tuple[int, int, int, int]],
-                 l2_norm_scale: float | None = None,
-                 use_depthwise: bool = False,
-                 norm_cfg: dict | None = None,
-                 act_cfg: dict | None = None,
-                 init_cfg: dict | list[dict] | None = None) -> None:
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        extras: Sequence[tuple[int, int, int, int]],
+        l2_norm_scale: float | None = None,
+        use_depthwise: bool = False,
+        norm_cfg: dict | None = None,
+        act_cfg: dict | None = None,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
         super().__init__(
-            init_cfg or dict(type='Xavier', layer='Conv2d',
-                             distribution='uniform'))
+            init_cfg or dict(type='Xavier', layer='Conv2d', distribution='uniform')
+        )
         if l2_norm_scale is not None:
             self.l2_norm = L2Norm(in_channels[0], l2_norm_scale)
         styles = dict(norm_cfg=norm_cfg, act_cfg=act_cfg or dict(type='ReLU'))
@@ -71,10 +74,12 @@ class SSDNeck(BaseModule):
         self.extra_layers = nn.ModuleList()
         last = in_channels[-1]
         for channels, kernel, stride, padding in extras:
-            self.extra_layers.append(nn.Sequential(
-                ConvModule(last, channels // 2, 1, **styles),
-                second(channels // 2, channels, kernel, stride, padding,
-                       **styles)))
+            self.extra_layers.append(
+                nn.Sequential(
+                    ConvModule(last, channels // 2, 1, **styles),
+                    second(channels // 2, channels, kernel, stride, padding, **styles),
+                )
+            )
             last = channels
 
     def forward(self, feats: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

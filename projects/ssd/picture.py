@@ -1,4 +1,5 @@
 """A picture of what SSD learns from: default boxes and their objects."""
+
 import numpy as np
 import torch
 from matplotlib.figure import Figure
@@ -17,11 +18,13 @@ from projects.ssd.head import SSDHead
 from projects.ssd.matching import match, pairwise_iou
 
 
-def draw_matches(config: str,
-                 index: int = 0,
-                 out: str = 'matches.png',
-                 seed: int = 0,
-                 cfg_options: list[str] | None = None) -> None:
+def draw_matches(
+    config: str,
+    index: int = 0,
+    out: str = 'matches.png',
+    seed: int = 0,
+    cfg_options: list[str] | None = None,
+) -> None:
     """Draw the default boxes that answer for the objects of an image.
 
     The image is one of the training set as the network gets it, augmented.
@@ -44,29 +47,31 @@ def draw_matches(config: str,
     logger = MMLogger.get_current_instance()
     cfg = load_config(config, cfg_options)
     set_random_seed(seed)
-    with explained(cfg), DefaultScope.overwrite_default_scope(
-            cfg.default_scope):
+    with explained(cfg), DefaultScope.overwrite_default_scope(cfg.default_scope):
         with torch.device('meta'):  # shapes are all that is asked for
             model = MODELS.build(cfg.model)
         head = getattr(model, 'bbox_head', None)
         if not isinstance(head, SSDHead):
-            raise UserError(f'{config} has no projects.SSDHead, and so no '
-                            'default boxes')
+            raise UserError(
+                f'{config} has no projects.SSDHead, and so no default boxes'
+            )
         dataset = DATASETS.build(cfg.train_dataloader.dataset)
     if not 0 <= index < len(dataset):
-        raise UserError(f'there is no image {index}: the training set of '
-                        f'{config} has {len(dataset)}, from 0')
+        raise UserError(
+            f'there is no image {index}: the training set of '
+            f'{config} has {len(dataset)}, from 0'
+        )
     data = dataset[index]
     objects = data['data_samples'].gt_instances.bboxes
     objects = getattr(objects, 'tensor', objects).float()
 
     image = data['inputs']
-    maps, _ = head.eval()(model.eval().extract_feat(
-        image[None].to('meta', torch.float32)))
+    maps, _ = head.eval()(
+        model.eval().extract_feat(image[None].to('meta', torch.float32))
+    )
     sizes = [x.shape[-2:] for x in maps]
     boxes = box_convert(head.default_boxes(sizes), 'cxcywh', 'xyxy')
-    matched = match(objects, [len(objects)], boxes, head.iou_thr,
-                    head.bipartite)[0]
+    matched = match(objects, [len(objects)], boxes, head.iou_thr, head.bipartite)[0]
 
     columns = min(len(sizes), 4)
     rows = -(-len(sizes) // columns)
@@ -79,10 +84,11 @@ def draw_matches(config: str,
         axes.imshow(image.flip(0).permute(1, 2, 0).numpy())
         axes.set_axis_off()
         chosen = (matched[first:last] >= 0).nonzero()[:, 0] + first
-        smallest, largest = (f'{f(max(s) for s in sides):.0f}'
-                             for f in (min, max))
-        axes.set_title(f'{height} x {width} positions, boxes of {smallest} to '
-                       f'{largest} px\n{len(chosen)} matched')
+        smallest, largest = (f'{f(max(s) for s in sides):.0f}' for f in (min, max))
+        axes.set_title(
+            f'{height} x {width} positions, boxes of {smallest} to '
+            f'{largest} px\n{len(chosen)} matched'
+        )
         for box in objects:
             axes.add_patch(_outline(box, 'white', linestyle='--', width=2))
         for i in chosen.tolist():
@@ -99,10 +105,18 @@ def draw_matches(config: str,
         f'image {index} ({image.shape[2]} x {image.shape[1]} px): '
         f'{len(objects)} objects, {(matched >= 0).sum()} default boxes of '
         f'{len(boxes)} matched; {(ious >= head.iou_thr).sum()} objects have '
-        f'one with IoU >= {head.iou_thr:g}: {out}')
+        f'one with IoU >= {head.iou_thr:g}: {out}'
+    )
 
 
 def _outline(box, colour, linestyle: str = '-', width: float = 1.5):
     x1, y1, x2, y2 = box.tolist()
-    return Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=colour,
-                     linestyle=linestyle, linewidth=width)
+    return Rectangle(
+        (x1, y1),
+        x2 - x1,
+        y2 - y1,
+        fill=False,
+        edgecolor=colour,
+        linestyle=linestyle,
+        linewidth=width,
+    )

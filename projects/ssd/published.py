@@ -3,6 +3,7 @@
 Ours are those of mmdetection since 2.14. What is renamed, moved or cut is
 said by :func:`projects.core.weights.load_weights`.
 """
+
 from collections.abc import Mapping
 
 from torch import Tensor, nn
@@ -22,14 +23,14 @@ TORCHVISION_SSD: RenamingRules = (
     (r'backbone\.scale_weight', 'neck.l2_norm.weight'),
     (r'backbone\.extra\.0\.7\.1\.', 'backbone.features.31.'),
     (r'backbone\.extra\.0\.7\.3\.', 'backbone.features.33.'),
-    (r'backbone\.extra\.0\.(\d+)\.',
-     lambda m: f'backbone.features.{int(m[1]) + 23}.'),
-    (r'backbone\.extra\.(\d+)\.(\d+)\.',
-     lambda m: f'neck.extra_layers.{int(m[1]) - 1}.{int(m[2]) // 2}.conv.'),
-    (r'head\.classification_head\.module_list\.(\d+)\.',
-     r'bbox_head.cls_convs.\1.0.'),
-    (r'head\.regression_head\.module_list\.(\d+)\.',
-     r'bbox_head.reg_convs.\1.0.'))
+    (r'backbone\.extra\.0\.(\d+)\.', lambda m: f'backbone.features.{int(m[1]) + 23}.'),
+    (
+        r'backbone\.extra\.(\d+)\.(\d+)\.',
+        lambda m: f'neck.extra_layers.{int(m[1]) - 1}.{int(m[2]) // 2}.conv.',
+    ),
+    (r'head\.classification_head\.module_list\.(\d+)\.', r'bbox_head.cls_convs.\1.0.'),
+    (r'head\.regression_head\.module_list\.(\d+)\.', r'bbox_head.reg_convs.\1.0.'),
+)
 # its ssdlite320_mobilenet_v3_large: block 13 is cut behind its expansion
 LITE_CONVS = ('0', '1.depthwise_conv', '1.pointwise_conv')
 CONV_BN = ('conv', 'bn')
@@ -37,37 +38,52 @@ TORCHVISION_SSDLITE: RenamingRules = (
     (r'backbone\.features\.0\.13\.', 'backbone.features.13.block.0.'),
     (r'backbone\.features\.0\.(\d+)\.', r'backbone.features.\1.'),
     (r'backbone\.features\.1\.0\.', 'backbone.features.13.block.'),
-    (r'backbone\.features\.1\.(\d+)\.',
-     lambda m: f'backbone.features.{int(m[1]) + 13}.'),
-    (r'backbone\.extra\.(\d+)\.(\d)\.(\d)\.',
-     lambda m: f'neck.extra_layers.{m[1]}.{LITE_CONVS[int(m[2])]}.'
-     f'{CONV_BN[int(m[3])]}.'),
-    (r'head\.classification_head\.module_list\.(\d+)\.0\.(\d)\.',
-     lambda m: f'bbox_head.cls_convs.{m[1]}.0.{CONV_BN[int(m[2])]}.'),
-    (r'head\.regression_head\.module_list\.(\d+)\.0\.(\d)\.',
-     lambda m: f'bbox_head.reg_convs.{m[1]}.0.{CONV_BN[int(m[2])]}.'),
+    (
+        r'backbone\.features\.1\.(\d+)\.',
+        lambda m: f'backbone.features.{int(m[1]) + 13}.',
+    ),
+    (
+        r'backbone\.extra\.(\d+)\.(\d)\.(\d)\.',
+        lambda m: (
+            f'neck.extra_layers.{m[1]}.{LITE_CONVS[int(m[2])]}.{CONV_BN[int(m[3])]}.'
+        ),
+    ),
+    (
+        r'head\.classification_head\.module_list\.(\d+)\.0\.(\d)\.',
+        lambda m: f'bbox_head.cls_convs.{m[1]}.0.{CONV_BN[int(m[2])]}.',
+    ),
+    (
+        r'head\.regression_head\.module_list\.(\d+)\.0\.(\d)\.',
+        lambda m: f'bbox_head.reg_convs.{m[1]}.0.{CONV_BN[int(m[2])]}.',
+    ),
     (r'head\.classification_head\.module_list\.', 'bbox_head.cls_convs.'),
-    (r'head\.regression_head\.module_list\.', 'bbox_head.reg_convs.'))
+    (r'head\.regression_head\.module_list\.', 'bbox_head.reg_convs.'),
+)
 # mmdetection before 2.14: the extra layers in the backbone
 OLD_MMDET: RenamingRules = (
     (r'backbone\.l2_norm\.', 'neck.l2_norm.'),
-    (r'backbone\.extra\.(\d+)\.',
-     lambda m: f'neck.extra_layers.{int(m[1]) // 2}.{int(m[1]) % 2}.conv.'),
-    (r'bbox_head\.(cls|reg)_convs\.(\d+)\.(weight|bias)',
-     r'bbox_head.\1_convs.\2.0.\3'))
+    (
+        r'backbone\.extra\.(\d+)\.',
+        lambda m: f'neck.extra_layers.{int(m[1]) // 2}.{int(m[1]) % 2}.conv.',
+    ),
+    (
+        r'bbox_head\.(cls|reg)_convs\.(\d+)\.(weight|bias)',
+        r'bbox_head.\1_convs.\2.0.\3',
+    ),
+)
 # classifier.0 and classifier.3 of torchvision's VGG-16
-VGG16_SHAPES = [(4096, 25088), (4096, ), (4096, 4096), (4096, )]
+VGG16_SHAPES = [(4096, 25088), (4096,), (4096, 4096), (4096,)]
 
 
 @register_layout
-def read_ssd(model: nn.Module,
-             state_dict: Mapping[str, Tensor]) -> Translation | None:
+def read_ssd(model: nn.Module, state_dict: Mapping[str, Tensor]) -> Translation | None:
     """torchvision's SSD and SSDLite, mmdetection's SSD before 2.14."""
     head = getattr(model, 'bbox_head', None)
     if not isinstance(head, SSDHead):
         return None
     from_torchvision = any(
-        name.startswith('head.classification_head.') for name in state_dict)
+        name.startswith('head.classification_head.') for name in state_dict
+    )
     if 'backbone.scale_weight' in state_dict:
         rules = TORCHVISION_SSD
     elif from_torchvision:
@@ -86,43 +102,51 @@ def read_ssd(model: nn.Module,
                     by_box = weights[name].unflatten(0, (num_boxes, -1))
                     weights[name] = by_box.roll(-1, 1).flatten(0, 1)
                     translation.reshaped[name] = (
-                        'the background from the first class to the last')
+                        'the background from the first class to the last'
+                    )
     return translation
 
 
 @register_layout
-def read_vgg16(model: nn.Module,
-               state_dict: Mapping[str, Tensor]) -> Translation | None:
+def read_vgg16(
+    model: nn.Module, state_dict: Mapping[str, Tensor]
+) -> Translation | None:
     """torchvision's VGG-16 for ImageNet as the backbone (paper, Sec. 3).
 
     fc6 and fc7 are cut out of the two connected layers: every fourth output,
     every third position of 7 x 7.
     """
     backbone = getattr(model, 'backbone', None)
-    if not isinstance(backbone, SSDVGG) or 'features.28.weight' not in (
-            state_dict):
+    if not isinstance(backbone, SSDVGG) or 'features.28.weight' not in (state_dict):
         return None
-    translation = renamed_weights(state_dict, {
-        name: f'backbone.{name}' for name in state_dict
-        if name.startswith('features.')})
-    wanted = [f'backbone.features.{i}.{kind}' for i in (31, 33)
-              for kind in ('weight', 'bias')]
+    translation = renamed_weights(
+        state_dict,
+        {
+            name: f'backbone.{name}'
+            for name in state_dict
+            if name.startswith('features.')
+        },
+    )
+    wanted = [
+        f'backbone.features.{i}.{kind}' for i in (31, 33) for kind in ('weight', 'bias')
+    ]
     if len(backbone.features) <= 31:
         return translation
-    names = [f'classifier.{i}.{kind}' for i in (0, 3)
-             for kind in ('weight', 'bias')]
+    names = [f'classifier.{i}.{kind}' for i in (0, 3) for kind in ('weight', 'bias')]
     connected = [state_dict.get(name) for name in names]
     shapes = [None if x is None else tuple(x.shape) for x in connected]
-    if shapes != VGG16_SHAPES or not all(
-            x.isfinite().all() for x in connected):
+    if shapes != VGG16_SHAPES or not all(x.isfinite().all() for x in connected):
         translation.kept = wanted  # the file has no numbers for them
         return translation
     fc6, fc6_bias, fc7, fc7_bias = connected
     fc6 = fc6.unflatten(1, (512, 7, 7))[::4, :, ::3, ::3]
     cut = (fc6, fc6_bias[::4], fc7[::4, ::4, None, None], fc7_bias[::4])
-    how = ('1024 of 4096 outputs, 3 x 3 of 7 x 7 positions',
-           '1024 of 4096 outputs', '1024 of 4096 outputs and inputs',
-           '1024 of 4096 outputs')
+    how = (
+        '1024 of 4096 outputs, 3 x 3 of 7 x 7 positions',
+        '1024 of 4096 outputs',
+        '1024 of 4096 outputs and inputs',
+        '1024 of 4096 outputs',
+    )
     for old, new, weight, text in zip(names, wanted, cut, how, strict=True):
         del translation.state_dict[old]
         translation.state_dict[new] = weight.contiguous()

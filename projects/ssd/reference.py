@@ -1,4 +1,5 @@
 """mmdet's SSD head, to compare ours with."""
+
 from mmdet.models.dense_heads import SSDHead
 
 from projects.registry import MODELS
@@ -8,4 +9,5 @@ from projects.registry import MODELS
 class MMDetSSDHead(SSDHead):
     """mmdet's head with the attribute for want of which it cannot predict
     since mmdet 3.2 (mmdetection #11063, #11780)."""
+
     loss_cls = None

@@ -1,4 +1,5 @@
 """mmpretrain's and timm's names for the weights of VGG."""
+
 import re
 from collections.abc import Mapping
 
@@ -6,6 +7,7 @@ from torch import Tensor, nn
 
 from projects.core.weights import (
     Translation,
+    flatten_linear,
     register_layout,
     renamed_weights,
 )
@@ -20,29 +22,30 @@ TIMM_LAYERS = {
 
 
 @register_layout
-def read_timm_vgg(model: nn.Module,
-                  state_dict: Mapping[str, Tensor]) -> Translation | None:
+def read_timm_vgg(
+    model: nn.Module, state_dict: Mapping[str, Tensor]
+) -> Translation | None:
     """timm's: the linear layers in parts of other names and shapes."""
     if not isinstance(getattr(model, 'backbone', None), VGG) or (
-            'pre_logits.fc1.weight' not in state_dict):
+        'pre_logits.fc1.weight' not in state_dict
+    ):
         return None
-    renamed = {name: f'backbone.{name}' for name in state_dict
-               if name.startswith('features.')}
-    renamed |= {f'{old}.{kind}': f'{new}.{kind}'
-                for old, new in TIMM_LAYERS.items()
-                for kind in ('weight', 'bias')
-                if f'{old}.{kind}' in state_dict}
-    translation = renamed_weights(state_dict, renamed)
-    for name, weight in translation.state_dict.items():
-        if name.startswith('head.classifier.') and weight.ndim == 4:
-            translation.reshaped[name] = f'{tuple(weight.shape)} to rows'
-            translation.state_dict[name] = weight.flatten(1)
-    return translation
+    renamed = {
+        name: f'backbone.{name}' for name in state_dict if name.startswith('features.')
+    }
+    renamed |= {
+        f'{old}.{kind}': f'{new}.{kind}'
+        for old, new in TIMM_LAYERS.items()
+        for kind in ('weight', 'bias')
+        if f'{old}.{kind}' in state_dict
+    }
+    return flatten_linear(renamed_weights(state_dict, renamed))
 
 
 @register_layout
-def read_mmpretrain_vgg(model: nn.Module, state_dict: Mapping[str, Tensor]
-                        ) -> Translation | None:
+def read_mmpretrain_vgg(
+    model: nn.Module, state_dict: Mapping[str, Tensor]
+) -> Translation | None:
     """mmpretrain's: convolution and norm are one layer of the backbone, the
     linear layers belong to it."""
     backbone = getattr(model, 'backbone', None)
@@ -51,16 +54,21 @@ def read_mmpretrain_vgg(model: nn.Module, state_dict: Mapping[str, Tensor]
     if not isinstance(backbone, VGG) or not matches:
         return None
     # the first of theirs is the first of ours, and so on
-    own = [i for i, layer in enumerate(backbone.features)
-           if getattr(layer, 'weight', None) is not None
-           and layer.weight.ndim == 4]
+    own = [
+        i
+        for i, layer in enumerate(backbone.features)
+        if getattr(layer, 'weight', None) is not None and layer.weight.ndim == 4
+    ]
     theirs = sorted({int(m[1]) for m in matches})
     place = dict(zip(theirs, own, strict=False))
     renamed = {
         m[0]: f'backbone.features.{place[int(m[1])] + (m[2] == "bn")}.{m[3]}'
-        for m in matches if int(m[1]) in place
+        for m in matches
+        if int(m[1]) in place
     }
-    renamed |= {name: name.replace('backbone.', 'head.', 1)
-                for name in state_dict
-                if name.startswith('backbone.classifier.')}
+    renamed |= {
+        name: name.replace('backbone.', 'head.', 1)
+        for name in state_dict
+        if name.startswith('backbone.classifier.')
+    }
     return renamed_weights(state_dict, renamed)

@@ -5,6 +5,7 @@ https://arxiv.org/abs/1409.1556.
 Shapes: B images, H and W in pixels. Differences from the paper: README,
 "Notes".
 """
+
 from collections.abc import Sequence
 
 from mmcv.cnn import build_conv_layer, build_norm_layer
@@ -41,6 +42,7 @@ class VGG(Backbone):
         ValueError: If ``depth`` is not in ``arch_settings``, there are not
             five ``channels``, or one of ``out_indices`` does not exist.
     """
+
     # convolutions per stage
     arch_settings = {
         11: (1, 1, 2, 2, 2),
@@ -49,18 +51,21 @@ class VGG(Backbone):
         19: (2, 2, 4, 4, 4),
     }
 
-    def __init__(self,
-                 depth: int,
-                 channels: Sequence[int] = (64, 128, 256, 512, 512),
-                 norm_cfg: dict | None = None,
-                 out_indices: Sequence[int] = (-1, ),
-                 trainable_stages: int | None = None,
-                 in_channels: int = 3,
-                 conv_cfg: dict | None = None,
-                 pool_cfg: dict | None = None,
-                 init_cfg: dict | list[dict] | None = None) -> None:
-        super().__init__(init_cfg or dict(
-            type='Kaiming', layer='Conv2d', mode='fan_out'))
+    def __init__(
+        self,
+        depth: int,
+        channels: Sequence[int] = (64, 128, 256, 512, 512),
+        norm_cfg: dict | None = None,
+        out_indices: Sequence[int] = (-1,),
+        trainable_stages: int | None = None,
+        in_channels: int = 3,
+        conv_cfg: dict | None = None,
+        pool_cfg: dict | None = None,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(
+            init_cfg or dict(type='Kaiming', layer='Conv2d', mode='fan_out')
+        )
         if depth not in self.arch_settings:
             raise ValueError(f'depth {depth} not in {set(self.arch_settings)}')
         if len(channels) != 5:
@@ -68,11 +73,11 @@ class VGG(Backbone):
         layers: list[nn.Module] = []
         # first layer of each stage; published weights number them all in one
         self._starts = [0]
-        for width, num_convs in zip(channels, self.arch_settings[depth],
-                                    strict=True):
+        for width, num_convs in zip(channels, self.arch_settings[depth], strict=True):
             for _ in range(num_convs):
-                layers.append(build_conv_layer(conv_cfg, in_channels, width, 3,
-                                               padding=1))
+                layers.append(
+                    build_conv_layer(conv_cfg, in_channels, width, 3, padding=1)
+                )
                 if norm_cfg is not None:
                     layers.append(build_norm_layer(norm_cfg, width)[1])
                 layers.append(nn.ReLU(True))
@@ -84,5 +89,7 @@ class VGG(Backbone):
 
     def stage_modules(self) -> Stages:
         ends = (*self._starts[1:], len(self.features))
-        return [self.features[start:end]
-                for start, end in zip(self._starts, ends, strict=True)]
+        return [
+            self.features[start:end]
+            for start, end in zip(self._starts, ends, strict=True)
+        ]

@@ -4,6 +4,7 @@ https://arxiv.org/abs/1506.02640.
 
 Shapes: N images, C channels, H and W in pixels.
 """
+
 from collections.abc import Sequence
 
 from mmcv.cnn import ConvModule
@@ -16,24 +17,32 @@ from projects.registry import MODELS
 
 # (kernel, channels, stride), a tuple per resolution
 EXTRACTION = (
-    ((7, 64, 2), ),
-    ((3, 192, 1), ),
+    ((7, 64, 2),),
+    ((3, 192, 1),),
     ((1, 128, 1), (3, 256, 1), (1, 256, 1), (3, 512, 1)),
     ((1, 256, 1), (3, 512, 1)) * 4 + ((1, 512, 1), (3, 1024, 1)),
     ((1, 512, 1), (3, 1024, 1)) * 2,
 )
-SIX_THIN_STAGES = tuple(((3, 16 * 2**i, 1), ) for i in range(6))
+SIX_THIN_STAGES = tuple(((3, 16 * 2**i, 1),) for i in range(6))
 # darknet draws a convolution from a normal of variance 2 / fan-in
 DARKNET_CONV_INIT = dict(
-    type='Kaiming', layer='Conv2d', mode='fan_in', nonlinearity='relu')
+    type='Kaiming', layer='Conv2d', mode='fan_in', nonlinearity='relu'
+)
 
 
-def conv_block(in_channels: int, kernel: int, channels: int, stride: int,
-               norm_cfg: dict | None) -> ConvModule:
+def conv_block(
+    in_channels: int, kernel: int, channels: int, stride: int, norm_cfg: dict | None
+) -> ConvModule:
     """Convolution, norm where there is one, leaky ReLU of slope 0.1."""
     return ConvModule(
-        in_channels, channels, kernel, stride, kernel // 2, norm_cfg=norm_cfg,
-        act_cfg=dict(type='LeakyReLU', negative_slope=0.1))
+        in_channels,
+        channels,
+        kernel,
+        stride,
+        kernel // 2,
+        norm_cfg=norm_cfg,
+        act_cfg=dict(type='LeakyReLU', negative_slope=0.1),
+    )
 
 
 @MODELS.register_module()
@@ -66,43 +75,47 @@ class YOLOv1Backbone(Backbone):
     Raises:
         ValueError: If ``arch`` or one of ``out_indices`` does not exist.
     """
+
     arch_settings = {
         'extraction': EXTRACTION,
-        'fast': (*SIX_THIN_STAGES, ((3, 1024, 1), ) * 3),
+        'fast': (*SIX_THIN_STAGES, ((3, 1024, 1),) * 3),
         'tiny': (*SIX_THIN_STAGES, ((3, 1024, 1), (3, 256, 1))),
         'mini': (
-            ((3, 24, 2), ),
+            ((3, 24, 2),),
             ((3, 48, 1), (1, 24, 1), (3, 48, 1)),
             ((3, 96, 1), (1, 48, 1), (3, 96, 1)),
             ((3, 192, 1), (1, 96, 1), (3, 192, 1), (1, 96, 1), (3, 192, 1)),
         ),
     }
 
-    def __init__(self,
-                 arch: str = 'extraction',
-                 in_channels: int = 3,
-                 out_indices: Sequence[int] = (-1, ),
-                 trainable_stages: int | None = None,
-                 norm_cfg: dict | None = None,
-                 init_cfg: dict | list[dict] | None = None) -> None:
+    def __init__(
+        self,
+        arch: str = 'extraction',
+        in_channels: int = 3,
+        out_indices: Sequence[int] = (-1,),
+        trainable_stages: int | None = None,
+        norm_cfg: dict | None = None,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
         super().__init__(init_cfg or DARKNET_CONV_INIT)
         if arch not in self.arch_settings:
             raise ValueError(
-                f"arch '{arch}' is none of {', '.join(self.arch_settings)}")
+                f"arch '{arch}' is none of {', '.join(self.arch_settings)}"
+            )
         settings = self.arch_settings[arch]
         self.stages = nn.ModuleList()
         for i, convs in enumerate(settings):
             layers = [nn.MaxPool2d(2, 2)] if i > 0 else []
             for kernel, channels, stride in convs:
                 layers.append(
-                    conv_block(in_channels, kernel, channels, stride,
-                               norm_cfg))
+                    conv_block(in_channels, kernel, channels, stride, norm_cfg)
+                )
                 in_channels = channels
             self.stages.append(nn.Sequential(*layers))
         self.select_stages(out_indices, trainable_stages)
 
     def stage_modules(self) -> Stages:
-        return [(stage, ) for stage in self.stages]
+        return [(stage,) for stage in self.stages]
 
 
 @MODELS.register_module()
@@ -119,16 +132,22 @@ class YOLOv1Neck(BaseModule):
         init_cfg: Initialisation; the default is darknet's.
     """
 
-    def __init__(self,
-                 in_channels: int = 1024,
-                 channels: int = 1024,
-                 norm_cfg: dict | None = None,
-                 init_cfg: dict | list[dict] | None = None) -> None:
+    def __init__(
+        self,
+        in_channels: int = 1024,
+        channels: int = 1024,
+        norm_cfg: dict | None = None,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
         super().__init__(init_cfg or DARKNET_CONV_INIT)
-        self.convs = nn.Sequential(*(
-            conv_block(in_channels if i == 0 else channels, 3, channels,
-                       stride, norm_cfg)
-            for i, stride in enumerate((1, 2, 1, 1))))
+        self.convs = nn.Sequential(
+            *(
+                conv_block(
+                    in_channels if i == 0 else channels, 3, channels, stride, norm_cfg
+                )
+                for i, stride in enumerate((1, 2, 1, 1))
+            )
+        )
 
     def forward(self, feats: tuple[Tensor, ...]) -> tuple[Tensor]:
-        return (self.convs(feats[-1]), )
+        return (self.convs(feats[-1]),)

@@ -9,6 +9,7 @@ layer by layer in the order of execution, all little-endian:
 - connected: bias, weights (out, in); (in, out) if major or minor > 1000.
 - local: bias (out, H, W), weights (H * W, out, in * k * k).
 """
+
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,12 +34,11 @@ def darknet_layers(model: nn.Module) -> list[tuple[str, nn.Module]]:
         UserError: If darknet has no such layer.
     """
     layers = [
-        (name, module) for name, module in model.named_modules()
+        (name, module)
+        for name, module in model.named_modules()
         if isinstance(module, (ConvModule, nn.Linear, LocallyConnected2d))
     ]
-    known = {
-        f'{name}.{key}' for name, layer in layers for key in layer.state_dict()
-    }
+    known = {f'{name}.{key}' for name, layer in layers for key in layer.state_dict()}
     strange = [key for key in model.state_dict() if key not in known]
     if strange:
         raise UserError(f'darknet has no layer for {strange[0]}')
@@ -50,8 +50,7 @@ def _arrays(layer: nn.Module) -> Iterator[Tensor]:
     if isinstance(layer, ConvModule):
         if layer.with_norm:
             norm = layer.norm
-            yield from (norm.bias, norm.weight, norm.running_mean,
-                        norm.running_var)
+            yield from (norm.bias, norm.weight, norm.running_mean, norm.running_var)
         else:
             yield layer.conv.bias
         yield layer.conv.weight
@@ -89,20 +88,21 @@ def read_weights(model: nn.Module, path: str) -> list[str]:
     layers = darknet_layers(model)
     sizes = [sum(a.numel() for a in _arrays(layer)) for _, layer in layers]
     backbone = [name.startswith('backbone.') for name, _ in layers]
-    if len(values) == sum(sizes[:sum(backbone)]):
-        layers = layers[:sum(backbone)]
+    if len(values) == sum(sizes[: sum(backbone)]):
+        layers = layers[: sum(backbone)]
     elif len(values) != sum(sizes):
         raise UserError(
             f'{path} holds {len(values):,} numbers and this model '
-            f'{sum(sizes):,}, {sum(sizes[:sum(backbone)]):,} of them in the '
-            'backbone; is it of another variant?')
+            f'{sum(sizes):,}, {sum(sizes[: sum(backbone)]):,} of them in the '
+            'backbone; is it of another variant?'
+        )
     if not np.isfinite(values).all():
         raise UserError(f'{path} holds numbers that are not finite')
     start = 0
     for _, layer in layers:
         transposed = isinstance(layer, nn.Linear) and max(major, minor) > 1000
         for array in _arrays(layer):
-            part = torch.from_numpy(values[start:start + array.numel()].copy())
+            part = torch.from_numpy(values[start : start + array.numel()].copy())
             start += array.numel()
             if transposed and array.dim() == 2:
                 part = part.view(array.shape[::-1]).t()
@@ -126,8 +126,9 @@ def write_weights(model: nn.Module, path: str, images_seen: int = 0) -> None:
                 file.write(array.cpu().numpy().astype('<f4').tobytes())
 
 
-def convert(model: str, source: str, target: str,
-            num_classes: int | None = None) -> None:
+def convert(
+    model: str, source: str, target: str, num_classes: int | None = None
+) -> None:
     """Convert between a ``.weights`` file and a checkpoint, by their endings.
 
     Args:
@@ -153,10 +154,10 @@ def convert(model: str, source: str, target: str,
     else:
         layers = read_weights(network, source)
         kept = {
-            key: value for key, value in network.state_dict().items()
+            key: value
+            for key, value in network.state_dict().items()
             if key.startswith(tuple(f'{layer}.' for layer in layers))
         }
         torch.save(dict(state_dict=kept), target)
-        message = (f'{len(layers)} layers with {len(kept)} weights read from '
-                   f'{source}')
+        message = f'{len(layers)} layers with {len(kept)} weights read from {source}'
     print_log(f'{message}; written to {target}', 'current')

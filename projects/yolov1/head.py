@@ -4,6 +4,7 @@ Shapes: N images, S cells a side, B boxes a cell, C classes, M objects of the
 batch, K of them that got a cell. Boxes are (M, 4) xyxy in pixels of the
 network input unless said otherwise. Labels are in [0, C).
 """
+
 import torch
 import torch.nn.functional as F
 from mmengine.config import ConfigDict
@@ -43,19 +44,21 @@ class YOLOv1Head(detection.DetectionHead):
         init_cfg: Initialisation, see :class:`mmengine.model.BaseModule`.
     """
 
-    def __init__(self,
-                 num_classes: int,
-                 in_channels: int,
-                 grid_size: int = 7,
-                 num_boxes: int = 2,
-                 predictor: dict | None = None,
-                 coord_scale: float = 5.0,
-                 object_scale: float = 1.0,
-                 noobject_scale: float = 0.5,
-                 class_scale: float = 1.0,
-                 train_cfg: dict | None = None,
-                 test_cfg: dict | None = None,
-                 init_cfg: dict | list[dict] | None = None) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int,
+        grid_size: int = 7,
+        num_boxes: int = 2,
+        predictor: dict | None = None,
+        coord_scale: float = 5.0,
+        object_scale: float = 1.0,
+        noobject_scale: float = 0.5,
+        class_scale: float = 1.0,
+        train_cfg: dict | None = None,
+        test_cfg: dict | None = None,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
         super().__init__(init_cfg)
         self.num_classes = num_classes
         self.grid_size = grid_size
@@ -65,35 +68,46 @@ class YOLOv1Head(detection.DetectionHead):
         self.noobject_scale = noobject_scale
         self.class_scale = class_scale
         self.test_cfg = ConfigDict(test_cfg or {})
-        self.predictor = MODELS.build({
-            'type': 'projects.YOLOv1ConnectedPredictor',
-            **(predictor or {}), 'in_channels': in_channels,
-            'grid_size': grid_size, 'num_classes': num_classes,
-            'num_boxes': num_boxes
-        })
+        self.predictor = MODELS.build(
+            {
+                'type': 'projects.YOLOv1ConnectedPredictor',
+                **(predictor or {}),
+                'in_channels': in_channels,
+                'grid_size': grid_size,
+                'num_classes': num_classes,
+                'num_boxes': num_boxes,
+            }
+        )
 
-    def forward(self, feats: tuple[Tensor, ...]
-                ) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, feats: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor]:
         """Class scores (N, S*S, C), confidences (N, S*S, B) and boxes
         (N, S*S, B, 4) of the last of ``feats``, (N, D, H, W)."""
         x, cells = feats[-1], self.grid_size**2
         if x.shape[-2:] != (self.grid_size, self.grid_size):
             x = F.adaptive_avg_pool2d(x, self.grid_size)
-        cls_scores, confs, bbox_preds = self.predictor(x).split([
-            cells * self.num_classes, cells * self.num_boxes,
-            cells * self.num_boxes * 4], 1)
-        return (cls_scores.unflatten(1, (cells, self.num_classes)),
-                confs.unflatten(1, (cells, self.num_boxes)),
-                bbox_preds.unflatten(1, (cells, self.num_boxes, 4)))
+        cls_scores, confs, bbox_preds = self.predictor(x).split(
+            [
+                cells * self.num_classes,
+                cells * self.num_boxes,
+                cells * self.num_boxes * 4,
+            ],
+            1,
+        )
+        return (
+            cls_scores.unflatten(1, (cells, self.num_classes)),
+            confs.unflatten(1, (cells, self.num_boxes)),
+            bbox_preds.unflatten(1, (cells, self.num_boxes, 4)),
+        )
 
-    def loss_by_feat(self,
-                     cls_scores: Tensor,
-                     confs: Tensor,
-                     bbox_preds: Tensor,
-                     batch_gt_instances: list[InstanceData],
-                     batch_img_metas: list[dict],
-                     batch_gt_instances_ignore: list | None = None
-                     ) -> dict[str, Tensor]:
+    def loss_by_feat(
+        self,
+        cls_scores: Tensor,
+        confs: Tensor,
+        bbox_preds: Tensor,
+        batch_gt_instances: list[InstanceData],
+        batch_img_metas: list[dict],
+        batch_gt_instances_ignore: list | None = None,
+    ) -> dict[str, Tensor]:
         """The four sums of the paper's Eq. 3, per image of the batch.
 
         Ignored objects are no objects here.
@@ -106,13 +120,16 @@ class YOLOv1Head(detection.DetectionHead):
 
         gt_bboxes = torch.cat([gt.bboxes for gt in batch_gt_instances])
         gt_labels = torch.cat([gt.labels for gt in batch_gt_instances])
-        image_ids = torch.arange(
-            num_images, device=confs.device).repeat_interleave(
-                torch.tensor([len(gt) for gt in batch_gt_instances],
-                             device=confs.device))
+        image_ids = torch.arange(num_images, device=confs.device).repeat_interleave(
+            torch.tensor([len(gt) for gt in batch_gt_instances], device=confs.device)
+        )
         cell_ids, targets, chosen = assign_to_cells(
-            gt_bboxes.to(confs), image_ids, num_images, self.grid_size,
-            batch_img_metas[0]['batch_input_shape'])
+            gt_bboxes.to(confs),
+            image_ids,
+            num_images,
+            self.grid_size,
+            batch_img_metas[0]['batch_input_shape'],
+        )
 
         # which of the cell's B boxes is responsible: the best IoU as they
         # stand, or, where none touches the object, the least distance
@@ -123,25 +140,31 @@ class YOLOv1Head(detection.DetectionHead):
             ious = paired_iou(decoded, wanted)  # (K, B)
             distances = (decoded - wanted).square().sum(-1)
             responsible = torch.where(
-                ious.amax(1) > 0, ious.argmax(1), distances.argmin(1))
+                ious.amax(1) > 0, ious.argmax(1), distances.argmin(1)
+            )
         rows = torch.arange(len(cell_ids), device=confs.device)
         is_other = torch.ones_like(confs)
         is_other[cell_ids, responsible] = 0
         one_hot = F.one_hot(gt_labels[chosen], self.num_classes).to(confs)
 
         coord = (preds[rows, responsible] - targets).square().sum()
-        conf = (confs[cell_ids, responsible] -
-                ious[rows, responsible]).square().sum()
+        conf = (confs[cell_ids, responsible] - ious[rows, responsible]).square().sum()
         noobj = (confs.square() * is_other).sum()
         cls = (cls_scores[cell_ids] - one_hot).square().sum()
         return dict(
             loss_coord=self.coord_scale * coord / num_images,
             loss_object=self.object_scale * conf / num_images,
             loss_noobject=self.noobject_scale * noobj / num_images,
-            loss_class=self.class_scale * cls / num_images)
+            loss_class=self.class_scale * cls / num_images,
+        )
 
-    def decode(self, cls_scores: Tensor, confs: Tensor, bbox_preds: Tensor,
-               batch_img_metas: list[dict]) -> tuple[Tensor, Tensor]:
+    def decode(
+        self,
+        cls_scores: Tensor,
+        confs: Tensor,
+        bbox_preds: Tensor,
+        batch_img_metas: list[dict],
+    ) -> tuple[Tensor, Tensor]:
         """Boxes (N, S*S, B, 4) and scores (N, S*S, B, C) of all cells.
 
         A score is confidence times class score (Eq. 1). Both are linear
@@ -154,16 +177,20 @@ class YOLOv1Head(detection.DetectionHead):
         centre, half = boxes[..., :2], boxes[..., 2:] / 2
         boxes = torch.cat([centre - half, centre + half], -1).clamp(0, 1)
         boxes = boxes * boxes.new_tensor([width, height, width, height])
-        scores = (confs.float().clamp(min=0)[..., None] *
-                  cls_scores.float().clamp(min=0)[:, :, None])
+        scores = (
+            confs.float().clamp(min=0)[..., None]
+            * cls_scores.float().clamp(min=0)[:, :, None]
+        )
         return boxes, scores.clamp(max=1)
 
-    def predict_by_feat(self,
-                        cls_scores: Tensor,
-                        confs: Tensor,
-                        bbox_preds: Tensor,
-                        batch_img_metas: list[dict],
-                        rescale: bool = True) -> list[InstanceData]:
+    def predict_by_feat(
+        self,
+        cls_scores: Tensor,
+        confs: Tensor,
+        bbox_preds: Tensor,
+        batch_img_metas: list[dict],
+        rescale: bool = True,
+    ) -> list[InstanceData]:
         """Detections after non-maximum suppression within each class.
 
         Returns:
@@ -172,23 +199,29 @@ class YOLOv1Head(detection.DetectionHead):
             where ``rescale``.
         """
         cfg, num_images = self.test_cfg, len(cls_scores)
-        boxes, scores = self.decode(cls_scores, confs, bbox_preds,
-                                    batch_img_metas)
+        boxes, scores = self.decode(cls_scores, confs, bbox_preds, batch_img_metas)
         # the best nms_pre of each image, all of the same count
-        scores, index = scores.flatten(1).topk(
-            min(cfg.nms_pre, scores[0].numel()))
+        scores, index = scores.flatten(1).topk(min(cfg.nms_pre, scores[0].numel()))
         labels = index % self.num_classes
         boxes = boxes.flatten(1, 2).gather(
-            1, (index // self.num_classes)[..., None].expand(-1, -1, 4))
-        image_ids = torch.arange(
-            num_images, device=boxes.device)[:, None].expand_as(labels)
+            1, (index // self.num_classes)[..., None].expand(-1, -1, 4)
+        )
+        image_ids = torch.arange(num_images, device=boxes.device)[:, None].expand_as(
+            labels
+        )
 
         valid = scores > cfg.score_thr
         boxes, scores = boxes[valid], scores[valid]
         labels, image_ids = labels[valid], image_ids[valid]
         stays = detection.suppress(
-            boxes, scores, image_ids * self.num_classes + labels,
-            cfg.nms_iou_thr)
+            boxes, scores, image_ids * self.num_classes + labels, cfg.nms_iou_thr
+        )
         return detection.to_instances(
-            boxes[stays], scores[stays], labels[stays], image_ids[stays],
-            batch_img_metas, cfg.max_per_img, rescale)
+            boxes[stays],
+            scores[stays],
+            labels[stays],
+            image_ids[stays],
+            batch_img_metas,
+            cfg.max_per_img,
+            rescale,
+        )

@@ -4,6 +4,7 @@ Each returns (N, S * S * (C + 5 * B)) numbers in darknet's order: the class
 scores of all cells, then the confidences, then the boxes; cells row by row.
 Shapes: N images, S cells a side, B boxes a cell, C classes, D channels.
 """
+
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule
@@ -14,8 +15,13 @@ from projects.registry import MODELS
 # darknet draws a connected layer from U(-a, a), a = sqrt(2 / fan-in); this is
 # the slope with which Kaiming's bound sqrt(6 / (1 + slope^2) / fan-in) is it
 DARKNET_LINEAR_INIT = dict(
-    type='Kaiming', layer='Linear', a=2**0.5, mode='fan_in',
-    nonlinearity='leaky_relu', distribution='uniform')
+    type='Kaiming',
+    layer='Linear',
+    a=2**0.5,
+    mode='fan_in',
+    nonlinearity='leaky_relu',
+    distribution='uniform',
+)
 
 
 @MODELS.register_module()
@@ -35,15 +41,17 @@ class YOLOv1ConnectedPredictor(BaseModule):
         init_cfg: Initialisation; the default is darknet's.
     """
 
-    def __init__(self,
-                 in_channels: int,
-                 grid_size: int,
-                 num_classes: int,
-                 num_boxes: int,
-                 hidden_channels: int | None = 4096,
-                 bottleneck_channels: int | None = None,
-                 dropout: float = 0.5,
-                 init_cfg: dict | list[dict] | None = None) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        grid_size: int,
+        num_classes: int,
+        num_boxes: int,
+        hidden_channels: int | None = 4096,
+        bottleneck_channels: int | None = None,
+        dropout: float = 0.5,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
         super().__init__(init_cfg or DARKNET_LINEAR_INIT)
         features = in_channels * grid_size**2
         layers: list[nn.Module] = [nn.Flatten()]  # C, H, W as in darknet
@@ -54,11 +62,10 @@ class YOLOv1ConnectedPredictor(BaseModule):
             layers += [
                 nn.Linear(features, hidden_channels),
                 nn.LeakyReLU(0.1, inplace=True),
-                nn.Dropout(dropout)
+                nn.Dropout(dropout),
             ]
             features = hidden_channels
-        layers.append(
-            nn.Linear(features, grid_size**2 * (num_classes + 5 * num_boxes)))
+        layers.append(nn.Linear(features, grid_size**2 * (num_classes + 5 * num_boxes)))
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -71,15 +78,14 @@ class LocallyConnected2d(nn.Module):
     Maps (N, in_channels, S, S) to (N, out_channels, S, S), zero padding.
     """
 
-    def __init__(self, in_channels: int, out_channels: int,
-                 grid_size: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, grid_size: int) -> None:
         super().__init__()
         num_inputs = in_channels * 9
         self.weight = nn.Parameter(  # position, output, input
-            torch.randn(grid_size**2, out_channels, num_inputs) *
-            (2 / num_inputs)**0.5)
-        self.bias = nn.Parameter(torch.zeros(out_channels, grid_size,
-                                             grid_size))
+            torch.randn(grid_size**2, out_channels, num_inputs)
+            * (2 / num_inputs) ** 0.5
+        )
+        self.bias = nn.Parameter(torch.zeros(out_channels, grid_size, grid_size))
 
     def forward(self, x: Tensor) -> Tensor:
         patches = F.unfold(x, 3, padding=1)  # (N, in_channels * 9, S * S)
@@ -103,22 +109,25 @@ class YOLOv1LocalPredictor(BaseModule):
         init_cfg: Initialisation; the default is darknet's.
     """
 
-    def __init__(self,
-                 in_channels: int,
-                 grid_size: int,
-                 num_classes: int,
-                 num_boxes: int,
-                 local_channels: int = 256,
-                 dropout: float = 0.5,
-                 init_cfg: dict | list[dict] | None = None) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        grid_size: int,
+        num_classes: int,
+        num_boxes: int,
+        local_channels: int = 256,
+        dropout: float = 0.5,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
         super().__init__(init_cfg or DARKNET_LINEAR_INIT)
         cells = grid_size**2
         self.layers = nn.Sequential(
             LocallyConnected2d(in_channels, local_channels, grid_size),
-            nn.LeakyReLU(0.1, inplace=True), nn.Dropout(dropout),
+            nn.LeakyReLU(0.1, inplace=True),
+            nn.Dropout(dropout),
             nn.Flatten(),
-            nn.Linear(local_channels * cells,
-                      cells * (num_classes + 5 * num_boxes)))
+            nn.Linear(local_channels * cells, cells * (num_classes + 5 * num_boxes)),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layers(x)
@@ -139,23 +148,23 @@ class YOLOv1ConvPredictor(BaseModule):
         init_cfg: Initialisation, see :class:`mmengine.model.BaseModule`.
     """
 
-    def __init__(self,
-                 in_channels: int,
-                 grid_size: int,
-                 num_classes: int,
-                 num_boxes: int,
-                 init_cfg: dict | list[dict] | None = None) -> None:
-        super().__init__(
-            init_cfg or dict(type='Normal', layer='Conv2d', std=0.01))
+    def __init__(
+        self,
+        in_channels: int,
+        grid_size: int,
+        num_classes: int,
+        num_boxes: int,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(init_cfg or dict(type='Normal', layer='Conv2d', std=0.01))
         self.split_sizes = [num_classes, num_boxes, 4 * num_boxes]
         self.conv = nn.Conv2d(in_channels, sum(self.split_sizes), 1)
 
     def init_weights(self) -> None:
         super().init_weights()
         # boxes begin in the middle of their cell, a quarter of the image wide
-        nn.init.constant_(self.conv.bias[-self.split_sizes[-1]:], 0.5)
+        nn.init.constant_(self.conv.bias[-self.split_sizes[-1] :], 0.5)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.conv(x).permute(0, 2, 3, 1)  # cells before channels
-        return torch.cat(
-            [part.flatten(1) for part in x.split(self.split_sizes, -1)], 1)
+        return torch.cat([part.flatten(1) for part in x.split(self.split_sizes, -1)], 1)

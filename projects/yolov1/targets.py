@@ -5,6 +5,7 @@ box is (x, y, sqrt w, sqrt h): the centre's offset from its cell's upper left
 corner, in cells; the sides in image sides. A decoded one is (cx, cy, w, h),
 all in image sides.
 """
+
 import torch
 from torch import Tensor
 
@@ -12,9 +13,13 @@ from torch import Tensor
 MIN_SIDE = 0.005
 
 
-def assign_to_cells(bboxes: Tensor, image_ids: Tensor, num_images: int,
-                    grid_size: int, input_shape: tuple[int, int]
-                    ) -> tuple[Tensor, Tensor, Tensor]:
+def assign_to_cells(
+    bboxes: Tensor,
+    image_ids: Tensor,
+    num_images: int,
+    grid_size: int,
+    input_shape: tuple[int, int],
+) -> tuple[Tensor, Tensor, Tensor]:
     """Give each object to the cell that holds its centre, one to a cell.
 
     What reaches over the border is cut off; then objects with a side under
@@ -34,20 +39,22 @@ def assign_to_cells(bboxes: Tensor, image_ids: Tensor, num_images: int,
         [0, num_images * S * S); coded box, (K, 4); index among the M, (K, ).
     """
     height, width = input_shape
-    corners = (bboxes / bboxes.new_tensor([width, height, width, height])
-               ).clamp(0, 1)
+    corners = (bboxes / bboxes.new_tensor([width, height, width, height])).clamp(0, 1)
     sides = corners[:, 2:] - corners[:, :2]
     # written so that a side which is no number fails it
     chosen = (sides >= MIN_SIDE).all(1).nonzero()[:, 0]
     sides = sides[chosen]
     centres = (corners[chosen, :2] + corners[chosen, 2:]) / 2 * grid_size
     columns_rows = centres.long().clamp(max=grid_size - 1)
-    cell_ids = (image_ids[chosen] * grid_size**2 +
-                columns_rows[:, 1] * grid_size + columns_rows[:, 0])
+    cell_ids = (
+        image_ids[chosen] * grid_size**2
+        + columns_rows[:, 1] * grid_size
+        + columns_rows[:, 0]
+    )
 
     # the first of a random order takes the cell
     turn = torch.randperm(len(chosen), device=chosen.device)
-    first_turn = turn.new_full((num_images * grid_size**2, ), len(turn))
+    first_turn = turn.new_full((num_images * grid_size**2,), len(turn))
     first_turn.scatter_reduce_(0, cell_ids, turn, 'amin')
     wins = first_turn[cell_ids] == turn
     coded = torch.cat([centres - columns_rows, sides.sqrt()], 1)
@@ -69,10 +76,12 @@ def decode_boxes(coded: Tensor, cell_ids: Tensor, grid_size: int) -> Tensor:
 def paired_iou(boxes: Tensor, others: Tensor) -> Tensor:
     """IoU (...) of (cx, cy, w, h) boxes (..., 4) that broadcast; 0 without
     area."""
-    low = torch.maximum(boxes[..., :2] - boxes[..., 2:] / 2,
-                        others[..., :2] - others[..., 2:] / 2)
-    high = torch.minimum(boxes[..., :2] + boxes[..., 2:] / 2,
-                         others[..., :2] + others[..., 2:] / 2)
+    low = torch.maximum(
+        boxes[..., :2] - boxes[..., 2:] / 2, others[..., :2] - others[..., 2:] / 2
+    )
+    high = torch.minimum(
+        boxes[..., :2] + boxes[..., 2:] / 2, others[..., :2] + others[..., 2:] / 2
+    )
     overlap = (high - low).clamp(min=0).prod(-1)
     union = boxes[..., 2:].prod(-1) + others[..., 2:].prod(-1) - overlap
     return overlap / union.clamp(min=1e-12)

@@ -1,4 +1,5 @@
 """Augmentation of YOLOv1 (paper, Sec. 2.2; amounts from darknet's cfg)."""
+
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -24,8 +25,9 @@ class RandomEdgeJitter(BaseTransform):
         pad_value: Grey of what lies outside, 0 to 255.
     """
 
-    def __init__(self, jitter: float = 0.2, min_visible: float = 0.2,
-                 pad_value: int = 128) -> None:
+    def __init__(
+        self, jitter: float = 0.2, min_visible: float = 0.2, pad_value: int = 128
+    ) -> None:
         self.jitter = jitter
         self.min_visible = min_visible
         self.pad_value = pad_value
@@ -38,13 +40,18 @@ class RandomEdgeJitter(BaseTransform):
     def transform(self, results: dict) -> dict:
         height, width = results['img'].shape[:2]
         left, top, right, bottom = np.rint(
-            self._edges() * (width, height, width, height)).astype(int)
+            self._edges() * (width, height, width, height)
+        ).astype(int)
         new_width, new_height = width + right - left, height + bottom - top
         shift = np.float32([[1, 0, -left], [0, 1, -top]])
         results['img'] = cv2.warpAffine(
-            results['img'], shift, (new_width, new_height),
-            flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT,
-            borderValue=(self.pad_value, ) * 3)
+            results['img'],
+            shift,
+            (new_width, new_height),
+            flags=cv2.INTER_NEAREST,
+            borderMode=cv2.BORDER_CONSTANT,
+            borderValue=(self.pad_value,) * 3,
+        )
         results['img_shape'] = (new_height, new_width)
         if 'gt_bboxes' in results:
             boxes = results['gt_bboxes']
@@ -52,8 +59,7 @@ class RandomEdgeJitter(BaseTransform):
             boxes.translate_([-left, -top])
             boxes.clip_((new_height, new_width))
             # an area of 0 fails this even where min_visible is 0
-            keep = (boxes.areas > 0) & (
-                boxes.areas >= self.min_visible * areas)
+            keep = (boxes.areas > 0) & (boxes.areas >= self.min_visible * areas)
             results['gt_bboxes'] = boxes[keep]
             for key in ('gt_bboxes_labels', 'gt_ignore_flags'):
                 if key in results:
@@ -73,8 +79,9 @@ class RandomHSVScale(BaseTransform):
         hue: Largest shift of the hue, as a share of its circle.
     """
 
-    def __init__(self, saturation: float = 1.5, exposure: float = 1.5,
-                 hue: float = 0.0) -> None:
+    def __init__(
+        self, saturation: float = 1.5, exposure: float = 1.5, hue: float = 0.0
+    ) -> None:
         self.limits = (saturation, exposure)
         self.hue = hue
 
@@ -82,8 +89,10 @@ class RandomHSVScale(BaseTransform):
     def _draw(self) -> tuple[float, np.ndarray]:
         factors = np.random.uniform(1, self.limits)
         inverted = np.random.rand(2) < 0.5
-        return (np.random.uniform(-self.hue, self.hue),
-                np.where(inverted, 1 / factors, factors))
+        return (
+            np.random.uniform(-self.hue, self.hue),
+            np.where(inverted, 1 / factors, factors),
+        )
 
     def transform(self, results: dict) -> dict:
         hue, factors = self._draw()
@@ -91,6 +100,5 @@ class RandomHSVScale(BaseTransform):
         hsv = hsv.astype(np.float32)
         hsv[..., 0] = (hsv[..., 0] + hue * 180) % 180  # OpenCV: 180 a circle
         hsv[..., 1:] = (hsv[..., 1:] * factors).clip(0, 255)
-        results['img'] = cv2.cvtColor(
-            hsv.astype(np.uint8), cv2.COLOR_HSV2BGR)
+        results['img'] = cv2.cvtColor(hsv.astype(np.uint8), cv2.COLOR_HSV2BGR)
         return results

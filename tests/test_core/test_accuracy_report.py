@@ -1,4 +1,5 @@
 """Which classes a classifier takes for which: numbers, tables, pictures."""
+
 import csv
 import json
 import warnings
@@ -35,7 +36,7 @@ def samples(confusion):
     num_classes, found = len(confusion), []
     for (true, predicted), count in np.ndenumerate(confusion):
         for _ in range(count):
-            scores = torch.full((num_classes, ), 0.1)
+            scores = torch.full((num_classes,), 0.1)
             scores[predicted] = 0.9 - 0.01 * len(found)
             sample = DataSample(metainfo=dict(sample_idx=len(found)))
             found.append(sample.set_gt_label(true).set_pred_score(scores))
@@ -56,39 +57,60 @@ def test_three_classes_by_hand():
     # cat: 5 of 7 predicted, 5 of 6 true: F1 = 2 * 5 / (7 + 6)
     # dog: 2 of 3 predicted, 2 of 4 true: F1 = 2 * 2 / (3 + 4)
     # owl: all
-    np.testing.assert_allclose(class_scores(CONFUSION), [
-        [100 * 5 / 7, 100 * 5 / 6, 100 * 10 / 13, 6],
-        [100 * 2 / 3, 100 * 2 / 4, 100 * 4 / 7, 4],
-        [100, 100, 100, 3]])
+    np.testing.assert_allclose(
+        class_scores(CONFUSION),
+        [
+            [100 * 5 / 7, 100 * 5 / 6, 100 * 10 / 13, 6],
+            [100 * 2 / 3, 100 * 2 / 4, 100 * 4 / 7, 4],
+            [100, 100, 100, 3],
+        ],
+    )
 
 
-@pytest.mark.parametrize(('confusion', 'expected'), [
-    # class 1 is never predicted: no precision
-    ([[3, 0], [2, 0]], [[60, 100, 75, 3], [NAN, 0, 0, 2]]),
-    # class 1 has no images, and one is taken for it: no recall
-    ([[3, 1], [0, 0]], [[100, 75, 600 / 7, 4], [0, NAN, 0, 0]]),
-    # neither
-    ([[3, 0], [0, 0]], [[100, 100, 100, 3], [NAN, NAN, NAN, 0]]),
-])
+@pytest.mark.parametrize(
+    ('confusion', 'expected'),
+    [
+        # class 1 is never predicted: no precision
+        ([[3, 0], [2, 0]], [[60, 100, 75, 3], [NAN, 0, 0, 2]]),
+        # class 1 has no images, and one is taken for it: no recall
+        ([[3, 1], [0, 0]], [[100, 75, 600 / 7, 4], [0, NAN, 0, 0]]),
+        # neither
+        ([[3, 0], [0, 0]], [[100, 100, 100, 3], [NAN, NAN, NAN, 0]]),
+    ],
+)
 def test_what_is_not_defined_is_nan_without_a_warning(confusion, expected):
     with warnings.catch_warnings():
         warnings.simplefilter('error')
-        np.testing.assert_allclose(class_scores(np.array(confusion)),
-                                   expected)
+        np.testing.assert_allclose(class_scores(np.array(confusion)), expected)
 
 
 def test_table_of_few_classes_has_all_in_their_order():
     lines = class_table(class_scores(CONFUSION), CLASSES).splitlines()
     assert lines[1].split() == [
-        '|', 'class', '|', 'precision', '(%)', '|', 'recall', '(%)', '|',
-        'F1', '(%)', '|', 'images', '|']
+        '|',
+        'class',
+        '|',
+        'precision',
+        '(%)',
+        '|',
+        'recall',
+        '(%)',
+        '|',
+        'F1',
+        '(%)',
+        '|',
+        'images',
+        '|',
+    ]
     rows = [line.strip('| ').split('|') for line in lines[3:-1]]
     rows = [[cell.strip() for cell in row] for row in rows]
-    assert rows == [['cat', '71.4', '83.3', '76.9', '6'],
-                    ['dog', '66.7', '50.0', '57.1', '4'],
-                    ['owl', '100.0', '100.0', '100.0', '3'],
-                    # (71.43 + 66.67 + 100) / 3, ...
-                    ['mean of classes', '79.4', '77.8', '78.0', '13']]
+    assert rows == [
+        ['cat', '71.4', '83.3', '76.9', '6'],
+        ['dog', '66.7', '50.0', '57.1', '4'],
+        ['owl', '100.0', '100.0', '100.0', '3'],
+        # (71.43 + 66.67 + 100) / 3, ...
+        ['mean of classes', '79.4', '77.8', '78.0', '13'],
+    ]
 
 
 def test_table_shows_a_dash_for_what_is_not_defined():
@@ -97,7 +119,7 @@ def test_table_shows_a_dash_for_what_is_not_defined():
     assert row.replace(' ', '') == '|b|-|-|-|0|'
     # of the class that has images alone
     assert mean.replace(' ', '') == '|meanofclasses|100.0|100.0|100.0|3|'
-    never = class_table(np.array([[NAN, 0, 0, 2.]]), 'a').splitlines()[-2]
+    never = class_table(np.array([[NAN, 0, 0, 2.0]]), 'a').splitlines()[-2]
     assert never.replace(' ', '') == '|meanofclasses|-|0.0|0.0|2|'
 
 
@@ -109,30 +131,34 @@ def test_table_of_more_than_20_classes_has_the_best_and_the_worst(num, shown):
     confusion[0, 0] = 50
     names = [f'class{i}' for i in range(num)]
     table = class_table(class_scores(confusion), names)
-    found = [line.split()[1] for line in table.splitlines()
-             if '| class' in line][1:]
+    found = [line.split()[1] for line in table.splitlines() if '| class' in line][1:]
     assert len(found) == shown
     if num == 20:
         assert found == names
         assert 'highest' not in table
     else:  # F1 = 2i / (50 + i) rises with i, and 0's is 100 / (50 + 840)
-        assert found == [*(f'class{i}' for i in range(20, 10, -1)),
-                         *(f'class{i}' for i in range(9, 2, -1)), 'class0',
-                         'class2', 'class1']
+        assert found == [
+            *(f'class{i}' for i in range(20, 10, -1)),
+            *(f'class{i}' for i in range(9, 2, -1)),
+            'class0',
+            'class2',
+            'class1',
+        ]
         assert table.splitlines()[13].startswith('| ...')
-        assert table.endswith('the 20 of 21 classes with the highest and the '
-                              'lowest F1')
+        assert table.endswith('the 20 of 21 classes with the highest and the lowest F1')
 
 
 def test_many_classes_of_which_few_have_images():
     confusion = np.zeros((30, 30), int)
     confusion[3, 3], confusion[4, 5] = 2, 1
     table = class_table(class_scores(confusion), [f'c{i}' for i in range(30)])
-    assert [line.split()[1] for line in table.splitlines()
-            if line.startswith('| c')] == ['class', 'c3', 'c4']
+    assert [
+        line.split()[1] for line in table.splitlines() if line.startswith('| c')
+    ] == ['class', 'c3', 'c4']
     assert '...' not in table
-    assert table.endswith('the 2 of 30 classes with the highest and the '
-                          'lowest F1; 28 have no images')
+    assert table.endswith(
+        'the 2 of 30 classes with the highest and the lowest F1; 28 have no images'
+    )
 
 
 def test_most_frequent_confusions():
@@ -142,35 +168,40 @@ def test_most_frequent_confusions():
 
 def test_best_classes():
     best = best_classes(torch.tensor([0.2, 0.5, 0.3]), CLASSES, num=2)
-    assert [(b['label'], b['class']) for b in best] == [(1, 'dog'),
-                                                        (2, 'owl')]
+    assert [(b['label'], b['class']) for b in best] == [(1, 'dog'), (2, 'owl')]
     assert [b['score'] for b in best] == pytest.approx([0.5, 0.3])
     assert len(best_classes(torch.rand(3), CLASSES)) == 3
     assert len(best_classes(torch.rand(9), range(9))) == 5
 
 
 def test_files_hold_the_numbers(tmp_path):
-    metrics, report = judge(tmp_path / '.', CONFUSION,
-                            out=str(tmp_path / 'new/out.json'))
+    metrics, report = judge(
+        tmp_path / '.', CONFUSION, out=str(tmp_path / 'new/out.json')
+    )
     # 10 of 13; k is cut to the 3 classes
-    assert metrics == {'accuracy/top1': pytest.approx(1000 / 13),
-                       'accuracy/top3': pytest.approx(100)}
+    assert metrics == {
+        'accuracy/top1': pytest.approx(1000 / 13),
+        'accuracy/top3': pytest.approx(100),
+    }
     with open(tmp_path / 'confusion_matrix.csv', newline='') as file:
         assert list(csv.reader(file)) == [
             ['true / predicted', 'cat', 'dog', 'owl'],
-            ['cat', '5', '1', '0'], ['dog', '2', '2', '0'],
-            ['owl', '0', '0', '3']]
+            ['cat', '5', '1', '0'],
+            ['dog', '2', '2', '0'],
+            ['owl', '0', '0', '3'],
+        ]
     with open(tmp_path / 'classes.csv', newline='') as file:
         rows = list(csv.reader(file))
-    assert rows[0] == ['class', 'precision (%)', 'recall (%)', 'F1 (%)',
-                       'support']
+    assert rows[0] == ['class', 'precision (%)', 'recall (%)', 'F1 (%)', 'support']
     assert rows[2] == ['dog', '66.6667', '50.0000', '57.1429', '4']
     written = json.loads((tmp_path / 'new/out.json').read_text())
     assert len(written) == 13
-    assert written[5].keys() == {'index', 'true_label', 'true_class',
-                                 'predictions'}
-    assert (written[5]['index'], written[5]['true_class'],
-            written[5]['predictions'][0]['class']) == (5, 'cat', 'dog')
+    assert written[5].keys() == {'index', 'true_label', 'true_class', 'predictions'}
+    assert (
+        written[5]['index'],
+        written[5]['true_class'],
+        written[5]['predictions'][0]['class'],
+    ) == (5, 'cat', 'dog')
     assert [m['index'] for m in report.mistakes] == [5, 6, 7]
     assert cv2.imread(str(tmp_path / 'confusion_matrix.png')).min() < 100
 
@@ -182,8 +213,11 @@ def test_what_is_not_defined_is_empty_in_the_file(tmp_path):
 
 def test_classes_without_names_are_their_labels(tmp_path):
     judge(tmp_path, CONFUSION, classes=None)
-    assert (tmp_path / 'confusion_matrix.csv').read_text().startswith(
-        'true / predicted,0,1,2')
+    assert (
+        (tmp_path / 'confusion_matrix.csv')
+        .read_text()
+        .startswith('true / predicted,0,1,2')
+    )
 
 
 def test_names_with_commas_and_umlauts_come_back(tmp_path):
@@ -199,20 +233,23 @@ def drawn(confusion, tmp_path):
     path = str(tmp_path / 'picture.png')
     with warnings.catch_warnings():
         warnings.simplefilter('error')  # of a class without images
-        draw_confusion(np.array(confusion), [str(i) for i in range(
-            len(confusion))], path)
+        draw_confusion(
+            np.array(confusion), [str(i) for i in range(len(confusion))], path
+        )
     return cv2.imread(path).astype(int)
 
 
 def cells(picture, num_classes):
     """The picture's cells, each an (h, w, 3) array, found by the frame."""
-    frame = (picture.sum(2) < 60)
+    frame = picture.sum(2) < 60
     rows = np.flatnonzero(frame.sum(1) > 0.4 * picture.shape[1])
     columns = np.flatnonzero(frame.sum(0) > 0.6 * picture.shape[0])
     top, bottom, left = rows[0] + 2, rows[-1] - 1, columns[0] + 2
-    inside = picture[top:bottom, left:left + bottom - top]
-    return [np.array_split(row, num_classes, 1)
-            for row in np.array_split(inside, num_classes, 0)]
+    inside = picture[top:bottom, left : left + bottom - top]
+    return [
+        np.array_split(row, num_classes, 1)
+        for row in np.array_split(inside, num_classes, 0)
+    ]
 
 
 def corner(cell):
@@ -257,11 +294,16 @@ def test_small_image_is_enlarged_pixel_by_pixel():
     assert (picture[56:112, 112:168] == image[1, 2]).all()
 
 
-@pytest.mark.parametrize(('shape', 'expected'), [
-    ((375, 500, 3), (375, 500)), ((100, 300, 3), (100, 300)),
-    ((100, 60), (400, 448)),  # four times, and white beside it
-    ((3000, 4096, 3), (1500, MAX_SIDE)), ((1, 9000, 3), (1, MAX_SIDE)),
-])
+@pytest.mark.parametrize(
+    ('shape', 'expected'),
+    [
+        ((375, 500, 3), (375, 500)),
+        ((100, 300, 3), (100, 300)),
+        ((100, 60), (400, 448)),  # four times, and white beside it
+        ((3000, 4096, 3), (1500, MAX_SIDE)),
+        ((1, 9000, 3), (1, MAX_SIDE)),
+    ],
+)
 def test_size_of_the_picture(shape, expected):
     image = np.full(shape, 50, np.uint8)
     picture = draw_labels(image, best(0.7, 0.2, 0.1))
@@ -276,8 +318,9 @@ def test_size_of_the_picture(shape, expected):
 
 def test_bars_are_as_long_as_classes_are_probable():
     def bars(true=None):
-        picture = draw_labels(np.zeros((448, 448, 3), np.uint8),
-                              best(0.2, 0.5, 0.3), true)[448:]
+        picture = draw_labels(
+            np.zeros((448, 448, 3), np.uint8), best(0.2, 0.5, 0.3), true
+        )[448:]
         # rows of 27 pixels behind 4, their lower edge without text
         return [picture[4 + 27 * i + 23] for i in range(len(picture) // 27)]
 
@@ -285,7 +328,8 @@ def test_bars_are_as_long_as_classes_are_probable():
         return int((row < 255).any(1).sum())
 
     assert [length(row) for row in bars()] == pytest.approx(
-        [224, 134, 89], abs=2)  # the best first
+        [224, 134, 89], abs=2
+    )  # the best first
     header, *rows = bars((2, 'owl'))
     assert length(header) == 0  # 'true owl'
     colours = [tuple(map(int, row[0][::-1])) for row in rows]
@@ -294,8 +338,9 @@ def test_bars_are_as_long_as_classes_are_probable():
 
 def test_text_stands_below_the_image_and_inside_the_picture():
     names = ['a name that is longer than the picture is wide, by far, ' * 2]
-    picture = draw_labels(np.zeros((448, 448, 3), np.uint8),
-                          best_classes(torch.tensor([0.01]), names))
+    picture = draw_labels(
+        np.zeros((448, 448, 3), np.uint8), best_classes(torch.tensor([0.01]), names)
+    )
     strip = picture[448:].astype(int).sum(2) < 200
     assert strip[:, 90:].sum() > 500
     assert not strip[:, -3:].any()
@@ -308,33 +353,46 @@ def test_pictures_of_mistakes_the_surest_first(tmp_path):
             return dict(img=np.full((8, 8, 3), (200, 0, index), np.uint8))
 
     def mistake(index, score, **more):
-        return dict(index=index, true_label=0, true_class='T-shirt/top',
-                    predictions=[{'label': 1, 'class': 'dog',
-                                  'score': score}], **more)
+        return dict(
+            index=index,
+            true_label=0,
+            true_class='T-shirt/top',
+            predictions=[{'label': 1, 'class': 'dog', 'score': score}],
+            **more,
+        )
 
     file = tmp_path / 'image.png'
     cv2.imwrite(str(file), np.full((8, 8, 3), (1, 2, 3), np.uint8))
     folder = tmp_path / 'wrong'
     folder.mkdir()
     text = draw_mistakes(
-        [mistake(5, 0.4), mistake(6, 0.9),
-         mistake(7, 0.6, file_name=str(file))], InMemory(), str(folder))
+        [mistake(5, 0.4), mistake(6, 0.9), mistake(7, 0.6, file_name=str(file))],
+        InMemory(),
+        str(folder),
+    )
     assert text == '3 images are classified wrongly'
     pictures = sorted(folder.iterdir())
     assert [p.name for p in pictures] == [
-        f'00{i}_T-shirt-top_as_dog.png' for i in (1, 2, 3)]
+        f'00{i}_T-shirt-top_as_dog.png' for i in (1, 2, 3)
+    ]
     # data sets in memory are RGB, pictures BGR
     assert [cv2.imread(str(p))[0, 0].tolist() for p in pictures] == [
-        [6, 0, 200], [1, 2, 3], [5, 0, 200]]
+        [6, 0, 200],
+        [1, 2, 3],
+        [5, 0, 200],
+    ]
 
 
 def test_number_of_pictures_is_limited(tmp_path, monkeypatch):
     monkeypatch.setattr('projects.core.visualization.labels.MAX_MISTAKES', 1)
     cv2.imwrite(str(tmp_path / 'a.png'), np.zeros((8, 8, 3), np.uint8))
-    mistake = dict(file_name=str(tmp_path / 'a.png'), true_label=0,
-                   true_class='cat', predictions=best(0.1, 0.7, 0.2))
+    mistake = dict(
+        file_name=str(tmp_path / 'a.png'),
+        true_label=0,
+        true_class='cat',
+        predictions=best(0.1, 0.7, 0.2),
+    )
     (tmp_path / 'wrong').mkdir()
     text = draw_mistakes([mistake] * 3, None, str(tmp_path / 'wrong'))
-    assert text == ('3 images are classified wrongly, the 1 surest of these '
-                    'mistakes')
+    assert text == ('3 images are classified wrongly, the 1 surest of these mistakes')
     assert len(list((tmp_path / 'wrong').iterdir())) == 1

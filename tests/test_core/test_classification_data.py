@@ -1,4 +1,5 @@
 """Missing and flawed classification data are named before a run begins."""
+
 import hashlib
 import pickle
 import re
@@ -17,8 +18,12 @@ from projects.core.errors import UserError
 from projects.core.factory import config_root
 from projects.registry import DATASETS
 
-MNIST_FILES = ('train-images-idx3-ubyte', 'train-labels-idx1-ubyte',
-               't10k-images-idx3-ubyte', 't10k-labels-idx1-ubyte')
+MNIST_FILES = (
+    'train-images-idx3-ubyte',
+    'train-labels-idx1-ubyte',
+    't10k-images-idx3-ubyte',
+    't10k-labels-idx1-ubyte',
+)
 CIFAR10_FILES = (*(f'data_batch_{i}' for i in range(1, 6)), 'test_batch')
 
 
@@ -29,34 +34,41 @@ def base_config(name, **others):
 
 
 def check(train=None, val=None, **others):
-    loaders = {f'{split}_dataloader': dict(dataset=dataset)
-               for split, dataset in (('train', train), ('val', val))
-               if dataset}
-    return check_data(Config(dict(
-        default_scope='mmpretrain', **loaders, **others)))
+    loaders = {
+        f'{split}_dataloader': dict(dataset=dataset)
+        for split, dataset in (('train', train), ('val', val))
+        if dataset
+    }
+    return check_data(Config(dict(default_scope='mmpretrain', **loaders, **others)))
 
 
 def write_mnist(root, num=3):
     root.mkdir(parents=True, exist_ok=True)
     for file in MNIST_FILES:
         labels = np.arange(num, dtype=np.uint8)
-        values = labels if 'labels' in file else np.multiply.outer(
-            labels + 1, np.ones((28, 28), np.uint8))
+        values = (
+            labels
+            if 'labels' in file
+            else np.multiply.outer(labels + 1, np.ones((28, 28), np.uint8))
+        )
         header = bytes([0, 0, 8, values.ndim]) + b''.join(
-            n.to_bytes(4, 'big') for n in values.shape)
+            n.to_bytes(4, 'big') for n in values.shape
+        )
         (root / file).write_bytes(header + values.tobytes())
 
 
 def write_cifar(folder, files, key):
     folder.mkdir(parents=True)
     for i, file in enumerate(files):
-        (folder / file).write_bytes(pickle.dumps(
-            {'data': np.full((2, 3072), i, np.uint8), key: [0, 1]}))
+        (folder / file).write_bytes(
+            pickle.dumps({'data': np.full((2, 3072), i, np.uint8), key: [0, 1]})
+        )
 
 
 def sums(folder, files):
-    return [[file, hashlib.md5((folder / file).read_bytes()).hexdigest()]
-            for file in files]
+    return [
+        [file, hashlib.md5((folder / file).read_bytes()).hexdigest()] for file in files
+    ]
 
 
 def write_images(folder, *names):
@@ -72,17 +84,31 @@ def here(tmp_path, monkeypatch):
 
 
 # ------------------------------------------------ published sets, in memory
-@pytest.mark.parametrize(('base', 'folder', 'files', 'home'), [
-    ('mnist', 'mnist', MNIST_FILES, 'yann.lecun.com'),
-    ('fashion_mnist', 'fashion-mnist', MNIST_FILES,
-     'github.com/zalandoresearch/fashion-mnist'),
-    ('cifar10', 'cifar10/cifar-10-batches-py', CIFAR10_FILES,
-     'cs.toronto.edu/~kriz/cifar.html'),
-    ('cifar100', 'cifar100/cifar-100-python', ('train', 'test'),
-     'cs.toronto.edu/~kriz/cifar.html'),
-])
-def test_missing_set_names_folder_files_and_home(here, base, folder, files,
-                                                 home):
+@pytest.mark.parametrize(
+    ('base', 'folder', 'files', 'home'),
+    [
+        ('mnist', 'mnist', MNIST_FILES, 'yann.lecun.com'),
+        (
+            'fashion_mnist',
+            'fashion-mnist',
+            MNIST_FILES,
+            'github.com/zalandoresearch/fashion-mnist',
+        ),
+        (
+            'cifar10',
+            'cifar10/cifar-10-batches-py',
+            CIFAR10_FILES,
+            'cs.toronto.edu/~kriz/cifar.html',
+        ),
+        (
+            'cifar100',
+            'cifar100/cifar-100-python',
+            ('train', 'test'),
+            'cs.toronto.edu/~kriz/cifar.html',
+        ),
+    ],
+)
+def test_missing_set_names_folder_files_and_home(here, base, folder, files, home):
     (here / 'data/other').mkdir(parents=True)
     with pytest.raises(UserError) as error:
         check_data(base_config(base))
@@ -98,9 +124,13 @@ def test_missing_set_names_folder_files_and_home(here, base, folder, files,
 def test_of_files_that_are_there_in_part_the_missing_are_named(here):
     write_mnist(here / 'data/mnist')
     (here / 'data/mnist' / MNIST_FILES[2]).unlink()
-    with pytest.raises(UserError, match=(
+    with pytest.raises(
+        UserError,
+        match=(
             '1 of the 4 files of MNIST .*: t10k-images-idx3-ubyte; expected '
-            'are ' + ', '.join(MNIST_FILES))):
+            'are ' + ', '.join(MNIST_FILES)
+        ),
+    ):
         check_data(base_config('mnist'))
 
 
@@ -108,14 +138,14 @@ def test_packed_files_are_to_be_unpacked(here):
     write_mnist(here / 'data/mnist')
     path = here / 'data/mnist' / MNIST_FILES[0]
     path.rename(f'{path}.gz')
-    with pytest.raises(UserError, match=(
-            rf'packed: gunzip {here}/data/mnist/\*\.gz$')):
+    with pytest.raises(UserError, match=(rf'packed: gunzip {here}/data/mnist/\*\.gz$')):
         check_data(base_config('mnist'))
     (here / 'data/cifar10').mkdir()
     archive = here / 'data/cifar10/cifar-10-python.tar.gz'
     archive.touch()
-    with pytest.raises(UserError, match=(
-            f'unpack it: tar -xzf {archive} -C {archive.parent}$')):
+    with pytest.raises(
+        UserError, match=(f'unpack it: tar -xzf {archive} -C {archive.parent}$')
+    ):
         check_data(base_config('cifar10'))
 
 
@@ -134,8 +164,10 @@ def test_whole_sets_are_read(here, monkeypatch):
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         for base, num in (('mnist', (3, 3)), ('cifar100', (2, 2))):
             cfg = base_config(base)
-            data = [DATASETS.build(cfg[f'{split}_dataloader'].dataset)
-                    for split in ('train', 'val')]
+            data = [
+                DATASETS.build(cfg[f'{split}_dataloader'].dataset)
+                for split in ('train', 'val')
+            ]
             assert tuple(map(len, data)) == num
 
 
@@ -153,8 +185,7 @@ def test_mnist_file_that_is_cut_short_or_longer(here, name, keep):
 def test_cifar_file_that_is_changed(here, monkeypatch):
     folder = here / 'data/cifar10/cifar-10-batches-py'
     write_cifar(folder, CIFAR10_FILES, 'labels')
-    monkeypatch.setattr(CIFAR10, 'train_list',
-                        sums(folder, CIFAR10_FILES[:5]))
+    monkeypatch.setattr(CIFAR10, 'train_list', sums(folder, CIFAR10_FILES[:5]))
     monkeypatch.setattr(CIFAR10, 'test_list', sums(folder, CIFAR10_FILES[5:]))
     assert check_data(base_config('cifar10')) == []
     with open(folder / 'data_batch_3', 'ab') as file:
@@ -166,18 +197,26 @@ def test_cifar_file_that_is_changed(here, monkeypatch):
 def test_mnist_whose_split_and_files_differ(here):
     write_mnist(here / 'data/mnist')
     dataset = dict(type='MNIST', data_root='data/mnist', split='test')
-    with pytest.raises(UserError, match="contradicts split='test'; set "
-                       'test_mode=True'):
+    with pytest.raises(UserError, match="contradicts split='test'; set test_mode=True"):
         check(val=dataset)
     # so it is: what is called the test set is the training set
     write_mnist(here / 'five', num=5)
     for file in MNIST_FILES[2:]:
-        (here / 'data/mnist' / file).write_bytes(
-            (here / 'five' / file).read_bytes())
+        (here / 'data/mnist' / file).write_bytes((here / 'five' / file).read_bytes())
     for test_mode, length in ((False, 3), (True, 5)):
-        assert len(DATASETS.build({
-            **dataset, 'type': 'mmpretrain.MNIST', 'download': False,
-            'test_mode': test_mode})) == length
+        assert (
+            len(
+                DATASETS.build(
+                    {
+                        **dataset,
+                        'type': 'mmpretrain.MNIST',
+                        'download': False,
+                        'test_mode': test_mode,
+                    }
+                )
+            )
+            == length
+        )
 
 
 def test_a_user_may_let_the_library_download(here):
@@ -190,24 +229,43 @@ def test_files_elsewhere_are_skipped():
 
 
 # --------------------------------------------------------- number of classes
-@pytest.mark.parametrize(('model', 'path'), [
-    (dict(head=dict(num_classes=5)), 'model.head.num_classes'),
-    (dict(head=dict(num_classes=10, loss=dict(num_classes=5))),
-     'model.head.loss.num_classes'),
-    (dict(head=dict(heads=[dict(num_classes=10), dict(num_classes=5)])),
-     'model.head.heads.1.num_classes'),
-    (dict(data_preprocessor=dict(num_classes=5)),
-     'model.data_preprocessor.num_classes'),
-])
+@pytest.mark.parametrize(
+    ('model', 'path'),
+    [
+        (dict(head=dict(num_classes=5)), 'model.head.num_classes'),
+        (
+            dict(head=dict(num_classes=10, loss=dict(num_classes=5))),
+            'model.head.loss.num_classes',
+        ),
+        (
+            dict(head=dict(heads=[dict(num_classes=10), dict(num_classes=5)])),
+            'model.head.heads.1.num_classes',
+        ),
+        (
+            dict(data_preprocessor=dict(num_classes=5)),
+            'model.data_preprocessor.num_classes',
+        ),
+    ],
+)
 def test_num_classes_wherever_in_the_model(model, path):
     digits = dict(type='projects.DigitsDataset', split='train')
-    with pytest.raises(UserError, match=re.escape(
+    with pytest.raises(
+        UserError,
+        match=re.escape(
             f'{path} is 5, but the data of train_dataloader have 10 classes '
-            f'(0, 1, 2, 3, 4, ...): set {path}=10')):
+            f'(0, 1, 2, 3, 4, ...): set {path}=10'
+        ),
+    ):
         check(digits, model=model)
-    assert check(digits, model=dict(
-        data_preprocessor=dict(num_classes=None),
-        head=dict(num_classes=10))) == []
+    assert (
+        check(
+            digits,
+            model=dict(
+                data_preprocessor=dict(num_classes=None), head=dict(num_classes=10)
+            ),
+        )
+        == []
+    )
 
 
 def test_classes_by_argument_by_file_and_by_folder(here):
@@ -215,8 +273,12 @@ def test_classes_by_argument_by_file_and_by_folder(here):
     own = dict(type='CustomDataset', data_root='own')
     (here / 'classes.txt').write_text('cat\ndog\n')
     model = dict(head=dict(num_classes=3))
-    for more in ({}, dict(classes=('cat', 'dog')), dict(classes='classes.txt'),
-                 dict(metainfo=dict(classes=('cat', 'dog')))):
+    for more in (
+        {},
+        dict(classes=('cat', 'dog')),
+        dict(classes='classes.txt'),
+        dict(metainfo=dict(classes=('cat', 'dog'))),
+    ):
         assert check({**own, **more}) == []
         with pytest.raises(UserError, match=r'have 2 classes \(cat, dog\)'):
             check(val={**own, **more}, model=model)
@@ -226,35 +288,53 @@ def test_classes_by_argument_by_file_and_by_folder(here):
 
 def test_wrapped_datasets_are_found(here):
     with pytest.raises(UserError, match='4 of the 4 files of MNIST'):
-        check(dict(type='RepeatDataset', times=2, dataset=dict(
-            type='MNIST', data_root='none')))
+        check(
+            dict(
+                type='RepeatDataset',
+                times=2,
+                dataset=dict(type='MNIST', data_root='none'),
+            )
+        )
 
 
 # ------------------------------------------------------- folders and lists
 def own(prefix, **changes):
-    return dict(type='CustomDataset', data_root='own', data_prefix=prefix,
-                **changes)
+    return dict(type='CustomDataset', data_root='own', data_prefix=prefix, **changes)
 
 
 def test_missing_image_folder(here):
     write_images(here / 'own', 'train/cat/a.png')
-    with pytest.raises(UserError, match=(
+    with pytest.raises(
+        UserError,
+        match=(
             rf'val_dataloader: CustomDataset looks in {here}/own/val '
             rf"\(data_root='own', data_prefix='val'\); .*{here}/own holds "
-            r'train\. A folder per class .*"<file> <label>" a line')):
+            r'train\. A folder per class .*"<file> <label>" a line'
+        ),
+    ):
         check(own('train'), own(dict(img_path='val')))
 
 
 def test_train_and_val_with_other_classes(here):
-    write_images(here / 'own', 'train/cat/a.png', 'train/dog/a.png',
-                 'train/owl/a.png', 'val/cat/a.png', 'val/dog/a.png',
-                 'val/.cache/a.png')
+    write_images(
+        here / 'own',
+        'train/cat/a.png',
+        'train/dog/a.png',
+        'train/owl/a.png',
+        'val/cat/a.png',
+        'val/dog/a.png',
+        'val/.cache/a.png',
+    )
     # as many, yet dog is label 1 in training and 2 in validation
     assert CustomDataset('own', 'train').folder_to_idx['dog'] == 1
     assert CustomDataset('own', 'val').folder_to_idx['dog'] == 2
-    with pytest.raises(UserError, match=(
+    with pytest.raises(
+        UserError,
+        match=(
             f'only {here}/own/train has owl; only {here}/own/val has '
-            r'\.cache$')):
+            r'\.cache$'
+        ),
+    ):
         check(own('train'), own('val'))
 
 
@@ -262,7 +342,7 @@ def test_class_without_images_is_a_notice(here):
     write_images(here / 'own', 'train/cat/deep/er/a.JPG', 'train/dog/a.png')
     (here / 'own/train/owl').mkdir()
     (here / 'own/train/owl/a.gif').touch()
-    notice, = check(own('train'))
+    (notice,) = check(own('train'))
     assert 'train: 1 of 3 folders hold no image (.jpg, ' in notice
     assert notice.endswith('yet each is a class: owl')
     assert check(own('train', extensions=('.gif', '.jpg', '.png'))) == []
@@ -276,7 +356,7 @@ def test_folders_without_images(here):
 
 def test_stated_classes_in_another_order_than_the_folders(here):
     write_images(here / 'own', 'train/cat/a.png', 'train/dog/a.png')
-    notice, = check(own('train', classes=('dog', 'cat')))
+    (notice,) = check(own('train', classes=('dog', 'cat')))
     assert "label 0 is the folder 'cat', but 'dog' among" in notice
     data = CustomDataset('own', 'train', classes=('dog', 'cat'))
     assert 'cat' in data.get_data_info(0)['img_path']
@@ -284,11 +364,19 @@ def test_stated_classes_in_another_order_than_the_folders(here):
 
 
 def test_more_folders_than_classes(here):
-    write_images(here / 'own', 'train/cat/a.png', 'train/dog/a.png',
-                 'train/.ipynb_checkpoints/a.png')
-    with pytest.raises(UserError, match=(
+    write_images(
+        here / 'own',
+        'train/cat/a.png',
+        'train/dog/a.png',
+        'train/.ipynb_checkpoints/a.png',
+    )
+    with pytest.raises(
+        UserError,
+        match=(
             r'holds 3 folders \(.*but the dataset has 2 classes \(cat, dog\); '
-            r'no class are \.ipynb_checkpoints')):
+            r'no class are \.ipynb_checkpoints'
+        ),
+    ):
         check(own('train', classes=('cat', 'dog')))
 
 
@@ -299,12 +387,15 @@ def test_list_of_images(here):
     dataset = own('pictures', ann_file='train.txt', classes=('cat', 'dog'))
     assert check(dataset) == []
     for line, message in (
-            ('c.png 1', r'1 of 2 images of own/train.txt are missing in .*'
-             r'/own/pictures, e\.g\. c\.png: .*holds a\.png, more'),
-            ('c.png', r'''own/train.txt, line 2: 'c.png' is not "<file> <l'''),
-            ('c.png -1', r"line 2: 'c.png -1' is not"),
-            ('a.png 2', 'line 2: label 2, but there are 2 classes, labelled '
-             'from 0')):
+        (
+            'c.png 1',
+            r'1 of 2 images of own/train.txt are missing in .*'
+            r'/own/pictures, e\.g\. c\.png: .*holds a\.png, more',
+        ),
+        ('c.png', r"""own/train.txt, line 2: 'c.png' is not "<file> <l"""),
+        ('c.png -1', r"line 2: 'c.png -1' is not"),
+        ('a.png 2', 'line 2: label 2, but there are 2 classes, labelled from 0'),
+    ):
         listing.write_text(f'a.png 0\n{line}\n')
         with pytest.raises(UserError, match=message):
             check(dataset)
@@ -312,8 +403,9 @@ def test_list_of_images(here):
     with pytest.raises(UserError, match=r'own/train\.txt is empty'):
         check(dataset)
     listing.unlink()
-    with pytest.raises(UserError, match=(
-            rf'no list {here}/own/train\.txt; {here}/own holds pictures')):
+    with pytest.raises(
+        UserError, match=(rf'no list {here}/own/train\.txt; {here}/own holds pictures')
+    ):
         check(dataset)
 
 
@@ -321,23 +413,29 @@ def test_list_of_images(here):
 @pytest.fixture
 def imagenet(here):
     """train/ by folders, val/ by a list, two images of 1,000 classes."""
-    write_images(here / 'data/imagenet', *(
-        f'train/n{i:08}/a.JPEG' for i in range(1000)))
+    write_images(
+        here / 'data/imagenet', *(f'train/n{i:08}/a.JPEG' for i in range(1000))
+    )
     write_images(here / 'data/imagenet/val', 'ILSVRC2012_val_00000001.JPEG')
     (here / 'data/imagenet/meta').mkdir()
     (here / 'data/imagenet/meta/val.txt').write_text(
-        'ILSVRC2012_val_00000001.JPEG 65\n')
+        'ILSVRC2012_val_00000001.JPEG 65\n'
+    )
     return here / 'data/imagenet'
 
 
 def test_imagenet_in_both_layouts(imagenet):
     assert check_data(base_config('imagenet')) == []
     (imagenet / 'meta/val.txt').unlink()
-    with pytest.raises(UserError, match=(
+    with pytest.raises(
+        UserError,
+        match=(
             r'val_dataloader: ImageNet looks in .*/imagenet/val .*which holds '
             r'no folder: .*val holds ILSVRC2012_val_00000001\.JPEG\. A folder '
             r'per class holds its images, or a list, meta/val\.txt with .*'
-            r'Nothing is downloaded: see https://www\.image-net\.org')):
+            r'Nothing is downloaded: see https://www\.image-net\.org'
+        ),
+    ):
         check_data(base_config('imagenet'))
     (imagenet / 'val').rename(imagenet / 'flat')
     (imagenet / 'train').rename(imagenet / 'val')
@@ -348,35 +446,46 @@ def test_imagenet_in_both_layouts(imagenet):
 
 def test_imagenet_is_missing_or_not_whole(imagenet):
     (imagenet / 'train/n00000007/a.JPEG').unlink()
-    notice, = check_data(base_config('imagenet'))
+    (notice,) = check_data(base_config('imagenet'))
     assert 'imagenet/train: 1 of 1000 folders hold no image' in notice
     assert notice.endswith('n00000007')
     (imagenet / 'train/n00000007').rmdir()
-    with pytest.raises(UserError, match=r'holds 999 folders \(n00000000, .*'
-                       r'has 1000 classes \(tench'):
+    with pytest.raises(
+        UserError,
+        match=r'holds 999 folders \(n00000000, .*'
+        r'has 1000 classes \(tench',
+    ):
         check_data(base_config('imagenet'))
-    with pytest.raises(UserError, match=(
+    with pytest.raises(
+        UserError,
+        match=(
             r'train_dataloader: ImageNet looks in .*/elsewhere/train .*'
-            r'image-net\.org')):
-        check_data(base_config('imagenet', **{
-            'train_dataloader.dataset.data_root': 'elsewhere'}))
+            r'image-net\.org'
+        ),
+    ):
+        check_data(
+            base_config(
+                'imagenet', **{'train_dataloader.dataset.data_root': 'elsewhere'}
+            )
+        )
 
 
 def test_test_split_of_imagenet_has_no_labels(here):
-    assert check(val=dict(type='ImageNet', data_root='nowhere',
-                          split='test')) == []
+    assert check(val=dict(type='ImageNet', data_root='nowhere', split='test')) == []
 
 
 # -------------------------------------------------------------- in the tools
-@pytest.mark.parametrize('config', [
-    'lenet5_1xb128-10e_mnist', 'lenet5_1xb128-10e_fashion-mnist'])
+@pytest.mark.parametrize(
+    'config', ['lenet5_1xb128-10e_mnist', 'lenet5_1xb128-10e_fashion-mnist']
+)
 def test_tools_refuse_before_they_write(fresh, error_of, tmp_path, config):
     path = str(config_root() / f'lenet/{config}.py')
     error = error_of(train, path, 'run')
     assert '4 of the 4 files of ' in error
     Path('some.pth').touch()
     assert 'test_dataloader: 4 of the 4 files' in error_of(
-        evaluate, path, 'some.pth', 'run')
+        evaluate, path, 'some.pth', 'run'
+    )
     assert not Path('run').exists()
 
 
@@ -400,10 +509,13 @@ train_cfg = dict(max_epochs=1)
 
 
 def test_detection_data_are_left_to_their_own_check():
-    dataset = dict(type='mmdet.CocoDataset', data_root='nowhere',
-                   ann_file='a.json', data_prefix=dict(img='b'))
-    cfg = Config(dict(default_scope='mmdet',
-                      train_dataloader=dict(dataset=dataset)))
+    dataset = dict(
+        type='mmdet.CocoDataset',
+        data_root='nowhere',
+        ann_file='a.json',
+        data_prefix=dict(img='b'),
+    )
+    cfg = Config(dict(default_scope='mmdet', train_dataloader=dict(dataset=dataset)))
     assert check_image_data(cfg) == []
     with pytest.raises(UserError, match='no annotation file'):
         check_data(cfg)

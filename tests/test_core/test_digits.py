@@ -1,4 +1,5 @@
 """digits: the split, the values, the labels."""
+
 import numpy as np
 import pytest
 from mmengine.config import Config
@@ -10,13 +11,13 @@ from projects.core.datasets.digits_canvas import generate_canvas, sources_of
 from projects.core.factory import config_root
 from projects.registry import DATASETS
 
-CANVAS = dict(image_size=64, min_size=12, max_size=40, max_digits=3,
-              difficulty=0.5, seed=0)
+CANVAS = dict(
+    image_size=64, min_size=12, max_size=40, max_digits=3, difficulty=0.5, seed=0
+)
 
 
 def images_of(dataset):
-    return np.stack([dataset.get_data_info(i)['img']
-                     for i in range(len(dataset))])
+    return np.stack([dataset.get_data_info(i)['img'] for i in range(len(dataset))])
 
 
 @pytest.fixture(scope='module')
@@ -37,14 +38,18 @@ def test_all_digits_are_in_one_of_two_splits(splits):
 
 
 def test_no_image_is_in_both_splits(splits):
-    train, val = ({image.tobytes() for image in images_of(dataset)}
-                  for dataset in splits.values())
+    train, val = (
+        {image.tobytes() for image in images_of(dataset)} for dataset in splits.values()
+    )
     assert not train & val
 
 
 def test_labels_are_the_digits(splits):
-    labels = [int(splits[split].get_data_info(i)['gt_label'])
-              for split in splits for i in range(len(splits[split]))]
+    labels = [
+        int(splits[split].get_data_info(i)['gt_label'])
+        for split in splits
+        for i in range(len(splits[split]))
+    ]
     assert labels == load_digits().target.tolist()
     for dataset in splits.values():
         assert dataset.metainfo['classes'] == tuple('0123456789')
@@ -60,9 +65,13 @@ def test_digits_coco_takes_the_same_sources_for_a_split(splits, split):
     for i in range(0, len(sources), 50):
         info = splits[split].get_data_info(i)
         np.testing.assert_array_equal(
-            info['img'], np.rint(digits.images[sources[i]] * 255 / 16))
-    pasted = {digit['source'] for index in range(20)
-              for digit in generate_canvas(split, index, **CANVAS)[1]}
+            info['img'], np.rint(digits.images[sources[i]] * 255 / 16)
+        )
+    pasted = {
+        digit['source']
+        for index in range(20)
+        for digit in generate_canvas(split, index, **CANVAS)[1]
+    }
     assert len(pasted) > 10
     assert pasted <= set(sources.tolist())
 
@@ -72,14 +81,16 @@ def test_three_channels_are_the_grey_one_thrice(splits):
     images = images_of(dataset)
     assert images.shape == (297, 8, 8, 3)
     for channel in range(3):
-        np.testing.assert_array_equal(images[..., channel],
-                                      images_of(splits['val']))
+        np.testing.assert_array_equal(images[..., channel], images_of(splits['val']))
 
 
-@pytest.mark.parametrize(('kwargs', 'message'), [
-    (dict(split='test'), r"split 'test' not in \('train', 'val'\)"),
-    (dict(split='train', num_channels=2), 'num_channels 2 is not 1 or 3'),
-])
+@pytest.mark.parametrize(
+    ('kwargs', 'message'),
+    [
+        (dict(split='test'), r"split 'test' not in \('train', 'val'\)"),
+        (dict(split='train', num_channels=2), 'num_channels 2 is not 1 or 3'),
+    ],
+)
 def test_refusals(kwargs, message):
     with pytest.raises(ValueError, match=message):
         DigitsDataset(**kwargs)
@@ -88,13 +99,18 @@ def test_refusals(kwargs, message):
 @pytest.mark.parametrize('side', [28, 32, 64])
 @pytest.mark.parametrize('num_channels', [1, 3])
 def test_pipelines_enlarge_to_their_size(side, num_channels):
-    cfg = Config.fromfile(
-        config_root() / f'_base_/pipelines/digits_{side}.py')
+    cfg = Config.fromfile(config_root() / f'_base_/pipelines/digits_{side}.py')
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         for pipeline in (cfg.train_pipeline, cfg.test_pipeline):
-            dataset = DATASETS.build(dict(
-                type='projects.DigitsDataset', split='val', indices=4,
-                num_channels=num_channels, pipeline=pipeline))
+            dataset = DATASETS.build(
+                dict(
+                    type='projects.DigitsDataset',
+                    split='val',
+                    indices=4,
+                    num_channels=num_channels,
+                    pipeline=pipeline,
+                )
+            )
             sample = dataset[0]
             assert sample['inputs'].shape == (num_channels, side, side)
             assert sample['data_samples'].gt_label == 1

@@ -1,4 +1,5 @@
 """What happens to a run: resumed, killed, diverged, misused."""
+
 import json
 import math
 import os
@@ -25,6 +26,7 @@ from projects.registry import HOOKS
 @HOOKS.register_module()
 class KilledHook(Hook):
     """Ends a run as a kill does: nothing after it happens."""
+
     priority = 'LOWEST'
 
     def __init__(self, place, epoch):
@@ -42,11 +44,11 @@ class KilledHook(Hook):
 
 
 def killed(place, epoch):
-    return f'''
+    return f"""
 custom_hooks = [*_base_.custom_hooks,
                 dict(type='projects.KilledHook', place='{place}',
                      epoch={epoch})]
-'''
+"""
 
 
 def scalars(work_dir, key='loss'):
@@ -66,8 +68,9 @@ def assert_same_run(work_dir, other):
         values = scalars(work_dir, key)
         assert values == scalars(other, key)
         assert len(set(values.values())) > 1 or key != 'loss'
-    checkpoints = [read_checkpoint(newest_checkpoint(str(d)))
-                   for d in (work_dir, other)]
+    checkpoints = [
+        read_checkpoint(newest_checkpoint(str(d))) for d in (work_dir, other)
+    ]
     assert checkpoints[0]['meta']['epoch'] == checkpoints[1]['meta']['epoch']
     states = [c['state_dict'] for c in checkpoints]
     assert all(torch.equal(states[0][k], states[1][k]) for k in states[0])
@@ -76,16 +79,17 @@ def assert_same_run(work_dir, other):
 
 
 @pytest.mark.parametrize('num_workers', [0, 2])
-def test_resumed_run_is_the_uninterrupted_one(write_config, fresh,
-                                              num_workers):
+def test_resumed_run_is_the_uninterrupted_one(write_config, fresh, num_workers):
     # the config has dropout, jitter, shuffling, warm-up and a decay
-    options = [f'train_dataloader.num_workers={num_workers}',
-               'train_cfg.max_epochs=4']
+    options = [f'train_dataloader.num_workers={num_workers}', 'train_cfg.max_epochs=4']
     train(write_config(), 'whole', cfg_options=options)
     fresh()
     with pytest.raises(InterruptedError):
-        train(write_config(killed('before_train_epoch', 2)), 'resumed',
-              cfg_options=options)
+        train(
+            write_config(killed('before_train_epoch', 2)),
+            'resumed',
+            cfg_options=options,
+        )
     assert sorted(scalars('resumed')) == list(range(1, 9))  # 4 steps an epoch
     fresh()
     train(write_config(), 'resumed', resume=True, cfg_options=options)
@@ -95,9 +99,16 @@ def test_resumed_run_is_the_uninterrupted_one(write_config, fresh,
 
 def test_each_epoch_draws_other_numbers(write_config):
     # no learning: the epochs differ by what is drawn alone
-    train(write_config(), 'a', cfg_options=[
-        'optim_wrapper.optimizer.lr=0', 'train_dataloader.sampler.shuffle=0',
-        'train_dataloader.num_workers=1', 'train_cfg.max_epochs=3'])
+    train(
+        write_config(),
+        'a',
+        cfg_options=[
+            'optim_wrapper.optimizer.lr=0',
+            'train_dataloader.sampler.shuffle=0',
+            'train_dataloader.num_workers=1',
+            'train_cfg.max_epochs=3',
+        ],
+    )
     losses = scalars('a')
     assert len({losses[1], losses[5], losses[9]}) == 3
 
@@ -119,8 +130,9 @@ def test_resumed_run_without_its_best_file_says_so(write_config, fresh):
     best = Path(runner.message_hub.get_info('best_ckpt'))
     best.unlink()
     fresh()
-    runner = train(write_config(), 'a', resume=True,
-                   cfg_options=['train_cfg.max_epochs=3'])
+    runner = train(
+        write_config(), 'a', resume=True, cfg_options=['train_cfg.max_epochs=3']
+    )
     logs = sorted(Path('a').glob('*/*.log'))
     text = ''.join(log.read_text() for log in logs)
     assert f'the best checkpoint {best} is gone' in text
@@ -128,21 +140,20 @@ def test_resumed_run_without_its_best_file_says_so(write_config, fresh):
 
 
 def test_resume_takes_the_seed_of_the_run(write_config, fresh):
-    train(write_config(), 'whole', seed=5,
-          cfg_options=['train_cfg.max_epochs=2'])
+    train(write_config(), 'whole', seed=5, cfg_options=['train_cfg.max_epochs=2'])
     fresh()
-    train(write_config(), 'resumed', seed=5,
-          cfg_options=['train_cfg.max_epochs=1'])
+    train(write_config(), 'resumed', seed=5, cfg_options=['train_cfg.max_epochs=1'])
     fresh()
-    train(write_config(), 'resumed', resume=True,
-          cfg_options=['train_cfg.max_epochs=2'])
+    train(
+        write_config(), 'resumed', resume=True, cfg_options=['train_cfg.max_epochs=2']
+    )
     assert scalars('resumed') == scalars('whole')
     with pytest.raises(UserError, match='has the seed 5'):
         train(write_config(), 'resumed', resume=True, seed=6)
 
 
 # a fork costs none of the imports, and leaves a process that may be killed
-KILLER = '''
+KILLER = """
 import os, random, signal, sys, time
 from pathlib import Path
 import projects
@@ -205,22 +216,31 @@ assert half_written >= 2, half_written
 status = os.waitpid(start(), 0)[1]
 assert status == 0, status
 print('partial files:', half_written)
-'''
+"""
 
 
 def test_kills_at_any_moment_leave_a_run_that_goes_on(write_config, tmp_path):
     config = write_config('\ntrain_cfg.update(max_epochs=6)\n')
     train(config, 'whole')
-    done = subprocess.run([sys.executable, '-c', KILLER, config, 'killed'],
-                          capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, '-c', KILLER, config, 'killed'],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert not list(Path('killed').glob('*.partial'))
     assert_same_run('killed', 'whole')
 
 
 def test_partial_files_are_no_checkpoints(tmp_path):
-    for name in ('epoch_3.pth', 'epoch_12.pth', 'epoch_13.pth.partial',
-                 'best_coco_bbox_mAP_epoch_14.pth', 'epoch_x.pth'):
+    for name in (
+        'epoch_3.pth',
+        'epoch_12.pth',
+        'epoch_13.pth.partial',
+        'best_coco_bbox_mAP_epoch_14.pth',
+        'epoch_x.pth',
+    ):
         (tmp_path / name).touch()
     assert newest_checkpoint(str(tmp_path)) == str(tmp_path / 'epoch_12.pth')
 
@@ -228,11 +248,19 @@ def test_partial_files_are_no_checkpoints(tmp_path):
 def test_ctrl_c_is_one_word(write_config, tmp_path):
     tool = Path(__file__).parents[2] / 'tools/train.py'
     with subprocess.Popen(
-            [sys.executable, str(tool),
-             write_config('\ntrain_cfg.update(max_epochs=99)\n'),
-             '--cfg-options', 'train_dataloader.num_workers=1'],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            cwd=tmp_path, start_new_session=True) as process:
+        [
+            sys.executable,
+            str(tool),
+            write_config('\ntrain_cfg.update(max_epochs=99)\n'),
+            '--cfg-options',
+            'train_dataloader.num_workers=1',
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=tmp_path,
+        start_new_session=True,
+    ) as process:
         rest = ''
         for line in process.stdout:
             rest += line
@@ -247,7 +275,7 @@ def test_ctrl_c_is_one_word(write_config, tmp_path):
 
 
 # a schedule of each kind, an average of the weights
-SCHEDULES = '''
+SCHEDULES = """
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=5),
     dict(type='MultiStepLR', milestones=[1], by_epoch=True),
@@ -258,30 +286,39 @@ param_scheduler = [
     dict(type='OneCycleLR', eta_max=0.01, total_steps=99, by_epoch=False),
 ]
 custom_hooks = [*_base_.custom_hooks, dict(type='EMAHook', momentum=0.1)]
-'''
+"""
 
 
-def test_checkpoints_of_all_schedules_and_ema_are_mere_data(write_config,
-                                                            fresh):
+def test_checkpoints_of_all_schedules_and_ema_are_mere_data(write_config, fresh):
     config = write_config(SCHEDULES)
     options = ['optim_wrapper.optimizer.betas=(0.9,0.99)']
     train(config, 'whole', cfg_options=options)
     fresh()
     with pytest.raises(InterruptedError):
-        train(write_config(SCHEDULES + """
+        train(
+            write_config(
+                SCHEDULES
+                + """
 custom_hooks += [dict(type='projects.KilledHook', place='before_train_epoch',
                       epoch=1)]
-""", name='killed.py'), 'resumed', cfg_options=options)
+""",
+                name='killed.py',
+            ),
+            'resumed',
+            cfg_options=options,
+        )
     fresh()
     train(config, 'resumed', resume=True, cfg_options=options)
     assert_same_run('resumed', 'whole')
     for file in Path('whole').glob('*.pth'):
-        assert read_checkpoint(str(file))['ema_state_dict' if 'epoch_2' in
-                                          file.name else 'state_dict']
-    averages = [read_checkpoint(f'{d}/epoch_2.pth')['ema_state_dict']
-                for d in ('whole', 'resumed')]
-    assert all(torch.equal(averages[0][k], averages[1][k])
-               for k in averages[0])
+        assert read_checkpoint(str(file))[
+            'ema_state_dict' if 'epoch_2' in file.name else 'state_dict'
+        ]
+    averages = [
+        read_checkpoint(f'{d}/epoch_2.pth')['ema_state_dict']
+        for d in ('whole', 'resumed')
+    ]
+    assert all(torch.equal(averages[0][k], averages[1][k]) for k in averages[0])
 
 
 def test_onecycle_holds_code_by_itself():
@@ -292,21 +329,29 @@ def test_onecycle_holds_code_by_itself():
 
 
 @pytest.mark.parametrize('source', ['lr', 'image'])
-def test_nonfinite_loss_stops_and_can_be_replayed(write_config, source,
-                                                  error_of):
+def test_nonfinite_loss_stops_and_can_be_replayed(write_config, source, error_of):
     options, extra = [], ''
     if source == 'lr':
-        options = ['optim_wrapper.optimizer.lr=1e30', 'param_scheduler=[]',
-                   'optim_wrapper.clip_grad=None']
+        options = [
+            'optim_wrapper.optimizer.lr=1e30',
+            'param_scheduler=[]',
+            'optim_wrapper.clip_grad=None',
+        ]
     else:
         extra = "\nmodel['data_preprocessor'] = dict(std=[1e-45, 1, 1])\n"
-    error = error_of(train, write_config(extra), 'run', seed=0,
-                     auto_scale_lr=False, cfg_options=[
-                         *options, 'train_dataloader.batch_size=2'])
+    error = error_of(
+        train,
+        write_config(extra),
+        'run',
+        seed=0,
+        auto_scale_lr=False,
+        cfg_options=[*options, 'train_dataloader.batch_size=2'],
+    )
     step = 2 if source == 'lr' else 1
     where, images, mend = error.splitlines()
     assert where.startswith(
-        f'the loss is not finite at epoch 1, iteration {step}: loss_coord ')
+        f'the loss is not finite at epoch 1, iteration {step}: loss_coord '
+    )
     assert mend.startswith('the batch and the weights are in ')
     assert not list(Path('run').glob('epoch_*.pth'))
     assert len(scalars('run')) == step - 1
@@ -316,15 +361,13 @@ def test_nonfinite_loss_stops_and_can_be_replayed(write_config, source,
     assert len(saved['images']) == len(saved['inputs']['data_samples']) == 2
     assert all(Path(image).is_file() for image in saved['images'])
     assert (saved['epoch'], saved['iter']) == (0, step - 1)
-    assert saved['lr']['lr'][0] == (
-        1e30 if source == 'lr' else pytest.approx(0.0004))
+    assert saved['lr']['lr'][0] == (1e30 if source == 'lr' else pytest.approx(0.0004))
     model = build_model(write_config(extra))
     model.load_state_dict(saved['state_dict'])
     losses = model.train()(**saved['inputs'])
     assert losses.keys() == saved['losses'].keys()
     finite = [loss.isfinite().item() for loss in losses.values()]
-    assert finite == [v.isfinite().all().item()
-                      for v in saved['losses'].values()]
+    assert finite == [v.isfinite().all().item() for v in saved['losses'].values()]
     assert not all(finite)
 
 
@@ -333,6 +376,7 @@ def build_model(config):
 
     from projects.core.engine import load_config
     from projects.registry import MODELS
+
     cfg = load_config(config)
     with DefaultScope.overwrite_default_scope('mmdet'):
         return MODELS.build(cfg.model)
@@ -349,6 +393,7 @@ def test_worker_seeds_are_set_for_numpy_and_python():
     import random
 
     from projects.core.engine.hooks import seed_worker
+
     torch.manual_seed(3)
     seed_worker(0)
     first = np.random.rand(), random.random()
@@ -362,7 +407,14 @@ def test_worker_seeds_are_set_for_numpy_and_python():
 
 def test_time_is_not_lost_on_import():
     start = time.perf_counter()
-    subprocess.run([sys.executable, '-c', 'import projects, sys; '
-                    'assert "torch" not in sys.modules; '
-                    'assert "mmengine" not in sys.modules'], check=True)
+    subprocess.run(
+        [
+            sys.executable,
+            '-c',
+            'import projects, sys; '
+            'assert "torch" not in sys.modules; '
+            'assert "mmengine" not in sys.modules',
+        ],
+        check=True,
+    )
     assert time.perf_counter() - start < 5

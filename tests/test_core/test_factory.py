@@ -14,8 +14,11 @@ def test_list_models_by_pattern():
 
 
 def test_unknown_name():
-    with pytest.raises(UserError, match=r"^no model 'yolov1-mini'; did you "
-                       "mean 'yolov1_mini"):
+    with pytest.raises(
+        UserError,
+        match=r"^no model 'yolov1-mini'; did you "
+        "mean 'yolov1_mini",
+    ):
         create_model('yolov1-mini')
     with pytest.raises(UserError, match=r'; there are .*yolov1_mini'):
         create_model('zzz')
@@ -29,9 +32,8 @@ def test_created_model_detects_its_number_of_classes():
     # darknet's initialisation has been run, not torch's default
     weight = model.backbone.stages[3][1].conv.weight
     # variance 2 / fan-in, here of 3 * 3 * 96 inputs
-    assert weight.std().item() == pytest.approx((2 / 864)**0.5, rel=0.02)
-    cls_scores, _, _ = model.bbox_head(
-        model.extract_feat(torch.rand(2, 3, 192, 192)))
+    assert weight.std().item() == pytest.approx((2 / 864) ** 0.5, rel=0.02)
+    cls_scores, _, _ = model.bbox_head(model.extract_feat(torch.rand(2, 3, 192, 192)))
     assert cls_scores.shape == (2, 144, 3)
 
 
@@ -43,8 +45,7 @@ def test_pretrained_file_fills_the_backbone(tmp_path, fresh, capsys):
     a, b = source.backbone.state_dict(), model.backbone.state_dict()
     assert all(torch.equal(a[k], b[k]) for k in a)
     out = capsys.readouterr().out
-    assert f'72 of 74 weights (99.7% of the parameters) loaded from {path}' \
-        in out
+    assert f'72 of 74 weights (99.7% of the parameters) loaded from {path}' in out
     assert 'bbox_head.predictor.conv.bias (10,): the file has (8,)' in out
     with pytest.raises(UserError, match='does not fit this model'):
         create_model('yolov1_tiny', pretrained=str(path))

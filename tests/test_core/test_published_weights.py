@@ -1,4 +1,5 @@
 """Published files into our models: names, shapes, and what is refused."""
+
 import argparse
 import re
 from urllib.error import URLError
@@ -31,7 +32,8 @@ def file(resnet18, tmp_path):
 
 
 def test_torchvision_s_file_into_another_number_of_classes(
-        resnet18, file, fresh, capsys):
+    resnet18, file, fresh, capsys
+):
     model = create_model('resnet18', num_classes=10, pretrained=file)
     own = model.state_dict()
     for name, weight in resnet18.items():
@@ -42,9 +44,9 @@ def test_torchvision_s_file_into_another_number_of_classes(
     assert report == [
         f'120 of 122 weights (100.0% of the parameters) loaded from {file}',
         '  renamed    120 100.0%  NAME -> backbone.NAME (120)',
-        '  left out     2   0.0%  head.fc.weight (10, 512): the file has '
-        '(1000, 512)',
-        '                         head.fc.bias (10,): the file has (1000,)']
+        '  left out     2   0.0%  head.fc.weight (10, 512): the file has (1000, 512)',
+        '                         head.fc.bias (10,): the file has (1000,)',
+    ]
 
 
 def test_all_of_it_where_the_classes_are_the_same(resnet18):
@@ -52,44 +54,61 @@ def test_all_of_it_where_the_classes_are_the_same(resnet18):
     assert load_weights(model, resnet18, 'x.pth').splitlines() == [
         '122 of 122 weights (100.0% of the parameters) loaded from x.pth',
         '  renamed    122 100.0%  NAME -> backbone.NAME (120)',
-        '                         NAME -> head.NAME (2)']
+        '                         NAME -> head.NAME (2)',
+    ]
     assert torch.equal(model.head.fc.weight, resnet18['fc.weight'])
 
 
-@pytest.mark.parametrize(('name', 'changes', 'line'), [
-    ('resnet34', {}, r'backbone\.layer1\.2\.conv1\.weight \(64, 64, 3, 3\) '
-     r'\| missing'),
-    ('resnet18', {'conv1.weight': torch.zeros(64, 1, 7, 7)},
-     r'121 of its 122 .*\n.*backbone\.conv1\.weight \(64, 3, 7, 7\) \| '
-     r'conv1\.weight \(64, 1, 7, 7\)')])
+@pytest.mark.parametrize(
+    ('name', 'changes', 'line'),
+    [
+        (
+            'resnet34',
+            {},
+            r'backbone\.layer1\.2\.conv1\.weight \(64, 64, 3, 3\) '
+            r'\| missing',
+        ),
+        (
+            'resnet18',
+            {'conv1.weight': torch.zeros(64, 1, 7, 7)},
+            r'121 of its 122 .*\n.*backbone\.conv1\.weight \(64, 3, 7, 7\) \| '
+            r'conv1\.weight \(64, 1, 7, 7\)',
+        ),
+    ],
+)
 def test_another_backbone_is_refused_with_both_sides_names(
-        resnet18, name, changes, line):
+    resnet18, name, changes, line
+):
     model = create_model(name)
     before = {k: v.clone() for k, v in model.state_dict().items()}
     with pytest.raises(UserError, match=line):
-        load_weights(model, {**resnet18, **changes}, 'x.pth',
-                     allow_new_head=True)
-    assert all(torch.equal(v, before[k])
-               for k, v in model.state_dict().items())
+        load_weights(model, {**resnet18, **changes}, 'x.pth', allow_new_head=True)
+    assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
 
 
 def test_a_deeper_file_is_refused():
     state_dict = torchvision.models.resnet34().state_dict()
-    for model in (create_model('resnet18'), MODELS.build(
-            dict(type='projects.ResNet', depth=18))):
+    for model in (
+        create_model('resnet18'),
+        MODELS.build(dict(type='projects.ResNet', depth=18)),
+    ):
         with pytest.raises(UserError, match=r'missing \| layer1\.2\.conv1\.'):
             load_weights(model, state_dict, 'x', allow_new_head=True)
 
 
 def test_the_backbone_of_a_detector_s_file(resnet18):
-    state_dict = {f'backbone.{k}': v for k, v in resnet18.items()
-                  if not k.startswith('fc.')}
+    state_dict = {
+        f'backbone.{k}': v for k, v in resnet18.items() if not k.startswith('fc.')
+    }
     state_dict['rpn_head.conv.weight'] = torch.zeros(2, 2)
     model = create_model('resnet18', num_classes=3)
     report = load_weights(model, state_dict, 'x.pth', allow_new_head=True)
     assert torch.equal(model.backbone.conv1.weight, resnet18['conv1.weight'])
-    assert re.search(r'left out +2 .* head\.fc\.weight \(3, 512\): not in the '
-                     r'file\n', report)
+    assert re.search(
+        r'left out +2 .* head\.fc\.weight \(3, 512\): not in the '
+        r'file\n',
+        report,
+    )
     assert re.search(r'not used +1 +rpn_head\.conv\.weight \(2, 2\)$', report)
 
 
@@ -97,9 +116,14 @@ def test_the_backbone_of_a_detector_s_file(resnet18):
 def test_init_cfg_of_a_backbone(resnet18, tmp_path, prefix):
     path = str(tmp_path / 'x.pth')
     torch.save({prefix + k: v for k, v in resnet18.items()}, path)
-    backbone = MODELS.build(dict(
-        type='projects.ResNet', depth=18, out_indices=(2, 3),
-        init_cfg=dict(type='projects.Pretrained', checkpoint=path)))
+    backbone = MODELS.build(
+        dict(
+            type='projects.ResNet',
+            depth=18,
+            out_indices=(2, 3),
+            init_cfg=dict(type='projects.Pretrained', checkpoint=path),
+        )
+    )
     backbone.init_weights()
     own = backbone.state_dict()
     assert len(own) == 120
@@ -108,15 +132,24 @@ def test_init_cfg_of_a_backbone(resnet18, tmp_path, prefix):
 
 def test_init_cfg_of_a_model_goes_over_that_of_its_parts(file, resnet18):
     with DefaultScope.overwrite_default_scope('mmpretrain'):
-        model = MODELS.build(dict(
-            type='projects.ImageClassifier',
-            backbone=dict(type='projects.ResNet', depth=18,
-                          init_cfg=dict(type='Constant', layer='Conv2d',
-                                        val=7)),
-            neck=dict(type='GlobalAveragePooling'),
-            head=dict(type='LinearClsHead', num_classes=3, in_channels=512,
-                      init_cfg=dict(type='Constant', layer='Linear', val=5)),
-            init_cfg=dict(type='projects.Pretrained', checkpoint=file)))
+        model = MODELS.build(
+            dict(
+                type='projects.ImageClassifier',
+                backbone=dict(
+                    type='projects.ResNet',
+                    depth=18,
+                    init_cfg=dict(type='Constant', layer='Conv2d', val=7),
+                ),
+                neck=dict(type='GlobalAveragePooling'),
+                head=dict(
+                    type='LinearClsHead',
+                    num_classes=3,
+                    in_channels=512,
+                    init_cfg=dict(type='Constant', layer='Linear', val=5),
+                ),
+                init_cfg=dict(type='projects.Pretrained', checkpoint=file),
+            )
+        )
     model.init_weights()
     assert torch.equal(model.backbone.conv1.weight, resnet18['conv1.weight'])
     assert torch.all(model.head.fc.weight == 5)
@@ -125,14 +158,15 @@ def test_init_cfg_of_a_model_goes_over_that_of_its_parts(file, resnet18):
 def test_a_final_layer_is_not_guessed_among_several():
     model = create_model('lenet5')  # three linear layers
     own = {k: v.clone() for k, v in model.head.state_dict().items()}
-    state_dict = {k.removeprefix('backbone.'): v
-                  for k, v in model.state_dict().items()
-                  if k.startswith('backbone.')}
+    state_dict = {
+        k.removeprefix('backbone.'): v
+        for k, v in model.state_dict().items()
+        if k.startswith('backbone.')
+    }
     state_dict |= {'fc.weight': torch.ones(10, 84), 'fc.bias': torch.ones(10)}
     report = load_weights(model, state_dict, 'x.pth', allow_new_head=True)
     assert re.search(r'not used +2 +fc\.weight \(10, 84\)', report)
-    assert all(torch.equal(v, own[k])
-               for k, v in model.head.state_dict().items())
+    assert all(torch.equal(v, own[k]) for k, v in model.head.state_dict().items())
 
 
 class Stranger:
@@ -159,13 +193,17 @@ def test_create_model_reads_such_a_file_when_asked_for(tmp_path):
     with pytest.raises(UserError, match='unpickle=True'):
         create_model('lenet5', pretrained=path)
     loaded = create_model('lenet5', pretrained=path, unpickle=True)
-    assert torch.equal(loaded.head.classifier[0].weight,
-                       model.head.classifier[0].weight)
-    backbone = MODELS.build(dict(type='projects.LeNet', init_cfg=dict(
-        type='projects.Pretrained', checkpoint=path, unpickle=True)))
+    assert torch.equal(
+        loaded.head.classifier[0].weight, model.head.classifier[0].weight
+    )
+    backbone = MODELS.build(
+        dict(
+            type='projects.LeNet',
+            init_cfg=dict(type='projects.Pretrained', checkpoint=path, unpickle=True),
+        )
+    )
     backbone.init_weights()
-    assert torch.equal(backbone.conv1[0].weight,
-                       model.backbone.conv1[0].weight)
+    assert torch.equal(backbone.conv1[0].weight, model.backbone.conv1[0].weight)
 
 
 def test_safetensors(tmp_path):
@@ -173,8 +211,7 @@ def test_safetensors(tmp_path):
     model = create_model('lenet5')
     save_file(model.state_dict(), path)
     loaded = create_model('lenet5', pretrained=path)
-    assert torch.equal(loaded.backbone.conv1[0].weight,
-                       model.backbone.conv1[0].weight)
+    assert torch.equal(loaded.backbone.conv1[0].weight, model.backbone.conv1[0].weight)
     (tmp_path / 'y.safetensors').write_bytes(b'nothing of the kind')
     with pytest.raises(UserError, match='is damaged or no checkpoint'):
         read_checkpoint(str(tmp_path / 'y.safetensors'))
@@ -193,30 +230,42 @@ def hub(monkeypatch, resnet18):
     return asked
 
 
-@pytest.mark.parametrize('pretrained', [
-    'torchvision://resnet18', 'torchvision://resnet18.IMAGENET1K_V1', True])
+@pytest.mark.parametrize(
+    'pretrained',
+    ['torchvision://resnet18', 'torchvision://resnet18.IMAGENET1K_V1', True],
+)
 def test_weights_by_name(hub, resnet18, pretrained):
     model = create_model('resnet18', pretrained=pretrained)
     assert torch.equal(model.head.fc.bias, resnet18['fc.bias'])
     assert hub == ['IMAGENET1K_V1']
 
 
-@pytest.mark.parametrize(('name', 'version'), [
-    ('resnet50', 'IMAGENET1K_V2'),  # the newest
-    ('resnet50.IMAGENET1K_V1', 'IMAGENET1K_V1')])
+@pytest.mark.parametrize(
+    ('name', 'version'),
+    [
+        ('resnet50', 'IMAGENET1K_V2'),  # the newest
+        ('resnet50.IMAGENET1K_V1', 'IMAGENET1K_V1'),
+    ],
+)
 def test_the_version_that_is_asked_for(monkeypatch, name, version):
-    monkeypatch.setattr(ResNet50_Weights, 'get_state_dict',
-                        lambda weights, **kwargs: weights.name)
+    monkeypatch.setattr(
+        ResNet50_Weights, 'get_state_dict', lambda weights, **kwargs: weights.name
+    )
     assert read_weights(f'torchvision://{name}') == dict(state_dict=version)
 
 
-@pytest.mark.parametrize(('source', 'message'), [
-    ('torchvision://resnet81', "no classifier 'resnet81'; did you mean "
-     "'resnet18'"),
-    ('torchvision://resnet18.V3', "no weights 'V3' of resnet18, but "
-     'IMAGENET1K_V1$'),
-    ('hub://resnet18', r'torchvision:// or timm://, not from hub://'),
-    ('resnet18', 'there is no checkpoint resnet18')])
+@pytest.mark.parametrize(
+    ('source', 'message'),
+    [
+        ('torchvision://resnet81', "no classifier 'resnet81'; did you mean 'resnet18'"),
+        (
+            'torchvision://resnet18.V3',
+            "no weights 'V3' of resnet18, but IMAGENET1K_V1$",
+        ),
+        ('hub://resnet18', r'torchvision:// or timm://, not from hub://'),
+        ('resnet18', 'there is no checkpoint resnet18'),
+    ],
+)
 def test_names_that_are_not_there(source, message):
     with pytest.raises(UserError, match=message):
         read_weights(source)
@@ -225,17 +274,20 @@ def test_names_that_are_not_there(source, message):
 def test_without_a_network_the_file_is_named(monkeypatch):
     def get_state_dict(*args, **kwargs):
         raise URLError('no route')
+
     monkeypatch.setattr(ResNet18_Weights, 'get_state_dict', get_state_dict)
-    with pytest.raises(UserError, match=r'no route.*fetch https://.*resnet18-'
-                       r'\w+\.pth and give the path'):
+    with pytest.raises(
+        UserError,
+        match=r'no route.*fetch https://.*resnet18-'
+        r'\w+\.pth and give the path',
+    ):
         read_weights('torchvision://resnet18')
 
 
 def test_a_plain_module_is_a_backbone_of_its_own():
     model = BaseModule()
     model.conv = nn.Conv2d(1, 2, 3)
-    state_dict = {'conv.weight': torch.ones(2, 1, 3, 3),
-                  'conv.bias': torch.ones(2)}
+    state_dict = {'conv.weight': torch.ones(2, 1, 3, 3), 'conv.bias': torch.ones(2)}
     load_weights(model, {**state_dict, 'fc.bias': torch.ones(1)}, 'x', True)
     assert torch.all(model.conv.weight == 1)
     for wrong in ({'conv.extra': torch.ones(1)}, {'conv.bias': torch.ones(3)}):

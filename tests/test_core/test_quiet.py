@@ -1,4 +1,5 @@
 """Known messages of the libraries are dropped, all others are not."""
+
 import subprocess
 import sys
 
@@ -17,8 +18,13 @@ LOADING = 'Loads checkpoint by local backend from path: {}\n'
 
 def run(code):
     """stdout and stderr of ``code`` in a fresh process."""
-    done = subprocess.run([sys.executable, '-c', code], timeout=120,
-                          capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, '-c', code],
+        timeout=120,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout, done.stderr
 
@@ -32,8 +38,9 @@ def checkpoint(tmp_path):
     scheduler = OneCycleLR(optimizer, eta_max=0.1, total_steps=9)
     path = tmp_path / 'epoch_1.pth'
     save_checkpoint(
-        dict(state_dict=model.state_dict(),
-             param_schedulers=[scheduler.state_dict()]), str(path))
+        dict(state_dict=model.state_dict(), param_schedulers=[scheduler.state_dict()]),
+        str(path),
+    )
     return str(path)
 
 
@@ -44,8 +51,7 @@ def quiet(monkeypatch):
     quiet_libraries()
 
 
-def test_loading_a_checkpoint_is_noisy_by_itself(checkpoint, capsys,
-                                                 monkeypatch):
+def test_loading_a_checkpoint_is_noisy_by_itself(checkpoint, capsys, monkeypatch):
     monkeypatch.delattr(mmengine_logger, 'print', raising=False)
     load_checkpoint(torch.nn.Linear(2, 2), checkpoint)
     assert KNOWN_MESSAGES[1] in capsys.readouterr().out
@@ -66,7 +72,8 @@ def test_other_messages_are_printed(capsys):
     for message in KNOWN_MESSAGES:
         print_log(message + ' more')
     assert capsys.readouterr().out == (
-        f'Could not import COCO.\nBeware: {KNOWN_MESSAGES[0]}\n')
+        f'Could not import COCO.\nBeware: {KNOWN_MESSAGES[0]}\n'
+    )
     print(KNOWN_MESSAGES[0])  # one's own print is not touched
     assert capsys.readouterr().out == KNOWN_MESSAGES[0] + '\n'
 
@@ -74,12 +81,13 @@ def test_other_messages_are_printed(capsys):
 def test_importing_mmdet_is_noisy_by_itself():
     out, _ = run('import projects, mmdet.datasets')
     # once for the data sets and once for the transforms
-    assert [line.startswith(KNOWN_MESSAGES[0])
-            for line in out.splitlines()] == [True] * 2
+    assert [line.startswith(KNOWN_MESSAGES[0]) for line in out.splitlines()] == [
+        True
+    ] * 2
 
 
 def test_libraries_and_a_detector_say_nothing(checkpoint):
-    out, err = run(f'''
+    out, err = run(f"""
 import sys
 import projects
 from projects.core.quiet import quiet_libraries
@@ -98,7 +106,7 @@ with DefaultScope.overwrite_default_scope('mmdet'):
                        feat_channels=8)))
 from mmengine.runner import load_checkpoint
 load_checkpoint(torch.nn.Linear(2, 2), {checkpoint!r})
-''')
+""")
     assert out == LOADING.format(checkpoint)
     assert err == ''
 
@@ -108,6 +116,8 @@ def test_a_missing_extra_is_no_warning():
     imports = 'import projects, mmdet.evaluation'
     _, err = run(hidden + imports)
     assert 'faster_coco_eval is not installed' in err
-    quiet = ('import projects; from projects.core.quiet import '
-             'quiet_libraries; quiet_libraries(); ')
+    quiet = (
+        'import projects; from projects.core.quiet import '
+        'quiet_libraries; quiet_libraries(); '
+    )
     assert run(hidden + quiet + imports) == ('', '')

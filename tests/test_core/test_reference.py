@@ -1,4 +1,5 @@
 """The other side of a comparison: torchvision's nets, a library's configs."""
+
 from pathlib import Path
 
 import pytest
@@ -38,8 +39,7 @@ def test_googlenet_s_three_losses_count_in_training_and_one_logit_in_eval():
         assert model.eval()(images).shape == (2, 1000)
     feats = model.train().extract_feat(images)
     samples = [DataSample().set_gt_label(i) for i in (3, 8)]
-    main, aux1, aux2 = (cross_entropy(logits, torch.tensor([3, 8]))
-                        for logits in feats)
+    main, aux1, aux2 = (cross_entropy(logits, torch.tensor([3, 8])) for logits in feats)
     loss = model.head._get_loss(model.head(feats), samples)['loss']
     torch.testing.assert_close(loss, main + 0.3 * (aux1 + aux2))
     # not by chance: each of the three is another number
@@ -48,8 +48,14 @@ def test_googlenet_s_three_losses_count_in_training_and_one_logit_in_eval():
 
 def test_both_sides_are_measured(tmp_path):
     out = str(tmp_path / 'x.json')
-    result = benchmark(['resnet18', 'torchvision.resnet18'], batch_size=2,
-                       iters=1, warmup=0, input_size=(32, 32), out=out)
+    result = benchmark(
+        ['resnet18', 'torchvision.resnet18'],
+        batch_size=2,
+        iters=1,
+        warmup=0,
+        input_size=(32, 32),
+        out=out,
+    )
     ours, theirs = result['configs']
     assert ours['parameters'] == theirs['parameters'] == 11_689_512
     assert theirs['config'] == 'torchvision.resnet18'
@@ -57,16 +63,22 @@ def test_both_sides_are_measured(tmp_path):
 
 
 def test_unknown_net():
-    with pytest.raises(UserError, match=r"no classifier 'resnet81'; did you "
-                       r"mean 'torchvision\.resnet18'"):
+    with pytest.raises(
+        UserError,
+        match=r"no classifier 'resnet81'; did you "
+        r"mean 'torchvision\.resnet18'",
+    ):
         benchmark(['resnet18', 'torchvision.resnet81'])
 
 
 def test_a_config_of_a_library_s_wheel():
     path = 'mmpretrain::resnet/resnet18_8xb32_in1k.py'
     assert load_config(path).model.backbone.depth == 18
-    with pytest.raises(UserError, match=r'^no config resnet/resnet19\.py in .*'
-                       r'mmpretrain'):
+    with pytest.raises(
+        UserError,
+        match=r'^no config resnet/resnet19\.py in .*'
+        r'mmpretrain',
+    ):
         find_config('mmpretrain::resnet/resnet19.py')
     with pytest.raises(UserError, match='no config nothing::x'):
         find_config('nothing::x.py')

@@ -1,4 +1,5 @@
 """Plugins join by being there, and one that fails hurts itself alone."""
+
 import subprocess
 import sys
 
@@ -16,7 +17,7 @@ from projects.registry import MODELS
 class FromOutside(nn.Identity):
     """A model of another distribution."""
 '''
-USER = '''
+USER = """
 import projects
 from mmengine.registry import MODELS
 model = MODELS.build(dict(type='projects.FromOutside'))
@@ -27,7 +28,7 @@ try:
     MODELS.build(dict(type='projects.FromOutsid'))
 except Exception as error:
     print(type(error).__name__, '|', error)
-'''
+"""
 
 
 def test_folders_are_plugins_and_core_is_none():
@@ -37,10 +38,17 @@ def test_folders_are_plugins_and_core_is_none():
 
 
 def test_importing_projects_imports_neither_torch_nor_mmengine():
-    subprocess.run([sys.executable, '-c', '''
+    subprocess.run(
+        [
+            sys.executable,
+            '-c',
+            """
 import sys, projects
 heavy = {'torch', 'mmengine', 'mmcv', 'mmdet', 'numpy'} & set(sys.modules)
-assert not heavy, heavy'''], check=True)
+assert not heavy, heavy""",
+        ],
+        check=True,
+    )
 
 
 def test_plugin_from_outside_and_one_that_fails(tmp_path):
@@ -50,18 +58,27 @@ def test_plugin_from_outside_and_one_that_fails(tmp_path):
     info.mkdir()
     (info / 'METADATA').write_text('Name: outside\nVersion: 1.0\n')
     (info / 'entry_points.txt').write_text(
-        '[mmatlas.plugins]\noutside = outside\nbroken = broken\n')
+        '[mmatlas.plugins]\noutside = outside\nbroken = broken\n'
+    )
     done = subprocess.run(
-        [sys.executable, '-c', f'import sys; sys.path.insert(0, '
-         f'{str(tmp_path)!r})\n{USER}'], capture_output=True, text=True,
-        check=False)
+        [
+            sys.executable,
+            '-c',
+            f'import sys; sys.path.insert(0, {str(tmp_path)!r})\n{USER}',
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[:2] == ['FromOutside', 'YOLOv1Neck']
     message = done.stdout.split('\n', 2)[2]
     assert "did you mean 'projects.FromOutside'?" in message
-    assert ("plugin 'broken' could not be imported: ModuleNotFoundError: No "
-            "module named 'no_such_library'") in message
+    assert (
+        "plugin 'broken' could not be imported: ModuleNotFoundError: No "
+        "module named 'no_such_library'"
+    ) in message
 
 
 def test_missing_name_has_close_names_and_failed_plugins(monkeypatch):
@@ -69,23 +86,29 @@ def test_missing_name_has_close_names_and_failed_plugins(monkeypatch):
     with pytest.raises(UserError) as error:
         MODELS.get('projects.YOLOv1Hed')
     first, *rest = str(error.value).splitlines()
-    assert first.startswith("there is no 'YOLOv1Hed' among the models of "
-                            "MMAtlas; did you mean 'projects.YOLOv1Head'")
+    assert first.startswith(
+        "there is no 'YOLOv1Hed' among the models of "
+        "MMAtlas; did you mean 'projects.YOLOv1Head'"
+    )
     assert rest == ["plugin 'swin' could not be imported: ImportError: no x"]
 
 
-def test_failed_plugins_are_named_also_for_a_config(monkeypatch, fresh,
-                                                    write_config, error_of):
+def test_failed_plugins_are_named_also_for_a_config(
+    monkeypatch, fresh, write_config, error_of
+):
     from projects.core.engine import train
+
     monkeypatch.setitem(registry.failed_plugins, 'swin', ImportError('no x'))
-    error = error_of(train, write_config(
-        "\nmodel['backbone'] = dict(type='projects.Swin', _delete_=True)\n"))
-    assert "model.backbone.type: there is no " in error
-    assert error.endswith(
-        "\nplugin 'swin' could not be imported: ImportError: no x")
+    error = error_of(
+        train,
+        write_config(
+            "\nmodel['backbone'] = dict(type='projects.Swin', _delete_=True)\n"
+        ),
+    )
+    assert 'model.backbone.type: there is no ' in error
+    assert error.endswith("\nplugin 'swin' could not be imported: ImportError: no x")
 
 
 def test_names_of_the_libraries_are_found_through_ours():
     assert HOOKS.get('CheckpointHook').__module__.startswith('mmengine')
-    assert MODELS.get('mmdet.SingleStageDetector').__name__ == (
-        'SingleStageDetector')
+    assert MODELS.get('mmdet.SingleStageDetector').__name__ == ('SingleStageDetector')

@@ -12,8 +12,13 @@ from projects.core.errors import UserError
 from projects.registry import TRANSFORMS
 
 # one 2 x 3 image: blue, green, red in the upper row, in OpenCV's BGR order
-IMAGE = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]],
-                  [[0, 0, 0], [128, 128, 128], [255, 255, 255]]], np.uint8)
+IMAGE = np.array(
+    [
+        [[255, 0, 0], [0, 255, 0], [0, 0, 255]],
+        [[0, 0, 0], [128, 128, 128], [255, 255, 255]],
+    ],
+    np.uint8,
+)
 NOISE = np.random.RandomState(0).randint(0, 256, (64, 96, 3), np.uint8)
 
 
@@ -29,7 +34,6 @@ class ListedImages(BaseDataset):
 
 
 class Records(logging.Handler):
-
     def __init__(self):
         super().__init__()
         self.messages = []
@@ -42,6 +46,7 @@ class Records(logging.Handler):
 def warnings_logged():
     """Messages that reach MMEngine's current logger, at WARNING and above."""
     from mmengine.logging import MMLogger
+
     logger, handler = MMLogger.get_current_instance(), Records()
     handler.setLevel(logging.WARNING)
     logger.addHandler(handler)
@@ -50,8 +55,7 @@ def warnings_logged():
 
 
 def build(**kwargs):
-    return TRANSFORMS.build(
-        dict(type='projects.LoadImageFromFile', **kwargs))
+    return TRANSFORMS.build(dict(type='projects.LoadImageFromFile', **kwargs))
 
 
 def as_jpeg(image):
@@ -64,8 +68,9 @@ def zero_tailed(jpeg):
     return jpeg[:half] + bytes(len(jpeg) - half)
 
 
-@pytest.mark.parametrize(('to_float32', 'dtype'),
-                         [(False, np.uint8), (True, np.float32)])
+@pytest.mark.parametrize(
+    ('to_float32', 'dtype'), [(False, np.uint8), (True, np.float32)]
+)
 def test_readable_image(tmp_path, to_float32, dtype):
     path = tmp_path / 'a.png'
     cv2.imwrite(str(path), IMAGE)
@@ -76,22 +81,30 @@ def test_readable_image(tmp_path, to_float32, dtype):
     assert results['ori_shape'] == (2, 3)
 
 
-@pytest.mark.parametrize(('content', 'reason'), [
-    (None, 'there is no such file'),
-    (b'', 'the file is empty'),
-    (b'<html>not found</html>', 'damaged, cut short or not an image'),
-    (as_jpeg(NOISE)[:-2], 'the JPEG is cut short'),
-    (as_jpeg(NOISE)[:100], 'the JPEG is cut short'),
-    (zero_tailed(as_jpeg(NOISE)), 'the JPEG is cut short'),
-    (cv2.imencode('.png', NOISE)[1].tobytes()[:9000],
-     'damaged, cut short or not an image'),
-])
+@pytest.mark.parametrize(
+    ('content', 'reason'),
+    [
+        (None, 'there is no such file'),
+        (b'', 'the file is empty'),
+        (b'<html>not found</html>', 'damaged, cut short or not an image'),
+        (as_jpeg(NOISE)[:-2], 'the JPEG is cut short'),
+        (as_jpeg(NOISE)[:100], 'the JPEG is cut short'),
+        (zero_tailed(as_jpeg(NOISE)), 'the JPEG is cut short'),
+        (
+            cv2.imencode('.png', NOISE)[1].tobytes()[:9000],
+            'damaged, cut short or not an image',
+        ),
+    ],
+)
 def test_unreadable_image_is_named(tmp_path, content, reason):
     path = tmp_path / 'bad.jpg'
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(UserError, match=rf'bad\.jpg: .*{reason}.*'
-                       'skip_unreadable=True'):
+    with pytest.raises(
+        UserError,
+        match=rf'bad\.jpg: .*{reason}.*'
+        'skip_unreadable=True',
+    ):
         build()(dict(img_path=str(path)))
 
 
@@ -111,8 +124,7 @@ def test_unknown_color_type_is_no_fault_of_the_file(tmp_path):
     path = tmp_path / 'a.png'
     cv2.imwrite(str(path), IMAGE)
     with pytest.raises(KeyError, match='colour'):
-        build(color_type='colour', skip_unreadable=True)(
-            dict(img_path=str(path)))
+        build(color_type='colour', skip_unreadable=True)(dict(img_path=str(path)))
 
 
 def test_opencv_alone_gives_an_image_for_a_zero_tail():
@@ -136,8 +148,7 @@ def test_preview_in_the_header_does_not_end_the_image():
     assert is_cut_short(whole[:-2])
 
 
-def test_skipped_file_gives_another_sample_and_one_warning(
-        tmp_path, warnings_logged):
+def test_skipped_file_gives_another_sample_and_one_warning(tmp_path, warnings_logged):
     good, bad = tmp_path / 'good.png', tmp_path / 'bad.png'
     cv2.imwrite(str(good), IMAGE)
     bad.write_bytes(b'no image')
@@ -150,8 +161,11 @@ def test_skipped_file_gives_another_sample_and_one_warning(
 
 
 def test_skipped_file_is_refused_in_a_test(tmp_path):
-    dataset = ListedImages([tmp_path / 'missing.jpg'], test_mode=True,
-                           pipeline=[build(skip_unreadable=True)])
+    dataset = ListedImages(
+        [tmp_path / 'missing.jpg'],
+        test_mode=True,
+        pipeline=[build(skip_unreadable=True)],
+    )
     with pytest.raises(Exception, match='should not get `None`'):
         dataset[0]
 

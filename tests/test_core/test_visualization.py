@@ -1,4 +1,5 @@
 """Boxes lie where they should, to the pixel."""
+
 import numpy as np
 
 from projects.core.visualization import draw_detections, draw_grid
@@ -9,9 +10,13 @@ CLASSES = ('cat', 'dog')
 
 def draw(image, boxes=(), labels=(), scores=(), **kwargs):
     return draw_detections(
-        image, np.array(boxes, np.float32).reshape(-1, 4),
-        np.array(labels, np.int64), np.array(scores, np.float32), CLASSES,
-        **kwargs)
+        image,
+        np.array(boxes, np.float32).reshape(-1, 4),
+        np.array(labels, np.int64),
+        np.array(scores, np.float32),
+        CLASSES,
+        **kwargs,
+    )
 
 
 def grey(height, width):
@@ -37,8 +42,7 @@ def test_box_is_where_it_was_found():
     for edge in (mask[300, 99:102], mask[300, 299:302], mask[399:402, 200]):
         assert edge.sum() >= 2
     assert not mask[225:395, 110:295].any()
-    assert extent(mask[220:])[0::2] in ((99, 300), (100, 301), (99, 301),
-                                        (100, 300))
+    assert extent(mask[220:])[0::2] in ((99, 300), (100, 301), (99, 301), (100, 300))
 
 
 def test_small_images_are_enlarged_with_their_boxes():
@@ -65,30 +69,37 @@ def test_label_stands_at_the_box_in_black_on_its_colour():
 
 def test_threshold_and_ground_truth():
     boxes = [[10, 10, 100, 100], [200, 200, 300, 300]]
-    picture = draw(grey(500, 600), boxes, [0, 1], [0.29, 0.3],
-                   gt_bboxes=np.array([[400, 300, 500, 450]]))
+    picture = draw(
+        grey(500, 600),
+        boxes,
+        [0, 1],
+        [0.29, 0.3],
+        gt_bboxes=np.array([[400, 300, 500, 450]]),
+    )
     assert not of_class(picture, 0).any()
     assert of_class(picture, 1).any()
     assert extent((picture == 255).all(2)) == (400, 300, 500, 450)
 
 
 def test_nothing_to_draw_leaves_the_image():
-    image = np.random.default_rng(0).integers(
-        0, 256, (448, 500, 3), dtype=np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, (448, 500, 3), dtype=np.uint8)
     assert np.array_equal(draw(image, gt_bboxes=np.zeros((0, 4))), image)
 
 
 def test_boxes_over_the_border_and_without_area_are_drawn_inside():
-    picture = draw(grey(448, 448), [[-50, -50, 600, 600], [900, 900, 990, 990],
-                                    [30, 30, 30, 30]], [0, 1, 1], [1, 1, 1])
+    picture = draw(
+        grey(448, 448),
+        [[-50, -50, 600, 600], [900, 900, 990, 990], [30, 30, 30, 30]],
+        [0, 1, 1],
+        [1, 1, 1],
+    )
     assert picture.shape == (448, 448, 3)
     assert of_class(picture, 0)[:, :3].any()
     assert of_class(picture, 1)[-4:, -4:].any()
 
 
 def test_grid_keeps_the_order_and_pads_with_white():
-    images = [np.full((20 + 10 * i, 30, 3), 10 * i, np.uint8)
-              for i in range(5)]
+    images = [np.full((20 + 10 * i, 30, 3), 10 * i, np.uint8) for i in range(5)]
     grid = draw_grid(images, columns=4)
     # cells of 60 x 30 in a frame of 6 pixels
     assert grid.shape == (2 * 66 + 6, 4 * 36 + 6, 3)
@@ -102,6 +113,10 @@ def test_grid_keeps_the_order_and_pads_with_white():
 def test_classes_beyond_the_colours_start_again():
     names = tuple(str(i) for i in range(30))
     picture = draw_detections(
-        grey(448, 448), np.array([[50., 50, 200, 200]]),
-        np.array([len(COLOURS) + 2]), np.array([0.5]), names)
+        grey(448, 448),
+        np.array([[50.0, 50, 200, 200]]),
+        np.array([len(COLOURS) + 2]),
+        np.array([0.5]),
+        names,
+    )
     assert of_class(picture, 2).any()

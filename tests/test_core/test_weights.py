@@ -10,7 +10,6 @@ from projects.core.weights import load_weights, read_checkpoint
 
 
 class Net(nn.Module):
-
     def __init__(self, num_classes=3):
         super().__init__()
         self.backbone = nn.Linear(4, 5)  # 25 parameters
@@ -18,9 +17,8 @@ class Net(nn.Module):
 
 
 class Evil:
-
     def __reduce__(self):
-        return exec, ("open('/tmp/never', 'w')", )
+        return exec, ("open('/tmp/never', 'w')",)
 
 
 class Sly:
@@ -35,7 +33,8 @@ def test_all_weights_or_none(prefix):
     source, target = Net(), Net()
     state = {prefix + k: v for k, v in source.state_dict().items()}
     assert load_weights(target, state, 'x.pth') == (
-        '4 of 4 weights (100.0% of the parameters) loaded from x.pth')
+        '4 of 4 weights (100.0% of the parameters) loaded from x.pth'
+    )
     assert torch.equal(source.head.weight, target.head.weight)
 
     before = target.backbone.weight.clone()
@@ -45,22 +44,24 @@ def test_all_weights_or_none(prefix):
     assert str(error.value).splitlines() == [
         'y.pth does not fit this model: 2 of its 4 weights match; the first '
         'that differ (model | file):',
-        '  head.weight (3, 5) | (7, 5)', '  head.bias (3,) | (7,)',
+        '  head.weight (3, 5) | (7, 5)',
+        '  head.bias (3,) | (7,)',
         '  missing | neck.weight (2, 2)',
-        'give the config that this checkpoint was trained with']
+        'give the config that this checkpoint was trained with',
+    ]
     assert torch.equal(target.backbone.weight, before)
 
 
 def test_new_head_keeps_its_values_and_is_named():
     source, target = Net(7), Net(3)
     head = target.head.weight.clone()
-    report = load_weights(target, source.state_dict(), 'x.pth',
-                          allow_new_head=True)
+    report = load_weights(target, source.state_dict(), 'x.pth', allow_new_head=True)
     # 25 of 25 + 18 parameters
     assert report.splitlines() == [
         '2 of 4 weights (58.1% of the parameters) loaded from x.pth',
         '  left out     2  41.9%  head.weight (3, 5): the file has (7, 5)',
-        '                         head.bias (3,): the file has (7,)']
+        '                         head.bias (3,): the file has (7,)',
+    ]
     assert torch.equal(target.backbone.weight, source.backbone.weight)
     assert torch.equal(target.head.weight, head)
 
@@ -68,19 +69,20 @@ def test_new_head_keeps_its_values_and_is_named():
 def test_few_weights_are_named_one_by_one_and_many_by_their_pattern():
     def net(num_layers, width):
         model = Net()
-        model.head = nn.Sequential(*(
-            nn.Linear(5, width) for _ in range(num_layers)))
+        model.head = nn.Sequential(*(nn.Linear(5, width) for _ in range(num_layers)))
         return model
 
     few = load_weights(net(2, 3), net(2, 7).state_dict(), 'x', True)
     assert few.splitlines()[2:] == [
         ' ' * 25 + 'head.0.bias (3,): the file has (7,)',
         ' ' * 25 + 'head.1.weight (3, 5): the file has (7, 5)',
-        ' ' * 25 + 'head.1.bias (3,): the file has (7,)']
+        ' ' * 25 + 'head.1.bias (3,): the file has (7,)',
+    ]
     many = load_weights(net(3, 3), net(3, 7).state_dict(), 'x', True)
     assert many.splitlines()[1:] == [
-        '  left out     6  68.4%  head.*.weight (3, 5): the file has (7, 5) '
-        '(3)', ' ' * 25 + 'head.*.bias (3,): the file has (7,) (3)']
+        '  left out     6  68.4%  head.*.weight (3, 5): the file has (7, 5) (3)',
+        ' ' * 25 + 'head.*.bias (3,): the file has (7,) (3)',
+    ]
 
 
 def test_new_head_excuses_no_gap_in_the_backbone():
@@ -105,8 +107,10 @@ def test_histories_are_read(tmp_path):
     assert read_checkpoint(str(tmp_path / 'x.pth'))['log'].mean() == 2
 
 
-@pytest.mark.parametrize(('content', 'reason'), [
-    (Evil(), 'runs code when it is read: Unsupported '), (Sly(), '__init__')])
+@pytest.mark.parametrize(
+    ('content', 'reason'),
+    [(Evil(), 'runs code when it is read: Unsupported '), (Sly(), '__init__')],
+)
 def test_nothing_is_run(tmp_path, content, reason):
     path = tmp_path / 'x.pth'
     torch.save(dict(state_dict={}, meta=content), path)
@@ -116,9 +120,15 @@ def test_nothing_is_run(tmp_path, content, reason):
     assert '\n' not in str(error.value)
 
 
-@pytest.mark.parametrize('content', [
-    b'', b'PK\x03\x04 cut', b'no checkpoint at all',
-    pickle.dumps(dict(state_dict={}))[:-4]])
+@pytest.mark.parametrize(
+    'content',
+    [
+        b'',
+        b'PK\x03\x04 cut',
+        b'no checkpoint at all',
+        pickle.dumps(dict(state_dict={}))[:-4],
+    ],
+)
 def test_what_is_no_checkpoint(tmp_path, content):
     path = tmp_path / 'x.pth'
     path.write_bytes(content)

@@ -1,4 +1,5 @@
 """DenseNet: blocks, what memory_efficient saves, options."""
+
 import pytest
 import torch
 import torchvision
@@ -35,8 +36,7 @@ def with_statistics(model):
 @pytest.mark.parametrize('depth', sorted(DenseNet.arch_settings))
 def test_depth_counts_the_layers_with_weights(depth):
     with torch.device('meta'):
-        convs = [m for m in DenseNet(depth).modules()
-                 if isinstance(m, nn.Conv2d)]
+        convs = [m for m in DenseNet(depth).modules() if isinstance(m, nn.Conv2d)]
     assert len(convs) + 1 == depth  # and the classifier
 
 
@@ -48,7 +48,8 @@ def test_dense_block_by_hand():
         return 2 * channels + channels * 128 + 2 * 128 + 9 * 128 * 32
 
     assert [num_params(m) for m in layers] == [
-        layer(channels) for channels in (64, 96, 128, 160, 192, 224)]
+        layer(channels) for channels in (64, 96, 128, 160, 192, 224)
+    ]
 
 
 def test_transition_halves_channels_and_sides():
@@ -62,11 +63,20 @@ def test_maps_are_those_of_torchvision():
     torch.manual_seed(0)
     reference = with_statistics(torchvision.models.densenet121()).eval()
     backbone = DenseNet(121, out_indices=range(5)).eval()
-    backbone.load_state_dict({
-        k: v for k, v in reference.state_dict().items()
-        if not k.startswith('classifier.')})
-    nodes = ['features.relu0', 'features.denseblock1',
-             'features.denseblock2', 'features.denseblock3', 'relu']
+    backbone.load_state_dict(
+        {
+            k: v
+            for k, v in reference.state_dict().items()
+            if not k.startswith('classifier.')
+        }
+    )
+    nodes = [
+        'features.relu0',
+        'features.denseblock1',
+        'features.denseblock2',
+        'features.denseblock3',
+        'relu',
+    ]
     images = torch.randn(2, 3, 70, 101)
     with torch.no_grad():
         expected = create_feature_extractor(reference, nodes)(images)
@@ -100,15 +110,17 @@ def test_memory_efficient_gives_the_same(norm_cfg):
     assert torch.equal(*outs)
     for out in outs:
         out.square().sum().backward()
-    for (name, p), q in zip(models[0].named_parameters(),
-                            models[1].parameters(), strict=True):
-        torch.testing.assert_close(q.grad, p.grad, msg=lambda text, n=name:
-                                   f'{n}: {text}')
-    for (name, b), c in zip(models[0].named_buffers(), models[1].buffers(),
-                            strict=True):
+    for (name, p), q in zip(
+        models[0].named_parameters(), models[1].parameters(), strict=True
+    ):
+        torch.testing.assert_close(
+            q.grad, p.grad, msg=lambda text, n=name: f'{n}: {text}'
+        )
+    for (name, b), c in zip(
+        models[0].named_buffers(), models[1].buffers(), strict=True
+    ):
         assert torch.equal(b, c), name
-    assert models[1].features.denseblock1(
-        torch.rand(2, 64, 4, 4)).requires_grad
+    assert models[1].features.denseblock1(torch.rand(2, 64, 4, 4)).requires_grad
     norm = models[1].features.denseblock1.denselayer1.norm1
     assert isinstance(norm, nn.GroupNorm) or norm.track_running_stats
 
@@ -131,8 +143,11 @@ def test_memory_efficient_leaves_frozen_statistics():
     model = DenseNet(121, memory_efficient=True, trainable_stages=1)
     before = {k: v.clone() for k, v in model.named_buffers()}
     model.train()(torch.randn(2, 3, 64, 64))[0].sum().backward()
-    changed = {k.split('.')[1] for k, v in model.named_buffers()
-               if not torch.equal(v, before[k])}
+    changed = {
+        k.split('.')[1]
+        for k, v in model.named_buffers()
+        if not torch.equal(v, before[k])
+    }
     assert changed == {'transition3', 'denseblock4', 'norm5'}
 
 
@@ -153,10 +168,8 @@ def test_initialisation_is_torchvisions():
     model = create_model('densenet121')
     layer = model.backbone.features.denseblock4.denselayer16
     # Kaiming, fan_in: 992 * 1 * 1 and 128 * 3 * 3
-    assert layer.conv1.weight.std().item() == pytest.approx(
-        (2 / 992)**0.5, rel=0.02)
-    assert layer.conv2.weight.std().item() == pytest.approx(
-        (2 / 1152)**0.5, rel=0.02)
+    assert layer.conv1.weight.std().item() == pytest.approx((2 / 992) ** 0.5, rel=0.02)
+    assert layer.conv2.weight.std().item() == pytest.approx((2 / 1152) ** 0.5, rel=0.02)
     assert torch.equal(layer.norm2.weight, torch.ones(128))
     assert not layer.norm2.bias.any()
     # torch's linear layer: uniform within 1 / sqrt(1024); the bias is zero
@@ -167,10 +180,14 @@ def test_initialisation_is_torchvisions():
 
 
 def test_layers_are_exchanged():
-    model = DenseNet(121, in_channels=1, conv_cfg=dict(type=OtherConv),
-                     norm_cfg=dict(type='GN', num_groups=8),
-                     pool_cfg=dict(type='projects.AvgPool2d'),
-                     transition_pool_cfg=dict(type='projects.MaxPool2d'))
+    model = DenseNet(
+        121,
+        in_channels=1,
+        conv_cfg=dict(type=OtherConv),
+        norm_cfg=dict(type='GN', num_groups=8),
+        pool_cfg=dict(type='projects.AvgPool2d'),
+        transition_pool_cfg=dict(type='projects.MaxPool2d'),
+    )
     kinds = {type(m) for m in model.modules()}
     assert OtherConv in kinds
     assert nn.GroupNorm in kinds
@@ -181,9 +198,13 @@ def test_layers_are_exchanged():
     assert model(torch.rand(1, 1, 32, 32))[0].shape == (1, 1024, 1, 1)
 
 
-@pytest.mark.parametrize(('arguments', 'message'), [
-    (dict(depth=120), 'depth 120 not in'),
-    (dict(depth=121, out_indices=(5, )), 'DenseNet has 5 stages')])
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (dict(depth=120), 'depth 120 not in'),
+        (dict(depth=121, out_indices=(5,)), 'DenseNet has 5 stages'),
+    ],
+)
 def test_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         DenseNet(**arguments)

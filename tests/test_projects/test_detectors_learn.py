@@ -1,4 +1,5 @@
 """The detectors learn: eight images by heart."""
+
 import numpy as np
 import pytest
 import torch
@@ -15,20 +16,28 @@ from projects.core.factory import config_root
 @pytest.fixture(scope='module')
 def eight_images(tmp_path_factory):
     pipeline = Config.fromfile(
-        config_root() / '_base_/pipelines/digits_192.py').test_pipeline
+        config_root() / '_base_/pipelines/digits_192.py'
+    ).test_pipeline
     root = str(tmp_path_factory.mktemp('digits') / 'digits-coco')
     with DefaultScope.overwrite_default_scope('mmdet'):
         dataset = DigitsCocoDataset(
-            split='train', data_root=root, pipeline=[],
-            make_cfg=dict(num_train=8, num_val=1), test_mode=True)
+            split='train',
+            data_root=root,
+            pipeline=[],
+            make_cfg=dict(num_train=8, num_val=1),
+            test_mode=True,
+        )
         # the loss needs boxes of the network's input: resize last
         steps = list(pipeline)
         steps[1], steps[2] = steps[2], steps[1]
         train = Compose(steps)
         test = Compose(pipeline)
         data = [dataset.get_data_info(i) for i in range(8)]
-        return (dataset, pseudo_collate([train(dict(d)) for d in data]),
-                pseudo_collate([test(dict(d)) for d in data]))
+        return (
+            dataset,
+            pseudo_collate([train(dict(d)) for d in data]),
+            pseudo_collate([test(dict(d)) for d in data]),
+        )
 
 
 @pytest.mark.parametrize('name', ['ssd_mini', 'yolov1_mini'])
@@ -40,8 +49,7 @@ def test_eight_images_are_learnt_by_heart(name, eight_images):
     model.to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
     steps = 150
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, 2e-3, total_steps=steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
     model.train()
     for _ in range(steps):
         data = model.data_preprocessor(train_batch, training=True)
@@ -52,8 +60,9 @@ def test_eight_images_are_learnt_by_heart(name, eight_images):
         schedule.step()
     model.eval()
     with torch.no_grad(), DefaultScope.overwrite_default_scope('mmdet'):
-        evaluator = Evaluator(dict(
-            type='projects.CocoMetric', ann_file=dataset.ann_file))
+        evaluator = Evaluator(
+            dict(type='projects.CocoMetric', ann_file=dataset.ann_file)
+        )
         evaluator.dataset_meta = dataset.metainfo
         evaluator.process(model.test_step(test_batch), test_batch)
         metrics = evaluator.evaluate(8)

@@ -1,4 +1,5 @@
 """Each layer from scratch beside its twin of torch.nn, and by hand."""
+
 import math
 
 import pytest
@@ -56,40 +57,53 @@ def assert_same(layer, twin, *shape, x=None):
         out = module(leaf * 1)
         torch.manual_seed(1)  # the same gradient comes back to both
         (out * torch.randn(out.shape)).sum().backward()
-        results.append({'output': out.detach(), 'input': leaf.grad,
-                        **{name: p.grad
-                           for name, p in module.named_parameters()},
-                        **{name: b.clone()
-                           for name, b in module.named_buffers()}})
+        results.append(
+            {
+                'output': out.detach(),
+                'input': leaf.grad,
+                **{name: p.grad for name, p in module.named_parameters()},
+                **{name: b.clone() for name, b in module.named_buffers()},
+            }
+        )
     ours, expected = results
     assert ours.keys() == expected.keys()
     for name, value in expected.items():
-        torch.testing.assert_close(ours[name], value, **CLOSE,
-                                   msg=lambda m, name=name: f'{name}: {m}')
+        torch.testing.assert_close(
+            ours[name], value, **CLOSE, msg=lambda m, name=name: f'{name}: {m}'
+        )
 
 
 # convolution
 
 
 @pytest.mark.parametrize('conv', CONVOLUTIONS)
-@pytest.mark.parametrize('kwargs', [
-    dict(),
-    dict(bias=False),
-    dict(kernel_size=1),
-    dict(kernel_size=(1, 3), padding=(0, 1)),
-    dict(kernel_size=(3, 2), stride=(2, 1), padding=(1, 2)),
-    dict(stride=2), dict(stride=3, padding=2), dict(padding=3),
-    dict(dilation=2), dict(dilation=(1, 3), padding=(0, 3)),
-    dict(stride=2, padding=1, dilation=2),
-    dict(groups=2), dict(groups=2, stride=2, padding=1, dilation=2),
-    dict(in_channels=6, groups=3),  # three groups of 2 to 2 channels
-    dict(in_channels=3, groups=3),  # depthwise, two kernels for each channel
-    dict(kernel_size=[2, 2], stride=[2, 2]),  # lists, as from a JSON config
-], ids=str)
+@pytest.mark.parametrize(
+    'kwargs',
+    [
+        dict(),
+        dict(bias=False),
+        dict(kernel_size=1),
+        dict(kernel_size=(1, 3), padding=(0, 1)),
+        dict(kernel_size=(3, 2), stride=(2, 1), padding=(1, 2)),
+        dict(stride=2),
+        dict(stride=3, padding=2),
+        dict(padding=3),
+        dict(dilation=2),
+        dict(dilation=(1, 3), padding=(0, 3)),
+        dict(stride=2, padding=1, dilation=2),
+        dict(groups=2),
+        dict(groups=2, stride=2, padding=1, dilation=2),
+        dict(in_channels=6, groups=3),  # three groups of 2 to 2 channels
+        dict(in_channels=3, groups=3),  # depthwise, two kernels for each channel
+        dict(kernel_size=[2, 2], stride=[2, 2]),  # lists, as from a JSON config
+    ],
+    ids=str,
+)
 def test_convolution(conv, kwargs):
     kwargs = {'in_channels': 4, 'out_channels': 6, 'kernel_size': 3, **kwargs}
-    assert_same(conv(**kwargs), randomise(nn.Conv2d(**kwargs)), 2,
-                kwargs['in_channels'], 7, 6)
+    assert_same(
+        conv(**kwargs), randomise(nn.Conv2d(**kwargs)), 2, kwargs['in_channels'], 7, 6
+    )
 
 
 @pytest.mark.parametrize('conv', CONVOLUTIONS)
@@ -98,8 +112,8 @@ def test_convolution_of_one_image_of_the_kernel_s_size(conv):
 
 
 def test_correlation_by_hand():
-    image = torch.tensor([[[1., 2., 0.], [0., 1., 3.], [4., 0., 1.]]])
-    kernel = torch.tensor([[[1., 2.], [3., -1.]]])
+    image = torch.tensor([[[1.0, 2.0, 0.0], [0.0, 1.0, 3.0], [4.0, 0.0, 1.0]]])
+    kernel = torch.tensor([[[1.0, 2.0], [3.0, -1.0]]])
     # top left: 1 * 1 + 2 * 2 + 3 * 0 - 1 * 1; the next 1 * 2 + 2 * 0 + 3 * 1
     # - 1 * 3; below 1 * 0 + 2 * 1 + 3 * 4 - 1 * 0, 1 * 1 + 2 * 3 + 3 * 0 - 1
     assert correlate(image, kernel).tolist() == [[4, 2], [14, 6]]
@@ -107,7 +121,9 @@ def test_correlation_by_hand():
     # -1 * 1 + 3 * 2 + 2 * 0 + 1 * 1 = 6 first
     two_channels = torch.cat([image, 10 * image])
     assert correlate(two_channels, torch.cat([kernel, kernel])).tolist() == [
-        [44, 22], [154, 66]]
+        [44, 22],
+        [154, 66],
+    ]
     # every second pixel: 1 * 1 + 2 * 0 + 3 * 4 - 1 * 1
     assert correlate(image, kernel, dilation=(2, 2)).tolist() == [[12]]
 
@@ -121,29 +137,34 @@ def test_windows_share_the_memory_of_the_map():
 
 
 @pytest.mark.parametrize('conv', CONVOLUTIONS)
-@pytest.mark.parametrize(('kwargs', 'message'), [
-    (dict(padding='same'), "padding must be .* at least 0: 'same'"),
-    (dict(padding=-1), 'padding must be .* at least 0: -1'),
-    (dict(stride=0), 'stride must be .* at least 1: 0'),
-    (dict(kernel_size=(3, 3, 3)), 'kernel_size must be one whole number or'),
-    (dict(dilation=1.5), 'dilation must be one whole number or two'),
-    (dict(padding_mode='reflect'), "padding_mode must be 'zeros': 'reflect'"),
-    (dict(groups=3), '3 groups do not divide 4 input and 6 output'),
-    (dict(groups=4), '4 groups do not divide 4 input and 6 output'),
-])
+@pytest.mark.parametrize(
+    ('kwargs', 'message'),
+    [
+        (dict(padding='same'), "padding must be .* at least 0: 'same'"),
+        (dict(padding=-1), 'padding must be .* at least 0: -1'),
+        (dict(stride=0), 'stride must be .* at least 1: 0'),
+        (dict(kernel_size=(3, 3, 3)), 'kernel_size must be one whole number or'),
+        (dict(dilation=1.5), 'dilation must be one whole number or two'),
+        (dict(padding_mode='reflect'), "padding_mode must be 'zeros': 'reflect'"),
+        (dict(groups=3), '3 groups do not divide 4 input and 6 output'),
+        (dict(groups=4), '4 groups do not divide 4 input and 6 output'),
+    ],
+)
 def test_convolution_refuses(conv, kwargs, message):
     with pytest.raises(ValueError, match=message):
-        conv(**{'in_channels': 4, 'out_channels': 6, 'kernel_size': 3,
-                **kwargs})
+        conv(**{'in_channels': 4, 'out_channels': 6, 'kernel_size': 3, **kwargs})
 
 
 @pytest.mark.parametrize('conv', CONVOLUTIONS)
-@pytest.mark.parametrize(('shape', 'message'), [
-    ((1, 3, 9, 9), r'expected \(B, 4, H, W\), got \(1, 3, 9, 9\)'),
-    ((4, 9, 9), r'expected \(B, 4, H, W\), got \(4, 9, 9\)'),
-    ((1, 4, 9, 2), r'a kernel over 5 x 5 pixels on a padded map of 11 x 4'),
-    ((1, 4, 2, 9), r'a kernel over 5 x 5 pixels on a padded map of 4 x 11'),
-])
+@pytest.mark.parametrize(
+    ('shape', 'message'),
+    [
+        ((1, 3, 9, 9), r'expected \(B, 4, H, W\), got \(1, 3, 9, 9\)'),
+        ((4, 9, 9), r'expected \(B, 4, H, W\), got \(4, 9, 9\)'),
+        ((1, 4, 9, 2), r'a kernel over 5 x 5 pixels on a padded map of 11 x 4'),
+        ((1, 4, 2, 9), r'a kernel over 5 x 5 pixels on a padded map of 4 x 11'),
+    ],
+)
 def test_convolution_refuses_inputs(conv, shape, message):
     layer = conv(4, 6, 3, padding=1, dilation=2)
     with pytest.raises(ValueError, match=message):
@@ -153,36 +174,57 @@ def test_convolution_refuses_inputs(conv, shape, message):
 # pooling
 
 
-@pytest.mark.parametrize('kwargs', [
-    dict(), dict(kernel_size=3), dict(stride=1), dict(stride=3),
-    dict(kernel_size=(3, 2), stride=(1, 2)),
-    dict(padding=1), dict(kernel_size=(3, 5), padding=(1, 2)),
-    dict(kernel_size=3, stride=2, padding=1),
-], ids=str)
+@pytest.mark.parametrize(
+    'kwargs',
+    [
+        dict(),
+        dict(kernel_size=3),
+        dict(stride=1),
+        dict(stride=3),
+        dict(kernel_size=(3, 2), stride=(1, 2)),
+        dict(padding=1),
+        dict(kernel_size=(3, 5), padding=(1, 2)),
+        dict(kernel_size=3, stride=2, padding=1),
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize('ceil_mode', [False, True])
 @pytest.mark.parametrize('size', [(7, 7), (7, 8), (10, 5), (3, 5)], ids=str)
 def test_pooling(kwargs, ceil_mode, size):
     kwargs = {'kernel_size': 2, **kwargs, 'ceil_mode': ceil_mode}
-    assert_same(ScratchMaxPool2d(**kwargs), nn.MaxPool2d(**kwargs), 2, 3,
-                *size)
+    assert_same(ScratchMaxPool2d(**kwargs), nn.MaxPool2d(**kwargs), 2, 3, *size)
     for count in (True, False):
-        assert_same(ScratchAvgPool2d(**kwargs, count_include_pad=count),
-                    nn.AvgPool2d(**kwargs, count_include_pad=count), 2, 3,
-                    *size)
+        assert_same(
+            ScratchAvgPool2d(**kwargs, count_include_pad=count),
+            nn.AvgPool2d(**kwargs, count_include_pad=count),
+            2,
+            3,
+            *size,
+        )
 
 
-@pytest.mark.parametrize('kwargs', [
-    dict(dilation=2), dict(dilation=(1, 2), padding=(0, 1)),
-    dict(dilation=2, stride=2, padding=1, ceil_mode=True),
-], ids=str)
+@pytest.mark.parametrize(
+    'kwargs',
+    [
+        dict(dilation=2),
+        dict(dilation=(1, 2), padding=(0, 1)),
+        dict(dilation=2, stride=2, padding=1, ceil_mode=True),
+    ],
+    ids=str,
+)
 def test_dilated_max_pooling(kwargs):
-    assert_same(ScratchMaxPool2d(3, **kwargs), nn.MaxPool2d(3, **kwargs), 2,
-                3, 9, 8)
+    assert_same(ScratchMaxPool2d(3, **kwargs), nn.MaxPool2d(3, **kwargs), 2, 3, 9, 8)
 
 
 def test_window_that_only_ceil_mode_lets_in():
-    assert_same(ScratchMaxPool2d(3, 2, ceil_mode=True),
-                nn.MaxPool2d(3, 2, ceil_mode=True), 1, 1, 2, 2)
+    assert_same(
+        ScratchMaxPool2d(3, 2, ceil_mode=True),
+        nn.MaxPool2d(3, 2, ceil_mode=True),
+        1,
+        1,
+        2,
+        2,
+    )
 
 
 def test_first_of_equals_takes_the_gradient():
@@ -192,25 +234,28 @@ def test_first_of_equals_takes_the_gradient():
 
 
 def test_pooling_by_hand():
-    x = torch.tensor([[[[1., 5., 2.], [3., 0., -4.], [7., 6., 8.]]]])
+    x = torch.tensor([[[[1.0, 5.0, 2.0], [3.0, 0.0, -4.0], [7.0, 6.0, 8.0]]]])
     assert ScratchMaxPool2d(2)(x).tolist() == [[[[5]]]]
-    assert ScratchMaxPool2d(2, ceil_mode=True)(x).tolist() == [[
-        [[5, 2], [7, 8]]]]
+    assert ScratchMaxPool2d(2, ceil_mode=True)(x).tolist() == [[[[5, 2], [7, 8]]]]
     # (1 + 5 + 3 + 0) / 4, then windows of 2, 2 and 1 pixel
-    assert ScratchAvgPool2d(2, ceil_mode=True)(x).tolist() == [[
-        [[2.25, -1], [6.5, 8]]]]
+    assert ScratchAvgPool2d(2, ceil_mode=True)(x).tolist() == [[[[2.25, -1], [6.5, 8]]]]
     # a border of zeros, and strides of 2: 1 / 4, 7 / 4; or 1 / 1, 7 / 2
-    assert ScratchAvgPool2d(2, padding=1)(x).tolist() == [[
-        [[0.25, 1.75], [2.5, 2.5]]]]
-    assert ScratchAvgPool2d(2, padding=1, count_include_pad=False)(
-        x).tolist() == [[[[1, 3.5], [5, 2.5]]]]
+    assert ScratchAvgPool2d(2, padding=1)(x).tolist() == [[[[0.25, 1.75], [2.5, 2.5]]]]
+    assert ScratchAvgPool2d(2, padding=1, count_include_pad=False)(x).tolist() == [
+        [[[1, 3.5], [5, 2.5]]]
+    ]
 
 
-@pytest.mark.parametrize('output_size', [1, 2, 3, 5, (1, 4), [7, 2], (9, 8)],
-                         ids=str)
+@pytest.mark.parametrize('output_size', [1, 2, 3, 5, (1, 4), [7, 2], (9, 8)], ids=str)
 def test_adaptive_pooling(output_size):
-    assert_same(ScratchAdaptiveAvgPool2d(output_size),
-                nn.AdaptiveAvgPool2d(output_size), 2, 3, 7, 5)
+    assert_same(
+        ScratchAdaptiveAvgPool2d(output_size),
+        nn.AdaptiveAvgPool2d(output_size),
+        2,
+        3,
+        7,
+        5,
+    )
 
 
 @pytest.mark.parametrize('pool', [ScratchMaxPool2d, ScratchAvgPool2d])
@@ -219,8 +264,11 @@ def test_pooling_refuses(pool):
         pool(3, padding=(2, 0))
     with pytest.raises(ValueError, match=r'stride must be .* at least 1: 0'):
         pool(3, stride=0)
-    with pytest.raises(ValueError, match=r'a window of \(3, 3\) on a map of '
-                       r'\(2, 5\)'):
+    with pytest.raises(
+        ValueError,
+        match=r'a window of \(3, 3\) on a map of '
+        r'\(2, 5\)',
+    ):
         pool(3)(torch.zeros(1, 1, 2, 5))
     with pytest.raises(ValueError, match=r'expected \(B, C, H, W\), got'):
         pool(3)(torch.zeros(1, 5, 5))
@@ -239,10 +287,19 @@ BATCH_NORMS = [
 
 
 @pytest.mark.parametrize('training', [True, False])
-@pytest.mark.parametrize('kwargs', [
-    dict(), dict(eps=0.1), dict(momentum=0.7), dict(momentum=None),
-    dict(momentum=0.), dict(affine=False), dict(track_running_stats=False),
-], ids=str)
+@pytest.mark.parametrize(
+    'kwargs',
+    [
+        dict(),
+        dict(eps=0.1),
+        dict(momentum=0.7),
+        dict(momentum=None),
+        dict(momentum=0.0),
+        dict(affine=False),
+        dict(track_running_stats=False),
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize(('norm', 'twin', 'shape'), BATCH_NORMS)
 def test_batch_norm(norm, twin, shape, kwargs, training):
     """Outputs, gradients and moving statistics of three batches."""
@@ -275,9 +332,8 @@ def test_moving_statistics_run_on_by_themselves():
 def test_batch_norm_by_hand():
     norm = ScratchBatchNorm1d(1, eps=0)
     # mean 4, mean square 8 / 3
-    out = norm(torch.tensor([[2.], [4.], [6.]]))
-    assert out.flatten().tolist() == pytest.approx(
-        [-math.sqrt(1.5), 0, math.sqrt(1.5)])
+    out = norm(torch.tensor([[2.0], [4.0], [6.0]]))
+    assert out.flatten().tolist() == pytest.approx([-math.sqrt(1.5), 0, math.sqrt(1.5)])
     # a tenth of the way from 0 to 4, and from 1 to 8 / 2
     assert norm.running_mean.tolist() == pytest.approx([0.4])
     assert norm.running_var.tolist() == pytest.approx([1.3])
@@ -287,8 +343,7 @@ def test_batch_norm_refuses():
     with pytest.raises(ValueError, match='one value for each channel'):
         ScratchBatchNorm1d(3)(torch.zeros(1, 3))
     with pytest.raises(ValueError, match='one value for each channel'):
-        ScratchBatchNorm1d(3, track_running_stats=False).eval()(
-            torch.zeros(1, 3))
+        ScratchBatchNorm1d(3, track_running_stats=False).eval()(torch.zeros(1, 3))
     assert ScratchBatchNorm1d(3).eval()(torch.zeros(1, 3)).shape == (1, 3)
     with pytest.raises(ValueError, match='expected 3 channels in 2 or 3 dime'):
         ScratchBatchNorm1d(3)(torch.zeros(2, 3, 2, 2))
@@ -301,16 +356,35 @@ def test_batch_norm_refuses():
 # the other two normalisations
 
 
-@pytest.mark.parametrize(('shape', 'normalized_shape'), [
-    ((4, 5), 5), ((2, 3, 5), 5), ((2, 3, 5), (3, 5)), ((2, 3, 5), [5]),
-    ((1, 3, 4, 5), (3, 4, 5)), ((2, 3, 4, 5), (4, 5)), ((5, ), 5),
-], ids=str)
-@pytest.mark.parametrize('kwargs', [
-    dict(), dict(eps=0.1), dict(elementwise_affine=False), dict(bias=False),
-], ids=str)
+@pytest.mark.parametrize(
+    ('shape', 'normalized_shape'),
+    [
+        ((4, 5), 5),
+        ((2, 3, 5), 5),
+        ((2, 3, 5), (3, 5)),
+        ((2, 3, 5), [5]),
+        ((1, 3, 4, 5), (3, 4, 5)),
+        ((2, 3, 4, 5), (4, 5)),
+        ((5,), 5),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(
+    'kwargs',
+    [
+        dict(),
+        dict(eps=0.1),
+        dict(elementwise_affine=False),
+        dict(bias=False),
+    ],
+    ids=str,
+)
 def test_layer_norm(shape, normalized_shape, kwargs):
-    assert_same(ScratchLayerNorm(normalized_shape, **kwargs),
-                randomise(nn.LayerNorm(normalized_shape, **kwargs)), *shape)
+    assert_same(
+        ScratchLayerNorm(normalized_shape, **kwargs),
+        randomise(nn.LayerNorm(normalized_shape, **kwargs)),
+        *shape,
+    )
 
 
 def test_layer_norm_is_the_same_in_eval_mode():
@@ -319,20 +393,24 @@ def test_layer_norm_is_the_same_in_eval_mode():
 
 
 def test_layer_norm_refuses():
-    with pytest.raises(ValueError, match=r'expected \(\.\.\., \(3, 5\)\), got '
-                       r'\(3, 4\)'):
+    with pytest.raises(
+        ValueError,
+        match=r'expected \(\.\.\., \(3, 5\)\), got '
+        r'\(3, 4\)',
+    ):
         ScratchLayerNorm((3, 5))(torch.zeros(3, 4))
 
 
 @pytest.mark.parametrize('size', [1, 2, 3, 4, 5, 9])
 @pytest.mark.parametrize('shape', [(2, 6, 3), (1, 6, 3, 2)], ids=str)
-@pytest.mark.parametrize('kwargs', [
-    dict(), dict(alpha=2., beta=0.5, k=2.)], ids=str)
+@pytest.mark.parametrize('kwargs', [dict(), dict(alpha=2.0, beta=0.5, k=2.0)], ids=str)
 def test_local_response_norm(size, shape, kwargs):
     # so large that squares matter at the default alpha of 1e-4
-    assert_same(ScratchLocalResponseNorm(size, **kwargs),
-                nn.LocalResponseNorm(size, **kwargs),
-                x=30 * torch.randn(shape))
+    assert_same(
+        ScratchLocalResponseNorm(size, **kwargs),
+        nn.LocalResponseNorm(size, **kwargs),
+        x=30 * torch.randn(shape),
+    )
 
 
 def test_local_response_norm_refuses():
@@ -343,8 +421,7 @@ def test_local_response_norm_refuses():
 # linear layer, dropout, rectifier
 
 
-@pytest.mark.parametrize('shape', [(5, ), (1, 5), (4, 5), (2, 3, 4, 5)],
-                         ids=str)
+@pytest.mark.parametrize('shape', [(5,), (1, 5), (4, 5), (2, 3, 4, 5)], ids=str)
 @pytest.mark.parametrize('bias', [True, False])
 def test_linear(shape, bias):
     assert_same(ScratchLinear(5, 3, bias), nn.Linear(5, 3, bias), *shape)
@@ -367,7 +444,7 @@ def test_relu(inplace):
 @pytest.mark.parametrize('layer', [ScratchReLU, ScratchDropout])
 @pytest.mark.parametrize('inplace', [False, True])
 def test_inplace_overwrites_the_input(layer, inplace):
-    x = torch.full((100, ), -1.)
+    x = torch.full((100,), -1.0)
     out = layer(inplace=inplace)(x)
     assert (out.data_ptr() == x.data_ptr()) == inplace
     assert (x == -1).all() != inplace
@@ -379,7 +456,7 @@ def test_dropout_keeps_the_rate_and_the_expectation(p, inplace):
     x = torch.ones(100_000)
     out = ScratchDropout(p, inplace)(x.clone())
     # each is 0 or 1 / (1 - p); five deviations of the mean
-    assert set(out.tolist()) == {0., 1 / (1 - p)}
+    assert set(out.tolist()) == {0.0, 1 / (1 - p)}
     assert (out == 0).double().mean() == pytest.approx(p, abs=0.008)
     assert out.mean() == pytest.approx(1, abs=0.008 / (1 - p))
 
@@ -410,26 +487,30 @@ def test_dropout_at_its_ends():
 # all of them
 
 
-@pytest.mark.parametrize(('layer', 'shape'), [
-    (ScratchConv2d(2, 2, 2, padding=1, groups=2), (1, 2, 3, 3)),
-    (ScratchLoopConv2d(2, 2, 2, stride=2), (1, 2, 4, 4)),
-    (ScratchMaxPool2d(2, padding=1), (1, 1, 4, 4)),
-    (ScratchAvgPool2d(2, ceil_mode=True), (1, 1, 3, 3)),
-    (ScratchAdaptiveAvgPool2d(2), (1, 1, 3, 3)),
-    (ScratchBatchNorm2d(2), (2, 2, 2, 2)),
-    (ScratchLayerNorm(4), (2, 4)),
-    (ScratchLocalResponseNorm(3, alpha=0.5), (1, 4, 2)),
-    (ScratchLinear(3, 2), (2, 3)),
-], ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(
+    ('layer', 'shape'),
+    [
+        (ScratchConv2d(2, 2, 2, padding=1, groups=2), (1, 2, 3, 3)),
+        (ScratchLoopConv2d(2, 2, 2, stride=2), (1, 2, 4, 4)),
+        (ScratchMaxPool2d(2, padding=1), (1, 1, 4, 4)),
+        (ScratchAvgPool2d(2, ceil_mode=True), (1, 1, 3, 3)),
+        (ScratchAdaptiveAvgPool2d(2), (1, 1, 3, 3)),
+        (ScratchBatchNorm2d(2), (2, 2, 2, 2)),
+        (ScratchLayerNorm(4), (2, 4)),
+        (ScratchLocalResponseNorm(3, alpha=0.5), (1, 4, 2)),
+        (ScratchLinear(3, 2), (2, 3)),
+    ],
+    ids=lambda value: type(value).__name__,
+)
 def test_gradient_is_that_of_finite_differences(layer, shape):
     x = torch.randn(shape, requires_grad=True)
     assert torch.autograd.gradcheck(layer.double(), x)
 
 
-@pytest.mark.parametrize(('layer', 'twin'), [
-    (ScratchConv2d, nn.Conv2d), (ScratchLoopConv2d, nn.Conv2d)])
-@pytest.mark.parametrize('kwargs', [
-    dict(), dict(groups=2), dict(bias=False)], ids=str)
+@pytest.mark.parametrize(
+    ('layer', 'twin'), [(ScratchConv2d, nn.Conv2d), (ScratchLoopConv2d, nn.Conv2d)]
+)
+@pytest.mark.parametrize('kwargs', [dict(), dict(groups=2), dict(bias=False)], ids=str)
 def test_convolution_begins_as_its_twin(layer, twin, kwargs):
     torch.manual_seed(3)
     ours = layer(4, 6, (3, 5), **kwargs).state_dict()
@@ -446,12 +527,15 @@ def test_linear_begins_as_its_twin(bias):
     torch.testing.assert_close(ours, nn.Linear(7, 3, bias).state_dict())
 
 
-@pytest.mark.parametrize(('ours', 'twin'), [
-    (ScratchBatchNorm1d(3), nn.BatchNorm1d(3)),
-    (ScratchBatchNorm2d(3), nn.BatchNorm2d(3)),
-    (ScratchLayerNorm((2, 3)), nn.LayerNorm((2, 3))),
-], ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(
+    ('ours', 'twin'),
+    [
+        (ScratchBatchNorm1d(3), nn.BatchNorm1d(3)),
+        (ScratchBatchNorm2d(3), nn.BatchNorm2d(3)),
+        (ScratchLayerNorm((2, 3)), nn.LayerNorm((2, 3))),
+    ],
+    ids=lambda value: type(value).__name__,
+)
 def test_norm_begins_as_its_twin(ours, twin):
     # exact, to the whole number of batches
-    torch.testing.assert_close(ours.state_dict(), twin.state_dict(), rtol=0,
-                               atol=0)
+    torch.testing.assert_close(ours.state_dict(), twin.state_dict(), rtol=0, atol=0)

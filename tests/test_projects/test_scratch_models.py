@@ -1,4 +1,5 @@
 """Layers from scratch in networks, by config; and the README's numbers."""
+
 import doctest
 import math
 import re
@@ -32,8 +33,11 @@ AVG_POOL = dict(type='projects.ScratchAvgPool2d')
 
 def kinds(module):
     """Layers of torch's own."""
-    return {type(m).__name__ for m in module.modules()
-            if type(m).__module__.startswith('torch.nn')}
+    return {
+        type(m).__name__
+        for m in module.modules()
+        if type(m).__module__.startswith('torch.nn')
+    }
 
 
 def results(model, x):
@@ -59,8 +63,13 @@ def _double_precision():
 @pytest.mark.usefixtures('_double_precision')
 def test_resnet_of_mmpretrain_is_the_same():
     """Whose max pooling no config can exchange, so the test does."""
-    cfg = dict(type='mmpretrain.ResNet', depth=18, stem_channels=8,
-               base_channels=8, out_indices=(0, 1, 2, 3))
+    cfg = dict(
+        type='mmpretrain.ResNet',
+        depth=18,
+        stem_channels=8,
+        base_channels=8,
+        out_indices=(0, 1, 2, 3),
+    )
     twin = MODELS.build(cfg)
     model = MODELS.build(dict(cfg, conv_cfg=CONV, norm_cfg=NORM))
     model.maxpool = ScratchMaxPool2d(3, 2, 1)
@@ -70,21 +79,39 @@ def test_resnet_of_mmpretrain_is_the_same():
     torch.testing.assert_close(results(model, x), results(twin, x), **CLOSE)
 
 
-@pytest.mark.parametrize(('cfg', 'layers', 'side'), [
-    (dict(type='LeNet', norm_cfg=dict(type='BN')),
-     dict(conv_cfg=LOOP, norm_cfg=NORM, pool_cfg=AVG_POOL), 16),
-    (dict(type='AlexNet', lrn_cfg=dict(type='projects.LocalResponseNorm')),
-     dict(conv_cfg=CONV, pool_cfg=MAX_POOL, lrn_cfg=LRN), 67),
-    (dict(type='ResNet', depth=18),
-     dict(conv_cfg=CONV, norm_cfg=NORM, pool_cfg=MAX_POOL), 33),
-], ids=lambda value: value.get('type') if isinstance(value, dict) else None)
+@pytest.mark.parametrize(
+    ('cfg', 'layers', 'side'),
+    [
+        (
+            dict(type='LeNet', norm_cfg=dict(type='BN')),
+            dict(conv_cfg=LOOP, norm_cfg=NORM, pool_cfg=AVG_POOL),
+            16,
+        ),
+        (
+            dict(type='AlexNet', lrn_cfg=dict(type='projects.LocalResponseNorm')),
+            dict(conv_cfg=CONV, pool_cfg=MAX_POOL, lrn_cfg=LRN),
+            67,
+        ),
+        (
+            dict(type='ResNet', depth=18),
+            dict(conv_cfg=CONV, norm_cfg=NORM, pool_cfg=MAX_POOL),
+            33,
+        ),
+    ],
+    ids=lambda value: value.get('type') if isinstance(value, dict) else None,
+)
 @pytest.mark.usefixtures('_double_precision')
 def test_our_backbones_are_the_same(cfg, layers, side):
     cfg = dict(cfg, type=f'projects.{cfg["type"]}', in_channels=1)
     twin = MODELS.build(cfg)
     model = MODELS.build({**cfg, **layers})
-    assert not kinds(model) & {'Conv2d', 'BatchNorm2d', 'MaxPool2d',
-                               'AvgPool2d', 'LocalResponseNorm'}
+    assert not kinds(model) & {
+        'Conv2d',
+        'BatchNorm2d',
+        'MaxPool2d',
+        'AvgPool2d',
+        'LocalResponseNorm',
+    }
     model.load_state_dict(twin.state_dict())
     x = torch.randn(2, 1, side, side)
     torch.testing.assert_close(results(model, x), results(twin, x), **CLOSE)
@@ -92,8 +119,15 @@ def test_our_backbones_are_the_same(cfg, layers, side):
 
 @pytest.mark.usefixtures('_double_precision')
 def test_conv_module_of_mmcv_takes_both():
-    kwargs = dict(in_channels=4, out_channels=6, kernel_size=3, stride=2,
-                  padding=1, dilation=1, groups=2)
+    kwargs = dict(
+        in_channels=4,
+        out_channels=6,
+        kernel_size=3,
+        stride=2,
+        padding=1,
+        dilation=1,
+        groups=2,
+    )
     twin = ConvModule(**kwargs, norm_cfg=dict(type='BN'))
     block = ConvModule(**kwargs, conv_cfg=CONV, norm_cfg=NORM)
     block.load_state_dict(twin.state_dict())  # the norm is called bn in both
@@ -103,6 +137,7 @@ def test_conv_module_of_mmcv_takes_both():
 
 def functions_of(model, cls):
     """Names of the operators of the dispatcher in a training step."""
+
     class Record(TorchDispatchMode):
         def __torch_dispatch__(self, function, types, args=(), kwargs=None):
             names.add(function.overloadpacket.__name__)
@@ -119,8 +154,15 @@ def test_lenet_has_no_layer_of_torch():
     model = create_model('lenet5_scratch')
     assert kinds(model) == {'Sequential'}
     # nor do its layers call what torch's would; addmm is linear's
-    twins = {'convolution', 'native_batch_norm', 'max_pool2d_with_indices',
-             '_adaptive_avg_pool2d', 'bernoulli_', 'relu_', 'addmm'}
+    twins = {
+        'convolution',
+        'native_batch_norm',
+        'max_pool2d_with_indices',
+        '_adaptive_avg_pool2d',
+        'bernoulli_',
+        'relu_',
+        'addmm',
+    }
     assert functions_of(create_model('lenet5_modern'), twins) == twins
     assert functions_of(model, twins) == set()
 
@@ -140,8 +182,9 @@ def test_lenet_begins_as_its_twin():
 def test_initialisers_find_both_convolutions_by_one_name():
     init_cfg = dict(type='Constant', layer='ScratchConv2d', val=0.5, bias=2)
     for conv_cfg in (CONV, LOOP):
-        backbone = MODELS.build(dict(type='projects.LeNet', init_cfg=init_cfg,
-                                     conv_cfg=conv_cfg))
+        backbone = MODELS.build(
+            dict(type='projects.LeNet', init_cfg=init_cfg, conv_cfg=conv_cfg)
+        )
         backbone.init_weights()
         for conv in (backbone.conv1[0], backbone.conv2[0]):
             assert (conv.weight == 0.5).all()
@@ -150,8 +193,9 @@ def test_initialisers_find_both_convolutions_by_one_name():
 
 def test_initialisers_find_norms_as_those_of_torch():
     init_cfg = dict(type='Constant', layer='_BatchNorm', val=0.5)
-    backbone = MODELS.build(dict(type='projects.LeNet', init_cfg=init_cfg,
-                                 norm_cfg=NORM))
+    backbone = MODELS.build(
+        dict(type='projects.LeNet', init_cfg=init_cfg, norm_cfg=NORM)
+    )
     backbone.init_weights()
     assert (backbone.conv2[1].weight == 0.5).all()
 
@@ -194,9 +238,13 @@ def test_norms_decay_as_those_of_torch():
             model = MODELS.build(cfg.model)
             optimizer = build_optim_wrapper(model, cfg.optim_wrapper).optimizer
         names = {p: name for name, p in model.named_parameters()}
-        decays.append({names[p]: group['weight_decay']
-                       for group in optimizer.param_groups
-                       for p in group['params']})
+        decays.append(
+            {
+                names[p]: group['weight_decay']
+                for group in optimizer.param_groups
+                for p in group['params']
+            }
+        )
     assert decays[0] == decays[1]
     assert set(decays[0].values()) == {0, 0.05}
 
@@ -207,15 +255,17 @@ def test_norms_decay_as_those_of_torch():
 def test_examples_of_the_readme():
     torch.set_printoptions(profile='default')
     failed, attempted = doctest.testfile(
-        str(README), module_relative=False, encoding='utf-8')
+        str(README), module_relative=False, encoding='utf-8'
+    )
     assert attempted > 20
     assert failed == 0
 
 
 def test_sums_of_the_readme():
     """Equations in backticks; results are given to three decimals."""
-    sums = re.findall(r'`([-\d.+*/() ]+) = (-?[\d.]+)`',
-                      README.read_text(encoding='utf-8'))
+    sums = re.findall(
+        r'`([-\d.+*/() ]+) = (-?[\d.]+)`', README.read_text(encoding='utf-8')
+    )
     assert len(sums) > 15
     for left, right in sums:
         value = eval(left, {'__builtins__': {}})

@@ -1,5 +1,6 @@
 """Default boxes of SSD and the coding of boxes by them, by hand and as others
 have them."""
+
 from math import log, sqrt
 
 import pytest
@@ -18,7 +19,8 @@ MAPS = dict(
     ssd300_vgg16_coco91=(38, 19, 10, 5, 3, 1),
     ssd512_vgg16=(64, 32, 16, 8, 4, 2, 1),
     ssdlite320_mobilenet_v2=(20, 10, 5, 3, 2, 1),
-    ssdlite320_mobilenet_v3_large=(20, 10, 5, 3, 2, 1))
+    ssdlite320_mobilenet_v3_large=(20, 10, 5, 3, 2, 1),
+)
 
 
 def settings_of(name):
@@ -33,25 +35,35 @@ def boxes_of(name):
 def two_levels(**kwargs):
     """Squares of 10 and 20, lying and standing boxes of 20 by 5; squares of
     32 and 40."""
-    return DefaultBoxes(**dict(
-        min_sizes=(10, 32), max_sizes=(40, 50), ratios=((4, ), ()),
-        steps=(20, 60)) | kwargs)
+    return DefaultBoxes(
+        **dict(
+            min_sizes=(10, 32), max_sizes=(40, 50), ratios=((4,), ()), steps=(20, 60)
+        )
+        | kwargs
+    )
 
 
-@pytest.mark.parametrize(('name', 'num_boxes'), [
-    # 38^2 * 4 + (19^2 + 10^2 + 5^2) * 6 + (3^2 + 1) * 4
-    ('ssd300_vgg16', 8732), ('ssd300_vgg16_coco91', 8732),
-    # (64^2 + 2^2 + 1) * 4 + (32^2 + 16^2 + 8^2 + 4^2) * 6
-    ('ssd512_vgg16', 24564),
-    # (20^2 + 10^2 + 5^2 + 3^2 + 2^2 + 1) * 6
-    ('ssdlite320_mobilenet_v2', 3234),
-    ('ssdlite320_mobilenet_v3_large', 3234)])
+@pytest.mark.parametrize(
+    ('name', 'num_boxes'),
+    [
+        # 38^2 * 4 + (19^2 + 10^2 + 5^2) * 6 + (3^2 + 1) * 4
+        ('ssd300_vgg16', 8732),
+        ('ssd300_vgg16_coco91', 8732),
+        # (64^2 + 2^2 + 1) * 4 + (32^2 + 16^2 + 8^2 + 4^2) * 6
+        ('ssd512_vgg16', 24564),
+        # (20^2 + 10^2 + 5^2 + 3^2 + 2^2 + 1) * 6
+        ('ssdlite320_mobilenet_v2', 3234),
+        ('ssdlite320_mobilenet_v3_large', 3234),
+    ],
+)
 def test_num_boxes_of_the_variants(name, num_boxes):
     assert boxes_of(name).shape == (num_boxes, 4)
 
 
-@pytest.mark.parametrize(('name', 'size', 'first', 'least'), [
-    ('ssd300_vgg16', 300, 7, 15), ('ssd512_vgg16', 512, 4, 10)])
+@pytest.mark.parametrize(
+    ('name', 'size', 'first', 'least'),
+    [('ssd300_vgg16', 300, 7, 15), ('ssd512_vgg16', 512, 4, 10)],
+)
 def test_sizes_follow_the_rule_of_the_paper(name, size, first, least):
     # Sec. 2.2, Eq. 4, as the authors' code has it: percent of the input from
     # `least` to 90 on the levels after the first, in whole steps
@@ -68,54 +80,87 @@ def test_sizes_follow_the_rule_of_the_paper(name, size, first, least):
 def test_ratio_3_is_left_out_of_the_first_and_the_last_two_levels(name):
     middle = len(MAPS[name]) - 3
     assert list(map(tuple, settings_of(name).ratios)) == [
-        (2, ), *[(2, 3)] * middle, (2, ), (2, )]
+        (2,),
+        *[(2, 3)] * middle,
+        (2,),
+        (2,),
+    ]
 
 
-@pytest.mark.parametrize(('name', 'sizes'), [
-    ('ssd300_vgg16', dict(input_size=300, basesize_ratio_range=(0.15, 0.9))),
-    ('ssd512_vgg16', dict(input_size=512, basesize_ratio_range=(0.1, 0.9))),
-    ('ssdlite320_mobilenet_v2', dict(
-        min_sizes=[48, 100, 150, 202, 253, 304],
-        max_sizes=[100, 150, 202, 253, 304, 320]))])
+@pytest.mark.parametrize(
+    ('name', 'sizes'),
+    [
+        ('ssd300_vgg16', dict(input_size=300, basesize_ratio_range=(0.15, 0.9))),
+        ('ssd512_vgg16', dict(input_size=512, basesize_ratio_range=(0.1, 0.9))),
+        (
+            'ssdlite320_mobilenet_v2',
+            dict(
+                min_sizes=[48, 100, 150, 202, 253, 304],
+                max_sizes=[100, 150, 202, 253, 304, 320],
+            ),
+        ),
+    ],
+)
 def test_boxes_are_those_of_mmdet(name, sizes):
     settings = settings_of(name)
     generator = SSDAnchorGenerator(
-        strides=settings.steps, ratios=settings.ratios, scale_major=False,
-        **sizes)
-    expected = torch.cat(generator.grid_priors(
-        [(n, n) for n in MAPS[name]], device='cpu'))
+        strides=settings.steps, ratios=settings.ratios, scale_major=False, **sizes
+    )
+    expected = torch.cat(
+        generator.grid_priors([(n, n) for n in MAPS[name]], device='cpu')
+    )
     torch.testing.assert_close(
-        box_convert(boxes_of(name), 'cxcywh', 'xyxy'), expected,
-        atol=2e-4, rtol=0)
+        box_convert(boxes_of(name), 'cxcywh', 'xyxy'), expected, atol=2e-4, rtol=0
+    )
 
 
-@pytest.mark.parametrize(('name', 'model', 'size'), [
-    ('ssd300_vgg16_coco91', 'ssd300_vgg16', 300),
-    ('ssdlite320_mobilenet_v3_large', 'ssdlite320_mobilenet_v3_large', 320)])
+@pytest.mark.parametrize(
+    ('name', 'model', 'size'),
+    [
+        ('ssd300_vgg16_coco91', 'ssd300_vgg16', 300),
+        ('ssdlite320_mobilenet_v3_large', 'ssdlite320_mobilenet_v3_large', 320),
+    ],
+)
 def test_boxes_are_those_of_torchvision(name, model, size):
     with torch.device('meta'):  # weights are not needed
         generator = detection.__dict__[model](
-            weights=None, weights_backbone=None).anchor_generator
-    shares = generator._grid_default_boxes(
-        [(n, n) for n in MAPS[name]], (size, size))
-    torch.testing.assert_close(
-        boxes_of(name), shares * size, atol=2e-4, rtol=0)
+            weights=None, weights_backbone=None
+        ).anchor_generator
+    shares = generator._grid_default_boxes([(n, n) for n in MAPS[name]], (size, size))
+    torch.testing.assert_close(boxes_of(name), shares * size, atol=2e-4, rtol=0)
 
 
 def test_the_first_boxes_of_ssd300():
     # s = 21, s' = 45; a step of 8 makes the first centre 4
     between, long, short = sqrt(21 * 45), 21 * sqrt(2), 21 / sqrt(2)
-    torch.testing.assert_close(boxes_of('ssd300_vgg16')[:5], torch.tensor([
-        [4, 4, 21, 21], [4, 4, between, between], [4, 4, long, short],
-        [4, 4, short, long], [12, 4, 21, 21]]))
+    torch.testing.assert_close(
+        boxes_of('ssd300_vgg16')[:5],
+        torch.tensor(
+            [
+                [4, 4, 21, 21],
+                [4, 4, between, between],
+                [4, 4, long, short],
+                [4, 4, short, long],
+                [12, 4, 21, 21],
+            ]
+        ),
+    )
 
 
 def test_the_last_boxes_of_ssd300_are_in_the_middle():
     # s = 261, s' = 315; the only position of a step of 300
     between, long, short = sqrt(261 * 315), 261 * sqrt(2), 261 / sqrt(2)
-    torch.testing.assert_close(boxes_of('ssd300_vgg16')[-4:], torch.tensor([
-        [150, 150, 261, 261], [150, 150, between, between],
-        [150, 150, long, short], [150, 150, short, long]]))
+    torch.testing.assert_close(
+        boxes_of('ssd300_vgg16')[-4:],
+        torch.tensor(
+            [
+                [150, 150, 261, 261],
+                [150, 150, between, between],
+                [150, 150, long, short],
+                [150, 150, short, long],
+            ]
+        ),
+    )
 
 
 def test_order_is_level_row_column_box():
@@ -138,15 +183,20 @@ def test_num_boxes_of_a_position():
 def test_longer_sides_are_cut_to_max_side():
     boxes = two_levels(max_side=15)([(1, 1), (1, 1)])
     assert boxes[:, 2:].tolist() == [
-        [10, 10], [15, 15], [15, 5], [5, 15], [15, 15], [15, 15]]
+        [10, 10],
+        [15, 15],
+        [15, 5],
+        [5, 15],
+        [15, 15],
+        [15, 15],
+    ]
 
 
 def test_boxes_of_a_shape_are_made_once():
     default_boxes = two_levels()
     boxes = default_boxes([(2, 3), (1, 1)])
     # as a head asks for them
-    again = default_boxes([torch.Size((2, 3)), torch.Size((1, 1))],
-                          torch.device('cpu'))
+    again = default_boxes([torch.Size((2, 3)), torch.Size((1, 1))], torch.device('cpu'))
     assert again is boxes
 
 
@@ -166,7 +216,7 @@ def test_boxes_of_another_device_are_others():
 @pytest.mark.parametrize('name', ['min_sizes', 'max_sizes', 'ratios', 'steps'])
 def test_levels_must_be_as_many_in_all(name):
     with pytest.raises(ValueError, match=f'3 {name}.*of each is needed'):
-        two_levels(**{name: ((5, ), ) * 3 if name == 'ratios' else (5, ) * 3})
+        two_levels(**{name: ((5,),) * 3 if name == 'ratios' else (5,) * 3})
 
 
 def test_maps_must_be_as_many_as_levels():
@@ -178,48 +228,52 @@ def test_encoding_by_hand():
     # centre (30, 14), sides 40 and 20, on a default box of centre (20, 20)
     # and sides 50 and 10: 10 / 50 / 0.1, -6 / 10 / 0.1, ln(40 / 50) / 0.2,
     # ln(20 / 10) / 0.2
-    coded = encode(torch.tensor([[10., 4, 50, 24]]),
-                   torch.tensor([[20., 20, 50, 10]]))
-    torch.testing.assert_close(coded, torch.tensor([
-        [2, -6, 5 * log(0.8), 5 * log(2)]]))
+    coded = encode(
+        torch.tensor([[10.0, 4, 50, 24]]), torch.tensor([[20.0, 20, 50, 10]])
+    )
+    torch.testing.assert_close(coded, torch.tensor([[2, -6, 5 * log(0.8), 5 * log(2)]]))
 
 
 def test_decoding_by_hand():
     # the centre moves by (0.1 * 50, -0.2 * 10), the sides grow by exp(0.2)
     # and shrink by exp(-0.4)
-    decoded = decode(torch.tensor([[1., -2, 1, -2]]),
-                     torch.tensor([[20., 20, 50, 10]]))
+    decoded = decode(
+        torch.tensor([[1.0, -2, 1, -2]]), torch.tensor([[20.0, 20, 50, 10]])
+    )
     # 50 * 1.2214028 / 2 = 30.535069, 10 * 0.67032 / 2 = 3.3516
-    torch.testing.assert_close(decoded, torch.tensor([
-        [25 - 30.535069, 18 - 3.3516, 25 + 30.535069, 18 + 3.3516]]))
+    torch.testing.assert_close(
+        decoded,
+        torch.tensor([[25 - 30.535069, 18 - 3.3516, 25 + 30.535069, 18 + 3.3516]]),
+    )
 
 
 def test_encode_decode_round_trip():
     torch.manual_seed(0)
     default_boxes = boxes_of('ssd300_vgg16')
     corners = (torch.rand(len(default_boxes), 2, 2) * 299).sort(1).values
-    bboxes = (corners + torch.tensor([[[0.], [1.]]])).flatten(1)
+    bboxes = (corners + torch.tensor([[[0.0], [1.0]]])).flatten(1)
     torch.testing.assert_close(
-        decode(encode(bboxes, default_boxes), default_boxes), bboxes,
-        atol=1e-3, rtol=0)
+        decode(encode(bboxes, default_boxes), default_boxes), bboxes, atol=1e-3, rtol=0
+    )
 
 
 def test_round_trip_of_a_box_larger_than_the_image():
-    bboxes = torch.tensor([[-400., -100, 800, 500]])
+    bboxes = torch.tensor([[-400.0, -100, 800, 500]])
     default_boxes = boxes_of('ssd300_vgg16')[:1]
     torch.testing.assert_close(
-        decode(encode(bboxes, default_boxes), default_boxes), bboxes)
+        decode(encode(bboxes, default_boxes), default_boxes), bboxes
+    )
 
 
 def test_decoded_sides_are_62_and_a_half_times_the_default_ones_at_most():
-    default_boxes = torch.tensor([[20., 20, 50, 10]])
-    huge = decode(torch.tensor([[0., 0, 1e6, 1e38]]), default_boxes)
+    default_boxes = torch.tensor([[20.0, 20, 50, 10]])
+    huge = decode(torch.tensor([[0.0, 0, 1e6, 1e38]]), default_boxes)
     # half sides 62.5 * 25 = 1562.5 and 62.5 * 5 = 312.5
-    torch.testing.assert_close(
-        huge, torch.tensor([[-1542.5, -292.5, 1582.5, 332.5]]))
+    torch.testing.assert_close(huge, torch.tensor([[-1542.5, -292.5, 1582.5, 332.5]]))
 
 
 def test_small_sides_are_not_capped():
-    small = decode(torch.tensor([[0., 0, -1e6, -1e6]]),
-                   torch.tensor([[20., 20, 50, 10]]))
+    small = decode(
+        torch.tensor([[0.0, 0, -1e6, -1e6]]), torch.tensor([[20.0, 20, 50, 10]])
+    )
     assert small.tolist() == [[20, 20, 20, 20]]

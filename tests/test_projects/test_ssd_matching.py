@@ -1,5 +1,6 @@
 """Which default box answers for which object: by hand and against the
 authors' rule, pair by pair."""
+
 import numpy as np
 import pytest
 import torch
@@ -25,8 +26,7 @@ def random_boxes(generator, num_boxes, size=100, least=2.0):
 
 def matched(gt_bboxes, default_boxes, **kwargs):
     """Objects of the default boxes of a single image."""
-    return match(gt_bboxes, [len(gt_bboxes)], default_boxes,
-                 **kwargs)[0].tolist()
+    return match(gt_bboxes, [len(gt_bboxes)], default_boxes, **kwargs)[0].tolist()
 
 
 def match_in_turn(ious, iou_thr=0.5):
@@ -47,8 +47,8 @@ def test_iou_by_hand():
     # 20 x 10 and 20 x 10, a quarter of each in common: 50 / 350; the third
     # only touches the first
     ious = pairwise_iou(
-        boxes((0, 0, 20, 10)),
-        boxes((0, 0, 20, 10), (10, 5, 30, 15), (20, 0, 30, 10)))
+        boxes((0, 0, 20, 10)), boxes((0, 0, 20, 10), (10, 5, 30, 15), (20, 0, 30, 10))
+    )
     torch.testing.assert_close(ious, torch.tensor([[1, 1 / 7, 0]]))
 
 
@@ -60,8 +60,9 @@ def test_iou_is_that_of_torchvision():
     torch.testing.assert_close(ious, box_iou(first, second))
 
 
-@pytest.mark.parametrize('box', [
-    (5, 5, 5, 5), (5, 2, 5, 8), (-10, 5, 30, 5), (0, 0, 0, 10)])
+@pytest.mark.parametrize(
+    'box', [(5, 5, 5, 5), (5, 2, 5, 8), (-10, 5, 30, 5), (0, 0, 0, 10)]
+)
 def test_iou_of_a_box_without_area_is_0(box):
     assert pairwise_iou(boxes(box), boxes((0, 0, 10, 10))).tolist() == [[0]]
     assert pairwise_iou(boxes((0, 0, 10, 10)), boxes(box)).tolist() == [[0]]
@@ -79,26 +80,27 @@ def test_iou_leaves_the_boxes_as_they_are():
 @pytest.mark.parametrize('bipartite', [True, False])
 def test_best_default_box_of_an_object_is_its_own(bipartite):
     # IoU 0.3, 0.4, 0.1, all below the threshold
-    assert matched(lines(100), lines(30, 40, 10), bipartite=bipartite) == [
-        -1, 0, -1]
+    assert matched(lines(100), lines(30, 40, 10), bipartite=bipartite) == [-1, 0, -1]
 
 
 @pytest.mark.parametrize('bipartite', [True, False])
 def test_default_boxes_above_the_threshold_are_matched_besides(bipartite):
     # IoU 0.49, 0.5, 0.9, 0.8
-    assert matched(lines(100), lines(49, 50, 90, 80),
-                   bipartite=bipartite) == [-1, 0, 0, 0]
+    assert matched(lines(100), lines(49, 50, 90, 80), bipartite=bipartite) == [
+        -1,
+        0,
+        0,
+        0,
+    ]
 
 
 def test_threshold_is_an_argument():
-    assert matched(lines(100), lines(49, 50, 90, 80), iou_thr=0.85) == [
-        -1, -1, 0, -1]
+    assert matched(lines(100), lines(49, 50, 90, 80), iou_thr=0.85) == [-1, -1, 0, -1]
 
 
 def test_default_box_takes_the_object_it_overlaps_best():
     # 70, 60 and 50 of 90 are more than of 100
-    assert matched(lines(100, 90), lines(100, 90, 70, 60, 50)) == [
-        0, 1, 1, 1, 1]
+    assert matched(lines(100, 90), lines(100, 90, 70, 60, 50)) == [0, 1, 1, 1, 1]
 
 
 def test_own_default_box_is_kept_from_a_better_object():
@@ -114,8 +116,9 @@ def test_own_default_box_is_kept_from_a_better_object():
 CONTESTED = lines(100, 80, 20)
 
 
-@pytest.mark.parametrize(('widths', 'expected'), [
-    ((80, 70), [1, 0, -1]), ((70, 80), [0, 1, -1])])
+@pytest.mark.parametrize(
+    ('widths', 'expected'), [((80, 70), [1, 0, -1]), ((70, 80), [0, 1, -1])]
+)
 def test_contested_default_box_goes_to_the_larger_iou(widths, expected):
     assert matched(lines(*widths), CONTESTED) == expected
 
@@ -124,8 +127,7 @@ def test_contested_default_box_goes_to_the_larger_iou(widths, expected):
 def test_contested_default_box_goes_to_the_later_one_as_in_mmdet(widths):
     # 100 is no object's own and goes to the better one, 0.8 and 0.7
     best = widths.index(80)
-    assert matched(lines(*widths), CONTESTED, bipartite=False) == [
-        best, 1, -1]
+    assert matched(lines(*widths), CONTESTED, bipartite=False) == [best, 1, -1]
 
 
 def test_who_was_refused_may_displace_another():
@@ -148,10 +150,9 @@ def test_crowded_images_are_matched_as_in_the_authors_code(seed):
     for num_objects in (1, 3, 8, 0, 15, 20, 30, 50):
         bboxes = random_boxes(generator, num_objects)
         # half of the objects near default boxes, several to each
-        near = default_boxes[torch.randint(
-            8, (num_objects // 2, ), generator=generator)]
-        bboxes[:len(near)] = near + torch.rand(near.shape, generator=generator)
-        images.append(torch.cat([bboxes, bboxes[:num_objects // 4]]))
+        near = default_boxes[torch.randint(8, (num_objects // 2,), generator=generator)]
+        bboxes[: len(near)] = near + torch.rand(near.shape, generator=generator)
+        images.append(torch.cat([bboxes, bboxes[: num_objects // 4]]))
     counts = [len(image) for image in images]
     first = np.cumsum(counts) - counts
     result = match(torch.cat(images), counts, default_boxes).numpy()
@@ -166,7 +167,8 @@ def test_no_object_is_without_a_default_box_that_it_overlaps():
     generator = torch.Generator().manual_seed(0)
     default_boxes, gt_bboxes = (
         (torch.rand(n, 4, generator=generator) + 0.1) * boxes((-1, -1, 1, 1))
-        for n in (30, 20))
+        for n in (30, 20)
+    )
     result = matched(gt_bboxes, default_boxes)
     assert set(range(20)) <= set(result)
 
@@ -182,20 +184,18 @@ def test_images_are_independent(bipartite):
     default_boxes = random_boxes(generator, 40)
     counts = [5, 0, 1, 12, 5, 0]
     images = random_boxes(generator, sum(counts)).split(counts)
-    together = match(torch.cat(images), counts, default_boxes,
-                     bipartite=bipartite)
+    together = match(torch.cat(images), counts, default_boxes, bipartite=bipartite)
     first = 0
     for row, image in zip(together, images, strict=True):
-        alone, = match(image, [len(image)], default_boxes,
-                       bipartite=bipartite)
-        assert row.tolist() == torch.where(
-            alone >= 0, alone + first, -1).tolist()
+        (alone,) = match(image, [len(image)], default_boxes, bipartite=bipartite)
+        assert row.tolist() == torch.where(alone >= 0, alone + first, -1).tolist()
         first += len(image)
 
 
 @pytest.mark.parametrize('bipartite', [True, False])
-@pytest.mark.parametrize('box', [
-    (5, 5, 5, 5), (0, 5, 100, 5), (20, 0, 20, 10), (200, 0, 300, 10)])
+@pytest.mark.parametrize(
+    'box', [(5, 5, 5, 5), (0, 5, 100, 5), (20, 0, 20, 10), (200, 0, 300, 10)]
+)
 def test_objects_that_overlap_nothing_have_no_default_box(box, bipartite):
     # neither alone nor beside others, whose match stays
     assert matched(boxes(box), CONTESTED, bipartite=bipartite) == [-1] * 3
@@ -209,8 +209,10 @@ def test_objects_that_overlap_nothing_have_no_default_box(box, bipartite):
 def test_boxes_that_are_none_take_nothing_from_others(box, bipartite):
     # inside out, minus the area of the first default box: the union is 0
     default_boxes = boxes((0, 0, 10, 10), (20, 20, 40, 40))
-    assert matched(boxes(box, (0, 0, 10, 9)), default_boxes,
-                   bipartite=bipartite) == [1, -1]
+    assert matched(boxes(box, (0, 0, 10, 9)), default_boxes, bipartite=bipartite) == [
+        1,
+        -1,
+    ]
 
 
 @pytest.mark.parametrize('bipartite', [True, False])
@@ -223,5 +225,4 @@ def test_no_objects_at_all(bipartite):
 def test_images_without_objects_among_others(counts):
     result = match(lines(100, 20), counts, CONTESTED)
     # 80 has 0.8 of the first
-    assert result.tolist() == [
-        [0, 0, 1] if count else [-1] * 3 for count in counts]
+    assert result.tolist() == [[0, 0, 1] if count else [-1] * 3 for count in counts]

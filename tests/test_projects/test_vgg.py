@@ -2,6 +2,7 @@
 
 Counts, parity of logits and gradients: test_classifiers.py.
 """
+
 from itertools import pairwise
 
 import pytest
@@ -44,8 +45,13 @@ def test_maps_are_those_of_torchvisions_layers(depth, norm_cfg):
         expected.append(x)
     assert x.std() > 0.1
     assert [tuple(out.shape[1:]) for out in outs] == [
-        (64, 45, 64), (128, 22, 32), (256, 11, 16), (512, 5, 8), (512, 2, 4),
-        (512, 1, 2)]
+        (64, 45, 64),
+        (128, 22, 32),
+        (256, 11, 16),
+        (512, 5, 8),
+        (512, 2, 4),
+        (512, 1, 2),
+    ]
     for out, value in zip(outs, expected, strict=True):
         torch.testing.assert_close(out, value, rtol=1e-4, atol=1e-4)
 
@@ -53,8 +59,7 @@ def test_maps_are_those_of_torchvisions_layers(depth, norm_cfg):
 @pytest.mark.parametrize('depth', LETTERS)
 def test_depth_counts_the_layers_with_weights(depth, build_on_meta):
     model = build_on_meta(f'vgg{depth}')
-    assert sum(isinstance(m, (nn.Conv2d, nn.Linear))
-               for m in model.modules()) == depth
+    assert sum(isinstance(m, (nn.Conv2d, nn.Linear)) for m in model.modules()) == depth
 
 
 def test_num_params_of_vgg11_by_hand():
@@ -64,8 +69,7 @@ def test_num_params_of_vgg11_by_hand():
     assert sum(p.numel() for p in VGG(11).parameters()) == convs
     # a batch norm more for each: weight and bias
     norms = sum(2 * o for o in widths[1:])
-    assert sum(p.numel() for p in VGG(
-        11, norm_cfg=BN).parameters()) == convs + norms
+    assert sum(p.numel() for p in VGG(11, norm_cfg=BN).parameters()) == convs + norms
     # 25,088 -> 4,096 -> 4,096 -> 1,000
     linear = 25089 * 4096 + 4097 * 4096 + 4097 * 1000
     assert convs + linear == 132_863_336
@@ -73,28 +77,37 @@ def test_num_params_of_vgg11_by_hand():
 
 def test_channels_are_those_of_the_stages():
     backbone = VGG(11, NARROW, in_channels=1, out_indices=range(6))
-    assert [tuple(out.shape[1:]) for out in backbone(
-        torch.rand(2, 1, 32, 32))] == [
-            (4, 32, 32), (6, 16, 16), (8, 8, 8), (10, 4, 4), (12, 2, 2),
-            (12, 1, 1)]
+    assert [tuple(out.shape[1:]) for out in backbone(torch.rand(2, 1, 32, 32))] == [
+        (4, 32, 32),
+        (6, 16, 16),
+        (8, 8, 8),
+        (10, 4, 4),
+        (12, 2, 2),
+        (12, 1, 1),
+    ]
 
 
 def test_layers_may_be_exchanged():
-    backbone = VGG(13, NARROW, dict(type='BN', eps=0.1),
-                   conv_cfg=dict(type='ConvWS'),
-                   pool_cfg=dict(type='projects.AvgPool2d'))
+    backbone = VGG(
+        13,
+        NARROW,
+        dict(type='BN', eps=0.1),
+        conv_cfg=dict(type='ConvWS'),
+        pool_cfg=dict(type='projects.AvgPool2d'),
+    )
     kinds = [type(m) for m in backbone.features]
-    assert [kinds.count(kind) for kind in (
-        ConvWS2d, nn.BatchNorm2d, nn.ReLU, nn.AvgPool2d)] == [10, 10, 10, 5]
+    assert [
+        kinds.count(kind) for kind in (ConvWS2d, nn.BatchNorm2d, nn.ReLU, nn.AvgPool2d)
+    ] == [10, 10, 10, 5]
     assert len(kinds) == 35
-    assert {m.eps for m in backbone.features
-            if isinstance(m, nn.BatchNorm2d)} == {0.1}
+    assert {m.eps for m in backbone.features if isinstance(m, nn.BatchNorm2d)} == {0.1}
 
 
 def test_training_the_last_stage_trains_conv5():
     backbone = VGG(13, NARROW, BN, trainable_stages=1)
-    trained = {n.split('.')[1] for n, p in backbone.named_parameters()
-               if p.requires_grad}
+    trained = {
+        n.split('.')[1] for n, p in backbone.named_parameters() if p.requires_grad
+    }
     # 4 stages of (conv, norm, ReLU) twice and a pool: 28
     assert trained == {'28', '29', '31', '32'}
     assert backbone.features[29].training
@@ -108,7 +121,8 @@ def test_weights_begin_as_torchvisions():
         if isinstance(layer, nn.Conv2d):
             # He's by 9 * out connections that leave
             assert layer.weight.std().item() == pytest.approx(
-                (2 / 9 / layer.out_channels)**0.5, rel=0.05)
+                (2 / 9 / layer.out_channels) ** 0.5, rel=0.05
+            )
             assert layer.weight.abs().max() > 3 * layer.weight.std()
             assert not layer.bias.any()
     for layer in model.head.classifier:
@@ -116,7 +130,8 @@ def test_weights_begin_as_torchvisions():
             assert layer.weight.std().item() == pytest.approx(0.01, rel=0.01)
             assert not layer.bias.any()
     assert [type(m).__name__ for m in model.head.classifier] == (
-        'Linear ReLU Dropout Linear ReLU Dropout Linear'.split())
+        'Linear ReLU Dropout Linear ReLU Dropout Linear'.split()
+    )
 
 
 def test_what_there_is_not_is_refused():

@@ -1,4 +1,5 @@
 """Reading and writing darknet's .weights files."""
+
 from itertools import pairwise
 
 import numpy as np
@@ -32,13 +33,17 @@ def shaken(model):
 
 
 @pytest.mark.parametrize('norm_cfg', [None, dict(type='BN')])
-@pytest.mark.parametrize('predictor', [
-    dict(hidden_channels=8), dict(hidden_channels=8, bottleneck_channels=4),
-    dict(hidden_channels=None),
-    dict(type='projects.YOLOv1LocalPredictor', local_channels=5)])
+@pytest.mark.parametrize(
+    'predictor',
+    [
+        dict(hidden_channels=8),
+        dict(hidden_channels=8, bottleneck_channels=4),
+        dict(hidden_channels=None),
+        dict(type='projects.YOLOv1LocalPredictor', local_channels=5),
+    ],
+)
 def test_round_trip(tmp_path, norm_cfg, predictor):
-    model, again = shaken(Net(norm_cfg, **predictor)), Net(
-        norm_cfg, **predictor)
+    model, again = shaken(Net(norm_cfg, **predictor)), Net(norm_cfg, **predictor)
     path = str(tmp_path / 'net.weights')
     write_weights(model, path, images_seen=64)
     read_weights(again, path)
@@ -49,34 +54,47 @@ def test_round_trip(tmp_path, norm_cfg, predictor):
 
 def test_layout_byte_by_byte(tmp_path):
     model = nn.Module()
-    model.backbone = nn.Sequential(
-        YOLOv1Neck(1, 1, norm_cfg=dict(type='BN')).convs[0])
+    model.backbone = nn.Sequential(YOLOv1Neck(1, 1, norm_cfg=dict(type='BN')).convs[0])
     model.fc = nn.Linear(2, 3)
     path = tmp_path / 'net.weights'
     # conv: shift, scale, mean, variance, nine weights; linear: bias, weights
     numbers = np.arange(4 + 9 + 3 + 6, dtype='<f4')
-    path.write_bytes(np.array([0, 2, 0], '<i4').tobytes() +
-                     np.array([77], '<i8').tobytes() + numbers.tobytes())
+    path.write_bytes(
+        np.array([0, 2, 0], '<i4').tobytes()
+        + np.array([77], '<i8').tobytes()
+        + numbers.tobytes()
+    )
     read_weights(model, str(path))
     block = model.backbone[0]
-    assert [block.bn.bias.item(), block.bn.weight.item(),
-            block.bn.running_mean.item(),
-            block.bn.running_var.item()] == [0, 1, 2, 3]
+    assert [
+        block.bn.bias.item(),
+        block.bn.weight.item(),
+        block.bn.running_mean.item(),
+        block.bn.running_var.item(),
+    ] == [0, 1, 2, 3]
     assert block.conv.weight.flatten().tolist() == list(range(4, 13))
     assert model.fc.bias.tolist() == [13, 14, 15]
     assert model.fc.weight.tolist() == [[16, 17], [18, 19], [20, 21]]
 
 
-@pytest.mark.parametrize(('version', 'seen', 'transposed'), [
-    ((0, 1, 0), '<i4', False), ((0, 2, 0), '<i8', False),
-    ((1, 0, 0), '<i8', False), ((1001, 0, 0), '<i4', True)])
+@pytest.mark.parametrize(
+    ('version', 'seen', 'transposed'),
+    [
+        ((0, 1, 0), '<i4', False),
+        ((0, 2, 0), '<i8', False),
+        ((1, 0, 0), '<i8', False),
+        ((1001, 0, 0), '<i4', True),
+    ],
+)
 def test_headers_of_all_versions(tmp_path, version, seen, transposed):
     model = nn.Module()
     model.backbone = nn.Linear(2, 3)
     path = tmp_path / 'net.weights'
-    path.write_bytes(np.array(version, '<i4').tobytes() +
-                     np.array([5], seen).tobytes() +
-                     np.arange(9, dtype='<f4').tobytes())
+    path.write_bytes(
+        np.array(version, '<i4').tobytes()
+        + np.array([5], seen).tobytes()
+        + np.arange(9, dtype='<f4').tobytes()
+    )
     read_weights(model, str(path))
     weight = model.backbone.weight
     if transposed:
@@ -114,8 +132,7 @@ def test_a_file_of_the_backbone_alone_fills_it(tmp_path):
     head = again.bbox_head.state_dict()
     names = read_weights(again, path)
     assert len(names) == 12
-    torch.testing.assert_close(again.backbone.state_dict(),
-                               model.backbone.state_dict())
+    torch.testing.assert_close(again.backbone.state_dict(), model.backbone.state_dict())
     torch.testing.assert_close(again.bbox_head.state_dict(), head)
 
 
@@ -137,12 +154,11 @@ def test_published_length_of_the_tiny_model_and_the_tool(tmp_path):
     write_weights(model, str(source))
     assert source.stat().st_size == 20 + 4 * floats
     convert('yolov1_tiny', str(source), str(tmp_path / 'tiny.pth'))
-    again = create_model('yolov1_tiny',
-                         pretrained=str(tmp_path / 'tiny.pth'))
+    again = create_model('yolov1_tiny', pretrained=str(tmp_path / 'tiny.pth'))
     torch.testing.assert_close(
-        again.bbox_head.state_dict(), model.bbox_head.state_dict())
-    convert('yolov1_tiny', str(tmp_path / 'tiny.pth'),
-            str(tmp_path / 'back.weights'))
+        again.bbox_head.state_dict(), model.bbox_head.state_dict()
+    )
+    convert('yolov1_tiny', str(tmp_path / 'tiny.pth'), str(tmp_path / 'back.weights'))
     assert (tmp_path / 'back.weights').read_bytes() == source.read_bytes()
     with pytest.raises(UserError, match='exists'):
         convert('yolov1_tiny', str(source), str(tmp_path / 'tiny.pth'))

@@ -1,4 +1,5 @@
 """Augmentation of YOLOv1."""
+
 import numpy as np
 import pytest
 import torch
@@ -9,11 +10,11 @@ from projects.yolov1 import RandomEdgeJitter, RandomHSVScale
 
 def sample(*boxes):
     return dict(
-        img=np.arange(40 * 60 * 3, dtype=np.uint32).reshape(
-            40, 60, 3).astype(np.uint8),
+        img=np.arange(40 * 60 * 3, dtype=np.uint32).reshape(40, 60, 3).astype(np.uint8),
         gt_bboxes=HorizontalBoxes(np.float32(boxes).reshape(-1, 4)),
         gt_bboxes_labels=np.arange(len(boxes)),
-        gt_ignore_flags=np.zeros(len(boxes), bool))
+        gt_ignore_flags=np.zeros(len(boxes), bool),
+    )
 
 
 def jittered(edges, results, **kwargs):
@@ -46,13 +47,15 @@ def test_outward_edges_pad_with_grey():
 def test_boxes_left_outside_go_with_their_labels():
     # left edge moves in by 12: the first box is outside, of the second a
     # tenth is left, of the third all
-    out = jittered((0.2, 0, 0, 0), sample(
-        (0, 0, 10, 10), (3, 0, 13, 10), (30, 0, 40, 10)))
+    out = jittered(
+        (0.2, 0, 0, 0), sample((0, 0, 10, 10), (3, 0, 13, 10), (30, 0, 40, 10))
+    )
     assert out['gt_bboxes'].tensor.tolist() == [[18, 0, 28, 10]]
     assert out['gt_bboxes_labels'].tolist() == [2]
     assert len(out['gt_ignore_flags']) == 1
-    out = jittered((0.2, 0, 0, 0), sample((0, 0, 10, 10), (3, 0, 13, 10)),
-                   min_visible=0)
+    out = jittered(
+        (0.2, 0, 0, 0), sample((0, 0, 10, 10), (3, 0, 13, 10)), min_visible=0
+    )
     assert out['gt_bboxes_labels'].tolist() == [1]
 
 
@@ -63,20 +66,22 @@ def test_an_image_without_boxes():
 
 def test_edges_stay_within_the_jitter():
     np.random.seed(0)
-    shapes = np.array([
-        RandomEdgeJitter(0.2)(sample())['img'].shape for _ in range(50)])
+    shapes = np.array([RandomEdgeJitter(0.2)(sample())['img'].shape for _ in range(50)])
     assert shapes[:, 0].min() >= 24
     assert shapes[:, 0].max() <= 56
     assert len(set(map(tuple, shapes))) > 10
 
 
-@pytest.mark.parametrize(('factors', 'expected'), [
-    # pure red at value 200: half the value is 100, hue and saturation stay
-    ((1, 0.5), (0, 0, 100)),
-    # half the saturation of full red: white's share rises to half of 200
-    ((0.5, 1), (100, 100, 200)),
-    ((1, 1.5), (0, 0, 255)),  # 300 is cut
-])
+@pytest.mark.parametrize(
+    ('factors', 'expected'),
+    [
+        # pure red at value 200: half the value is 100, hue and saturation stay
+        ((1, 0.5), (0, 0, 100)),
+        # half the saturation of full red: white's share rises to half of 200
+        ((0.5, 1), (100, 100, 200)),
+        ((1, 1.5), (0, 0, 255)),  # 300 is cut
+    ],
+)
 def test_hsv_by_hand(factors, expected):
     transform = RandomHSVScale()
     transform._draw = lambda: (0.0, np.array(factors))
@@ -90,7 +95,8 @@ def test_a_third_of_the_hue_circle_turns_red_to_green():
     transform._draw = lambda: (1 / 3, np.ones(2))
     image = np.full((1, 1, 3), (0, 0, 200), np.uint8)
     np.testing.assert_allclose(
-        transform(dict(img=image))['img'][0, 0], (0, 200, 0), atol=1)
+        transform(dict(img=image))['img'][0, 0], (0, 200, 0), atol=1
+    )
 
 
 def test_factors_and_their_inverses_are_drawn():

@@ -14,10 +14,10 @@ from projects.core import detection
 from projects.core.datasets.digits_coco import make_digits_coco
 from projects.core.engine import benchmark, benchmarking
 from projects.core.engine.meters import (
-                                         MemoryMeter,
-                                         Stopwatch,
-                                         allocations,
-                                         nms_as_part,
+    MemoryMeter,
+    Stopwatch,
+    allocations,
+    nms_as_part,
 )
 from projects.core.engine.subject import Subject, SubjectSettings
 from projects.core.errors import UserError
@@ -26,7 +26,7 @@ TOOL = Path(__file__).parents[2] / 'tools/analysis_tools/benchmark.py'
 MINI_RUN = 'yolov1-mini_1xb16-15e_digits-coco'
 CPU = torch.device('cpu')
 MB = 4 * 10**6  # bytes of a million float32
-RETINANET = '''
+RETINANET = """
 default_scope = 'mmdet'
 train_dataloader = dict(batch_size=2)
 test_dataloader = dict(dataset=dict(type='RepeatDataset', dataset=dict(
@@ -52,7 +52,7 @@ model = dict(
     # a fresh head scores 0.01: under 0.05 nothing would reach suppression
     test_cfg=dict(nms_pre=100, score_thr=0.0, nms=dict(
         type='nms', iou_threshold=0.5), max_per_img=10))
-'''
+"""
 
 
 @pytest.fixture(scope='module')
@@ -66,16 +66,37 @@ def retinanet(tmp_path_factory):
 def pair(retinanet, tmp_path_factory):
     """YOLOv1-mini against a RetinaNet, two iterations; and the JSON of it."""
     out = tmp_path_factory.mktemp('out') / 'new/result.json'
-    result = benchmark(['yolov1_mini', retinanet], iters=2, warmup=1,
-                       device='cpu', threads=1, out=str(out))
+    result = benchmark(
+        ['yolov1_mini', retinanet],
+        iters=2,
+        warmup=1,
+        device='cpu',
+        threads=1,
+        out=str(out),
+    )
     return result, json.loads(out.read_text())
 
 
 def make_subject(config, **settings):
-    subject = Subject(config, SubjectSettings(**{**dict(
-        batch_size=2, input_size=(64, 96), objects=3, device=CPU,
-        dtype=torch.float32, channels_last=False, compile=False, data=False,
-        cfg_options=None), **settings}))
+    subject = Subject(
+        config,
+        SubjectSettings(
+            **{
+                **dict(
+                    batch_size=2,
+                    input_size=(64, 96),
+                    objects=3,
+                    device=CPU,
+                    dtype=torch.float32,
+                    channels_last=False,
+                    compile=False,
+                    data=False,
+                    cfg_options=None,
+                ),
+                **settings,
+            }
+        ),
+    )
     subject.prepare()
     return subject
 
@@ -120,10 +141,11 @@ def test_memory_meter_adds_up_what_the_parts_leave():
 
 def test_each_suppression_is_counted_once_and_nothing_stays_replaced():
     from mmcv.ops import batched_nms
+
     kernels = sys.modules['mmcv.ops.nms'].ext_module
     before = (torchvision.ops.nms, torchvision.ops.boxes.nms, kernels.nms)
-    boxes = torch.tensor([[0., 0, 4, 4], [0, 0, 4, 3], [5, 5, 9, 9]])
-    scores, labels = torch.tensor([.9, .8, .7]), torch.zeros(3).long()
+    boxes = torch.tensor([[0.0, 0, 4, 4], [0, 0, 4, 3], [5, 5, 9, 9]])
+    scores, labels = torch.tensor([0.9, 0.8, 0.7]), torch.zeros(3).long()
     watch = Stopwatch(CPU)
     with nms_as_part(watch, 'nms') as counts:
         keep = torchvision.ops.nms(boxes, scores, 0.5)
@@ -131,21 +153,23 @@ def test_each_suppression_is_counted_once_and_nothing_stays_replaced():
         torchvision.ops.batched_nms(boxes[:2], scores[:2], labels[:2], 0.5)
         assert (counts.calls, counts.boxes) == (2, 5)
         # its kernel calls torchvision's where mmcv is not compiled
-        batched_nms(boxes, scores, labels, dict(type='nms', iou_threshold=.5))
+        batched_nms(boxes, scores, labels, dict(type='nms', iou_threshold=0.5))
         assert (counts.calls, counts.boxes) == (3, 8)
         detection.suppress(boxes, scores, labels, 0.5)
         assert (counts.calls, counts.boxes) == (4, 11)
     assert keep.tolist() == [0, 2]
     assert watch.seconds['nms'] > 0
-    assert before == (torchvision.ops.nms, torchvision.ops.boxes.nms,
-                      kernels.nms)
+    assert before == (torchvision.ops.nms, torchvision.ops.boxes.nms, kernels.nms)
 
 
 # -------------------------------------------------------------------- steps
 @pytest.mark.parametrize('name', ['retinanet', 'yolov1_mini'])
 def test_the_parts_make_the_models_own_step(name, request):
-    config = request.getfixturevalue(name) if name == 'retinanet' else (
-        benchmarking.find_config_or_model(name))
+    config = (
+        request.getfixturevalue(name)
+        if name == 'retinanet'
+        else (benchmarking.find_config_or_model(name))
+    )
     # one object: two in a cell would be drawn by lot
     subject = make_subject(config, objects=1)
     model, losses, batch = subject.model, [], subject.batches['train']
@@ -175,15 +199,19 @@ def test_steps_update_without_changing_the_weights(retinanet):
 
 def test_random_batch_is_alike_for_two_and_its_boxes_are_inside(retinanet):
     other = benchmarking.find_config_or_model('yolov1_mini')
-    batches = [make_subject(config, objects=50).batches['train']
-               for config in (retinanet, other)]
-    boxes = [torch.cat([sample.gt_instances.bboxes
-                        for sample in batch['data_samples']])
-             for batch in batches]
+    batches = [
+        make_subject(config, objects=50).batches['train']
+        for config in (retinanet, other)
+    ]
+    boxes = [
+        torch.cat([sample.gt_instances.bboxes for sample in batch['data_samples']])
+        for batch in batches
+    ]
     assert torch.equal(*boxes)
     # 64 x 96: the retinanet takes pixels as they are, the other 255ths
-    torch.testing.assert_close(batches[0]['inputs'][:, [2, 1, 0]] / 255,
-                               batches[1]['inputs'])
+    torch.testing.assert_close(
+        batches[0]['inputs'][:, [2, 1, 0]] / 255, batches[1]['inputs']
+    )
     sides = boxes[0][:, 2:] - boxes[0][:, :2]
     shares = sides / torch.tensor([96, 64])
     assert 0.079 < shares.min() < 0.1
@@ -195,8 +223,7 @@ def test_random_batch_is_alike_for_two_and_its_boxes_are_inside(retinanet):
 def test_held_bytes_are_weights_images_and_the_optimizers_state(retinanet):
     subject = make_subject(retinanet)
     num_params = sum(p.numel() for p in subject.model.parameters())
-    buffers = sum(b.numel() * b.element_size()
-                  for b in subject.model.buffers())
+    buffers = sum(b.numel() * b.element_size() for b in subject.model.buffers())
     expected = 4 * num_params + buffers + 4 * 2 * 3 * 64 * 96
     assert subject.held_bytes('train') == expected
     subject.train_step(Stopwatch(CPU))  # SGD now has its momentum
@@ -212,32 +239,54 @@ def test_result_of_two_detectors(pair):
     # the second config states both, the first takes them over
     assert result['batch_size'] == 2
     assert yolo['input_size'] == retina['input_size'] == [64, 96]
-    parts = {'train.forward', 'train.loss', 'train.backward',
-             'train.optimizer', 'train.step', 'predict.forward',
-             'predict.decode', 'predict.nms', 'predict.step'}
+    parts = {
+        'train.forward',
+        'train.loss',
+        'train.backward',
+        'train.optimizer',
+        'train.step',
+        'predict.forward',
+        'predict.decode',
+        'predict.nms',
+        'predict.step',
+    }
     for entry in (yolo, retina):
         assert set(entry['parts']) == parts
         for phase in ('train', 'predict'):
-            shares = [times['share'] for part, times in entry['parts'].items()
-                      if part.startswith(phase) and 'step' not in part]
+            shares = [
+                times['share']
+                for part, times in entry['parts'].items()
+                if part.startswith(phase) and 'step' not in part
+            ]
             assert sum(shares) == pytest.approx(1)
             step = entry['parts'][f'{phase}.step']
-            assert step['samples'] == pytest.approx([
-                sum(entry['parts'][part]['samples'][i] for part in parts
-                    if part.startswith(phase) and 'step' not in part)
-                for i in range(2)])
+            assert step['samples'] == pytest.approx(
+                [
+                    sum(
+                        entry['parts'][part]['samples'][i]
+                        for part in parts
+                        if part.startswith(phase) and 'step' not in part
+                    )
+                    for i in range(2)
+                ]
+            )
             assert entry['images_per_second'][phase] == pytest.approx(
-                2000 / step['median'])
+                2000 / step['median']
+            )
         memory = entry['memory']
-        assert memory['train.step'] > memory['train.held'] + memory[
-            'train.forward'] > memory['predict.step'] > memory['predict.held']
+        assert (
+            memory['train.step']
+            > memory['train.held'] + memory['train.forward']
+            > memory['predict.step']
+            > memory['predict.held']
+        )
         # after the backward pass each weight has its gradient
-        assert memory['train.step'] > memory['train.held'] + (
-            4 * entry['parameters'])
+        assert memory['train.step'] > memory['train.held'] + (4 * entry['parameters'])
     assert set(result['ratios']) == parts
     ratio = result['ratios']['train.loss']['of_medians']
-    assert ratio == (retina['parts']['train.loss']['median'] /
-                     yolo['parts']['train.loss']['median'])
+    assert ratio == (
+        retina['parts']['train.loss']['median'] / yolo['parts']['train.loss']['median']
+    )
     # YOLOv1: one call for the batch; mmdet's: one per image, 4 x 6 cells of
     # one anchor in 4 classes being 96 candidates, under nms_pre
     assert yolo['nms']['calls'] == 1
@@ -250,8 +299,7 @@ def test_table_shows_each_part_and_the_ratio(pair):
     result['configs'][0]['parts']['train.loss'] = times
     result['ratios']['train.loss'] = dict(of_medians=0.5, q1=0.44, q3=0.61)
     lines = benchmarking.table(result).splitlines()
-    line, = (row for row in lines if row.startswith('train loss  ')
-             and '%' in row)
+    (line,) = (row for row in lines if row.startswith('train loss  ') and '%' in row)
     assert '12.3 (11.0-13.0)   10.4%' in line
     assert line.endswith(' 0.50 (0.44-0.61)')
     assert lines[1].split() == ['data', '-', '-', '-']
@@ -267,19 +315,34 @@ def test_table_shows_each_part_and_the_ratio(pair):
 def test_two_configs_take_turns_in_alternating_order(monkeypatch, retinanet):
     order = []
     monkeypatch.setattr(
-        Subject, 'draw', lambda self, meter: order.append(
-            type(self.model.bbox_head).__name__[0]))
+        Subject,
+        'draw',
+        lambda self, meter: order.append(type(self.model.bbox_head).__name__[0]),
+    )
     benchmark([retinanet, 'yolov1_mini'], iters=3, warmup=2, device='cpu')
     assert ''.join(order) == 'RYYRRYYRRY'
 
 
 def test_classifier_has_no_suppression_and_all_other_parts():
-    result = benchmark(['yolov1_extraction'], batch_size=1, iters=1, warmup=0,
-                       input_size=(64, 64), device='cpu')
+    result = benchmark(
+        ['yolov1_extraction'],
+        batch_size=1,
+        iters=1,
+        warmup=0,
+        input_size=(64, 64),
+        device='cpu',
+    )
     parts = result['configs'][0]['parts']
     assert set(parts) == {
-        'train.forward', 'train.loss', 'train.backward', 'train.optimizer',
-        'train.step', 'predict.forward', 'predict.decode', 'predict.step'}
+        'train.forward',
+        'train.loss',
+        'train.backward',
+        'train.optimizer',
+        'train.step',
+        'predict.forward',
+        'predict.decode',
+        'predict.step',
+    }
     assert result['configs'][0]['nms'] == dict(calls=0, boxes=0)
     assert 'ratios' not in result
     assert 'into NMS' not in benchmarking.table(result)
@@ -288,16 +351,25 @@ def test_classifier_has_no_suppression_and_all_other_parts():
 def test_data_is_drawn_from_the_config_where_it_is_there(tmp_path):
     root = tmp_path / 'set'
     option = f'train_dataloader.dataset.data_root={root}'
-    result = benchmark([MINI_RUN], batch_size=3, iters=1, warmup=0,
-                       input_size=(32, 32), device='cpu', cfg_options=[option])
-    entry, = result['configs']
+    result = benchmark(
+        [MINI_RUN],
+        batch_size=3,
+        iters=1,
+        warmup=0,
+        input_size=(32, 32),
+        device='cpu',
+        cfg_options=[option],
+    )
+    (entry,) = result['configs']
     assert 'data' not in entry['parts']
     assert entry['no_data'] == f'there is no folder {root}'
 
-    make_digits_coco(root, num_train=2, num_val=1, image_size=64, min_size=10,
-                     max_size=30)
-    subject = make_subject(benchmarking.find_config_or_model(MINI_RUN),
-                           batch_size=3, cfg_options=[option])
+    make_digits_coco(
+        root, num_train=2, num_val=1, image_size=64, min_size=10, max_size=30
+    )
+    subject = make_subject(
+        benchmarking.find_config_or_model(MINI_RUN), batch_size=3, cfg_options=[option]
+    )
     assert next(subject.data)['inputs'][0].shape == (3, 192, 192)
     # more than the set holds, and always whole batches
     assert [len(next(subject.data)['inputs']) for _ in range(3)] == [3] * 3
@@ -306,19 +378,26 @@ def test_data_is_drawn_from_the_config_where_it_is_there(tmp_path):
     assert list(watch.seconds) == ['data']
 
 
-def test_compile_takes_the_network_and_bfloat16_is_autocast(monkeypatch,
-                                                            retinanet):
+def test_compile_takes_the_network_and_bfloat16_is_autocast(monkeypatch, retinanet):
     compiled = []
 
     def fake_compile(function):
         def call(inputs):
             compiled.append(function(inputs))
             return compiled[-1]
+
         return call
 
     monkeypatch.setattr(torch, 'compile', fake_compile)
-    result = benchmark([retinanet], iters=1, warmup=1, device='cpu',
-                       dtype='bfloat16', compile=True, channels_last=True)
+    result = benchmark(
+        [retinanet],
+        iters=1,
+        warmup=1,
+        device='cpu',
+        dtype='bfloat16',
+        compile=True,
+        channels_last=True,
+    )
     # (warm-up, timed, memory) x (train, predict)
     assert len(compiled) == 6
     assert {outs[0][0].dtype for outs in compiled} == {torch.bfloat16}
@@ -326,39 +405,43 @@ def test_compile_takes_the_network_and_bfloat16_is_autocast(monkeypatch,
 
 
 def test_input_size_and_memory_format_of_a_run_config():
-    result = benchmark([MINI_RUN], batch_size=1, iters=1, warmup=0,
-                       device='cpu')
-    entry, = result['configs']
+    result = benchmark([MINI_RUN], batch_size=1, iters=1, warmup=0, device='cpu')
+    (entry,) = result['configs']
     assert entry['input_size'] == [192, 192]
     assert entry['channels_last'] is True  # by its hook
     assert entry['optimizer'] == 'AdamW'
 
 
 # ------------------------------------------------------------------ refusals
-@pytest.mark.parametrize(('arguments', 'message'), [
-    (dict(configs=['yolov1_tny']), r"'yolov1_tny'; did you mean 'yolov1_tiny"),
-    (dict(configs=['configs/yolov1/yolov1-mini_1xb16-15e_digits.py']),
-     r'did you mean\n +\S*yolov1-mini_1xb16-15e_digits-coco\.py'),
-    (dict(configs=['a', 'b', 'c']), r'3 configs; give one, or two'),
-    (dict(iters=0), r'--iters 0: must be 1 or more'),
-    (dict(compile=True, warmup=0), r'--warmup 0: must be 1 or more'),
-    (dict(input_size=(64, -1)), r'--input-size -1: must be'),
-    (dict(dtype='float16'), r'--dtype float16: must be float32 or bfloat16'),
-    (dict(out='result.txt'), r'--out result.txt: must end in .json'),
-    (dict(data=True), r'--data: \S+ has no train_dataloader'),
-    (dict(cfg_options=['model.bbox_head.num_clases=3']),
-     r"no 'num_clases' in 'model.bbox_head'; did you mean 'num_classes"),
-])
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (dict(configs=['yolov1_tny']), r"'yolov1_tny'; did you mean 'yolov1_tiny"),
+        (
+            dict(configs=['configs/yolov1/yolov1-mini_1xb16-15e_digits.py']),
+            r'did you mean\n +\S*yolov1-mini_1xb16-15e_digits-coco\.py',
+        ),
+        (dict(configs=['a', 'b', 'c']), r'3 configs; give one, or two'),
+        (dict(iters=0), r'--iters 0: must be 1 or more'),
+        (dict(compile=True, warmup=0), r'--warmup 0: must be 1 or more'),
+        (dict(input_size=(64, -1)), r'--input-size -1: must be'),
+        (dict(dtype='float16'), r'--dtype float16: must be float32 or bfloat16'),
+        (dict(out='result.txt'), r'--out result.txt: must end in .json'),
+        (dict(data=True), r'--data: \S+ has no train_dataloader'),
+        (
+            dict(cfg_options=['model.bbox_head.num_clases=3']),
+            r"no 'num_clases' in 'model.bbox_head'; did you mean 'num_classes",
+        ),
+    ],
+)
 def test_mistakes_are_refused(arguments, message):
     with pytest.raises(UserError, match=message):
-        benchmark(**{'configs': ['yolov1_mini'], 'device': 'cpu',
-                     **arguments})
+        benchmark(**{'configs': ['yolov1_mini'], 'device': 'cpu', **arguments})
 
 
 def test_a_model_of_another_kind_is_refused(tmp_path):
     config = tmp_path / 'backbone.py'
-    config.write_text("model = dict(type='projects.YOLOv1Backbone', "
-                      "arch='mini')")
+    config.write_text("model = dict(type='projects.YOLOv1Backbone', arch='mini')")
     with pytest.raises(UserError, match='parts of a YOLOv1Backbone are not'):
         benchmark([str(config)], device='cpu')
 
@@ -366,18 +449,44 @@ def test_a_model_of_another_kind_is_refused(tmp_path):
 # ---------------------------------------------------------------------- tool
 def test_tool_hands_its_arguments_on(monkeypatch, retinanet, capsys):
     calls = []
-    monkeypatch.setattr('projects.core.engine.benchmark',
-                        lambda *args, **kwargs: calls.append((args, kwargs)))
-    monkeypatch.setattr(sys, 'argv', [
-        str(TOOL), 'a', 'b', '--input-size', '32', '64', '--channels-last',
-        '--cfg-options', 'x=1', 'y=2'])
+    monkeypatch.setattr(
+        'projects.core.engine.benchmark',
+        lambda *args, **kwargs: calls.append((args, kwargs)),
+    )
+    monkeypatch.setattr(
+        sys,
+        'argv',
+        [
+            str(TOOL),
+            'a',
+            'b',
+            '--input-size',
+            '32',
+            '64',
+            '--channels-last',
+            '--cfg-options',
+            'x=1',
+            'y=2',
+        ],
+    )
     runpy.run_path(str(TOOL), run_name='__main__')
-    (args, kwargs), = calls
-    assert args == (['a', 'b'], )
+    ((args, kwargs),) = calls
+    assert args == (['a', 'b'],)
     assert kwargs == dict(
-        batch_size=None, iters=20, warmup=3, input_size=[32, 64], objects=5,
-        device=None, threads=None, dtype='float32', channels_last=True,
-        compile=False, data=False, cfg_options=['x=1', 'y=2'], out=None)
+        batch_size=None,
+        iters=20,
+        warmup=3,
+        input_size=[32, 64],
+        objects=5,
+        device=None,
+        threads=None,
+        dtype='float32',
+        channels_last=True,
+        compile=False,
+        data=False,
+        cfg_options=['x=1', 'y=2'],
+        out=None,
+    )
 
 
 def test_tool_ends_with_one_line_on_a_mistake(monkeypatch, capsys):
@@ -385,14 +494,17 @@ def test_tool_ends_with_one_line_on_a_mistake(monkeypatch, capsys):
     with pytest.raises(SystemExit) as exit_:
         runpy.run_path(str(TOOL), run_name='__main__')
     assert exit_.value.code == 1
-    line, = capsys.readouterr().err.splitlines()
+    (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: no config or model 'yolov1_tny'")
 
 
 def test_help_imports_nothing_heavy():
     result = subprocess.run(
         [sys.executable, '-X', 'importtime', str(TOOL), '--help'],
-        capture_output=True, text=True, check=True)
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     imported = set(re.findall(r'\| +([\w.]+)$', result.stderr, re.MULTILINE))
     assert 'argparse' in imported  # the list is that of this run
     assert not imported & {'torch', 'numpy', 'cv2', 'mmengine', 'projects'}

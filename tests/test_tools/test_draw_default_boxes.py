@@ -50,18 +50,25 @@ def test_same_seed_same_picture(config, tmp_path):
 
 def test_mistakes_are_said(config, write_config, error_of, tmp_path):
     assert 'there is no image 99: the training set of' in error_of(
-        draw_matches, config, index=99)
+        draw_matches, config, index=99
+    )
     assert 'has no projects.SSDHead' in error_of(
-        draw_matches, write_config(name='yolo.py'))
+        draw_matches, write_config(name='yolo.py')
+    )
     assert 'cannot be written' in error_of(
-        draw_matches, config, out=str(tmp_path / 'no folder/a.png'))
+        draw_matches, config, out=str(tmp_path / 'no folder/a.png')
+    )
     assert 'cannot be written' in error_of(
-        draw_matches, config, out=str(tmp_path / 'a.txt2'))
+        draw_matches, config, out=str(tmp_path / 'a.txt2')
+    )
 
 
 def test_help_needs_no_torch():
-    done = subprocess.run([sys.executable, '-X', 'importtime', str(TOOL),
-                           '--help'], capture_output=True, text=True,
-                          check=True)
+    done = subprocess.run(
+        [sys.executable, '-X', 'importtime', str(TOOL), '--help'],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert '--index' in done.stdout
     assert ' torch' not in done.stderr

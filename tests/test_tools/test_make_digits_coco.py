@@ -15,23 +15,52 @@ TOOL = Path(__file__).parents[2] / 'tools/dataset_tools/make_digits_coco.py'
 @pytest.fixture
 def run_tool(monkeypatch):
     """Run the tool in this process, which has paid for the imports."""
+
     def run(*args):
         monkeypatch.setattr(sys, 'argv', [str(TOOL), *map(str, args)])
         runpy.run_path(str(TOOL), run_name='__main__')
+
     return run
 
 
 def test_tool_makes_the_set_and_sums_it_up(tmp_path, run_tool, capsys):
-    run_tool(tmp_path / 'set', '--num-train', 4, '--num-val', 2,
-             '--image-size', 64, '--min-size', 10, '--max-size', 40,
-             '--max-digits', 2, '--difficulty', 0.75, '--seed', 3)
+    run_tool(
+        tmp_path / 'set',
+        '--num-train',
+        4,
+        '--num-val',
+        2,
+        '--image-size',
+        64,
+        '--min-size',
+        10,
+        '--max-size',
+        40,
+        '--max-digits',
+        2,
+        '--difficulty',
+        0.75,
+        '--seed',
+        3,
+    )
     assert read_settings(tmp_path / 'set') == dict(
-        num_train=4, num_val=2, image_size=64, min_size=10, max_size=40,
-        max_digits=2, difficulty=0.75, seed=3, version=1)
+        num_train=4,
+        num_val=2,
+        image_size=64,
+        min_size=10,
+        max_size=40,
+        max_digits=2,
+        difficulty=0.75,
+        seed=3,
+        version=1,
+    )
     *_, where, train, val = capsys.readouterr().out.splitlines()
     assert where == f'{tmp_path / "set"} holds'
-    assert re.fullmatch(r'  train: 4 images, \d of them without a digit; '
-                        r'boxes: \d small, \d medium, 0 large', train)
+    assert re.fullmatch(
+        r'  train: 4 images, \d of them without a digit; '
+        r'boxes: \d small, \d medium, 0 large',
+        train,
+    )
     assert val.startswith('  val: 2 images')
 
 
@@ -40,15 +69,17 @@ def test_an_error_is_one_line_and_status_1(tmp_path, run_tool, capsys):
     with pytest.raises(SystemExit) as exit_:
         run_tool(tmp_path)
     assert exit_.value.code == 1
-    line, = capsys.readouterr().err.splitlines()
-    assert line.startswith(
-        f'error: {tmp_path} exists and is no digits-coco set')
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f'error: {tmp_path} exists and is no digits-coco set')
 
 
 def test_help_names_the_defaults_and_imports_nothing_heavy():
     result = subprocess.run(
         [sys.executable, '-X', 'importtime', str(TOOL), '--help'],
-        capture_output=True, text=True, check=True)
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     text = ' '.join(result.stdout.split('options:')[1].split())
     described = dict(re.findall(r'--([a-z-]+) [A-Z_]+ ([^-]+)', text))
     settings = list(inspect.signature(make_digits_coco).parameters.values())

@@ -1,4 +1,5 @@
 """tools/test.py: numbers, results in COCO's format, pictures."""
+
 import json
 import re
 import shutil
@@ -12,12 +13,25 @@ from pycocotools.cocoeval import COCOeval
 
 from projects.core.engine import evaluate
 
-KEYS = ['mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l', 'AR@1', 'AR@10',
-        'AR@100', 'AR_s', 'AR_m', 'AR_l']
+KEYS = [
+    'mAP',
+    'mAP_50',
+    'mAP_75',
+    'mAP_s',
+    'mAP_m',
+    'mAP_l',
+    'AR@1',
+    'AR@10',
+    'AR@100',
+    'AR_s',
+    'AR_m',
+    'AR_l',
+]
 
 
 def test_results_file_gives_pycocotools_the_same_twelve_numbers(
-        by_heart, checkpoint, digits_coco, capsys):
+    by_heart, checkpoint, digits_coco, capsys
+):
     metrics = evaluate(by_heart, checkpoint, 'run', 'out/results.json')
     screen = capsys.readouterr().out
     gt = COCO(digits_coco / 'annotations/train.json')
@@ -27,7 +41,8 @@ def test_results_file_gives_pycocotools_the_same_twelve_numbers(
     coco_eval.accumulate()
     coco_eval.summarize()
     assert [metrics[f'coco/bbox_{key}'] for key in KEYS] == pytest.approx(
-        coco_eval.stats.tolist(), abs=1e-12)
+        coco_eval.stats.tolist(), abs=1e-12
+    )
     assert metrics['coco/bbox_mAP'] > 0.05  # or the numbers say little
     assert screen.count('Average Precision  (AP)') == 6
     assert screen.count('Average Recall     (AR)') == 6
@@ -45,11 +60,11 @@ def test_pictures_of_all_images(by_heart, checkpoint, digits_coco):
     # ground truth is white: the first box, 64 x 64 pixels enlarged by 7
     data = json.loads((digits_coco / 'annotations/train.json').read_text())
     ann = data['annotations'][0]
-    image = cv2.imread(f"pictures/{ann['image_id']:06d}.png")
+    image = cv2.imread(f'pictures/{ann["image_id"]:06d}.png')
     assert image.shape == (448, 448, 3)
     x, y = (round(7 * v) for v in ann['bbox'][:2])
     w, h = (round(7 * v) for v in ann['bbox'][2:])
-    border = np.concatenate([image[y, x:x + w], image[y:y + h, x]])
+    border = np.concatenate([image[y, x : x + w], image[y : y + h, x]])
     # detections lie above it in part
     assert (border == 255).all(1).mean() > 0.5
 
@@ -59,13 +74,12 @@ def test_test_leaves_the_training_as_it_is(write_config, trained):
     before = (trained / 'tiny.py').read_bytes()
     evaluate(write_config(), str(trained / 'epoch_2.pth'), str(trained))
     assert (trained / 'tiny.py').read_bytes() == before
-    new, = {p.name for p in trained.iterdir()} - names
+    (new,) = {p.name for p in trained.iterdir()} - names
     assert re.fullmatch(r'\d{8}_\d{6}', new)  # the log
 
 
 @pytest.mark.parametrize('out', ['results.pkl', 'results', 'json'])
-def test_out_of_another_suffix_is_refused(write_config, checkpoint, error_of,
-                                          out):
+def test_out_of_another_suffix_is_refused(write_config, checkpoint, error_of, out):
     error = error_of(evaluate, write_config(), checkpoint, 'run', out)
     assert error.startswith(f'--out {out}: the COCO results format is JSON')
     assert not Path('run').exists()
@@ -77,14 +91,13 @@ def test_checkpoint_of_another_model(write_config, trained, error_of):
     error = error_of(evaluate, config, checkpoint, 'run')
     assert error.startswith(f'{checkpoint} does not fit this model: ')
     assert 'bbox_head.predictor.layers.4.weight (400, 32) | (' in error
-    assert error.endswith('give the config that this checkpoint was trained '
-                          'with')
-    assert error_of(evaluate, config, 'no.pth') == (
-        'there is no checkpoint no.pth')
+    assert error.endswith('give the config that this checkpoint was trained with')
+    assert error_of(evaluate, config, 'no.pth') == ('there is no checkpoint no.pth')
 
 
-def test_pictures_never_replace_images(write_config, trained, error_of,
-                                       digits_coco, tmp_path):
+def test_pictures_never_replace_images(
+    write_config, trained, error_of, digits_coco, tmp_path
+):
     shutil.copytree(digits_coco, tmp_path / 'own')
     data = json.loads(Path('own/annotations/val.json').read_text())
     for image in data['images']:  # as PNG they have the pictures' names
@@ -93,8 +106,12 @@ def test_pictures_never_replace_images(write_config, trained, error_of,
         image['file_name'] = file.with_suffix('.png').name
     Path('own/annotations/val.json').write_text(json.dumps(data))
     before = [p.read_bytes() for p in sorted(Path('own/val').iterdir())]
-    error = error_of(evaluate, write_config(data_root=tmp_path / 'own'),
-                     str(trained / 'epoch_2.pth'), 'run', show_dir='own/val')
+    error = error_of(
+        evaluate,
+        write_config(data_root=tmp_path / 'own'),
+        str(trained / 'epoch_2.pth'),
+        'run',
+        show_dir='own/val',
+    )
     assert 'is the folder of the images' in error
-    assert [p.read_bytes() for p in sorted(Path('own/val').iterdir())
-            ] == before
+    assert [p.read_bytes() for p in sorted(Path('own/val').iterdir())] == before

@@ -3,6 +3,7 @@
 Expects data/cifar100/cifar-100-python as the archive unpacks; otherwise as
 cifar10.py.
 """
+
 _base_ = './cifar10.py'
 dataset_type = 'CIFAR100'
 data_root = 'data/cifar100'

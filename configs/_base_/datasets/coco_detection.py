@@ -4,6 +4,7 @@ Expects data/coco/annotations, data/coco/train2017 and data/coco/val2017. For
 data of your own in the COCO format see the README. A run config sets the
 pipelines.
 """
+
 data_root = 'data/coco/'
 train_dataloader = dict(
     batch_size=8,
@@ -13,7 +14,9 @@ train_dataloader = dict(
         type='CocoDataset',
         data_root=data_root,
         ann_file='annotations/instances_train2017.json',
-        data_prefix=dict(img='train2017/')))
+        data_prefix=dict(img='train2017/'),
+    ),
+)
 val_dataloader = dict(
     batch_size=8,
     num_workers=2,
@@ -24,9 +27,12 @@ val_dataloader = dict(
         data_root=data_root,
         ann_file='annotations/instances_val2017.json',
         data_prefix=dict(img='val2017/'),
-        test_mode=True))
+        test_mode=True,
+    ),
+)
 test_dataloader = val_dataloader
 val_evaluator = dict(
     type='projects.CocoMetric',
-    ann_file=data_root + 'annotations/instances_val2017.json')
+    ann_file=data_root + 'annotations/instances_val2017.json',
+)
 test_evaluator = val_evaluator

@@ -3,18 +3,21 @@
 They come with scikit-learn; nothing is read from ``data/``. A run config sets
 the pipelines, which enlarge the images.
 """
+
 dataset_type = 'projects.DigitsDataset'
 train_dataloader = dict(
     batch_size=64,
     num_workers=2,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(type=dataset_type, split='train'))
+    dataset=dict(type=dataset_type, split='train'),
+)
 val_dataloader = dict(
     batch_size=64,
     num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(type=dataset_type, split='val', test_mode=True))
+    dataset=dict(type=dataset_type, split='val', test_mode=True),
+)
 test_dataloader = val_dataloader
 val_evaluator = dict(type='projects.Accuracy', topk=(1, 5))
 test_evaluator = val_evaluator

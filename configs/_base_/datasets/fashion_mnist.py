@@ -3,6 +3,7 @@
 Files, sizes and names are MNIST's, in data/fashion-mnist. A run config sets
 the pipelines.
 """
+
 _base_ = './mnist.py'
 dataset_type = 'FashionMNIST'
 data_root = 'data/fashion-mnist'

@@ -3,6 +3,7 @@
 Expects data/VOCdevkit/VOC2007 and data/VOCdevkit/VOC2012 as the archives
 unpack. A run config sets the pipelines.
 """
+
 data_root = 'data/VOCdevkit/'
 train_dataloader = dict(
     batch_size=8,
@@ -11,7 +12,9 @@ train_dataloader = dict(
     dataset=dict(
         type='ConcatDataset',
         ignore_keys=['dataset_type'],  # VOC2007, VOC2012
-        datasets=[]))  # lists are not merged: a run config sets both
+        datasets=[],
+    ),
+)  # lists are not merged: a run config sets both
 val_dataloader = dict(
     batch_size=8,
     num_workers=2,
@@ -22,7 +25,9 @@ val_dataloader = dict(
         data_root=data_root,
         ann_file='VOC2007/ImageSets/Main/test.txt',
         data_prefix=dict(sub_data_root='VOC2007/'),
-        test_mode=True))
+        test_mode=True,
+    ),
+)
 test_dataloader = val_dataloader
 # the 11-point average is VOC 2007's own, and the papers'
 val_evaluator = dict(type='VOCMetric', metric='mAP', eval_mode='11points')

@@ -1,4 +1,5 @@
 """LeNet-5 with sigmoids and average pooling, input 28, one channel."""
+
 default_scope = 'mmpretrain'
 model = dict(
     type='projects.ImageClassifier',
@@ -11,4 +12,6 @@ model = dict(
         pool_size=5,
         hidden_channels=(120, 84),
         act_cfg=dict(type='Sigmoid'),
-        init_cfg=dict(type='Xavier', layer='Linear', distribution='uniform')))
+        init_cfg=dict(type='Xavier', layer='Linear', distribution='uniform'),
+    ),
+)

@@ -1,4 +1,5 @@
 """LeNet-5 of today, every layer from scratch, input 28, one channel."""
+
 _base_ = './lenet5_modern.py'
 relu = dict(type='projects.ScratchReLU', inplace=True)
 model = dict(
@@ -8,11 +9,13 @@ model = dict(
         act_cfg=relu,
         pool_cfg=dict(type='projects.ScratchMaxPool2d'),
         # MMEngine's initialisers know layers by the name of their class
-        init_cfg=dict(type='Xavier', layer='ScratchConv2d',
-                      distribution='uniform')),
+        init_cfg=dict(type='Xavier', layer='ScratchConv2d', distribution='uniform'),
+    ),
     head=dict(
         type='projects.ScratchMLPClsHead',
         act_cfg=relu,
         linear_cfg=dict(type='projects.ScratchLinear'),
         dropout_cfg=dict(type='projects.ScratchDropout'),
-        init_cfg=dict(layer='ScratchLinear')))
+        init_cfg=dict(layer='ScratchLinear'),
+    ),
+)

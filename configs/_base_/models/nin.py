@@ -1,9 +1,11 @@
 """Network in Network, input 224."""
+
 default_scope = 'mmpretrain'
 model = dict(
     type='projects.ImageClassifier',
     data_preprocessor=dict(
-        mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375],
-        to_rgb=True),
+        mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True
+    ),
     backbone=dict(type='projects.NiN'),
-    head=dict(type='projects.NiNHead', num_classes=1000))
+    head=dict(type='projects.NiNHead', num_classes=1000),
+)

@@ -1,3 +1,4 @@
 """ResNet-152, input 224."""
+
 _base_ = './resnet50.py'
 model = dict(backbone=dict(depth=152))

@@ -1,4 +1,5 @@
 """digits-coco at 192 x 192, which a CPU trains in minutes."""
+
 input_size = (192, 192)
 train_pipeline = [
     dict(type='projects.LoadImageFromFile'),
@@ -13,6 +14,8 @@ test_pipeline = [
     dict(type='Resize', scale=input_size, keep_ratio=False),
     # after the resize: COCO's boxes are of the image
     dict(type='LoadAnnotations', with_bbox=True),
-    dict(type='PackDetInputs', meta_keys=(
-        'img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')),
+    dict(
+        type='PackDetInputs',
+        meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'),
+    ),
 ]

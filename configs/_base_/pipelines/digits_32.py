@@ -1,4 +1,5 @@
 """digits enlarged to 32 x 32."""
+
 _base_ = './digits_28.py'
 input_size = 32
 train_pipeline = [

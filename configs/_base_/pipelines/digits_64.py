@@ -1,4 +1,5 @@
 """digits enlarged to 64 x 64."""
+
 _base_ = './digits_28.py'
 input_size = 64
 train_pipeline = [

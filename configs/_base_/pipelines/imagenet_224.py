@@ -1,5 +1,6 @@
 """torchvision's: crops of 8 to 100 % of the image's area, flips; judged on
 the central 224 pixels of a shorter side of 256. Pillow resizes as theirs."""
+
 train_pipeline = [
     dict(type='projects.LoadImageFromFile'),
     dict(type='RandomResizedCrop', scale=224, backend='pillow'),

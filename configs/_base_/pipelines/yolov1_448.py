@@ -1,4 +1,5 @@
 """Augmentation of YOLOv1 (paper, Sec. 2.2; amounts from darknet's cfg)."""
+
 input_size = (448, 448)
 train_pipeline = [
     dict(type='projects.LoadImageFromFile'),
@@ -13,6 +14,8 @@ test_pipeline = [
     dict(type='projects.LoadImageFromFile'),
     dict(type='Resize', scale=input_size, keep_ratio=False),
     dict(type='LoadAnnotations', with_bbox=True),
-    dict(type='PackDetInputs', meta_keys=(
-        'img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')),
+    dict(
+        type='PackDetInputs',
+        meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'),
+    ),
 ]

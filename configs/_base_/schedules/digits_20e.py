@@ -1,4 +1,5 @@
 """AdamW with warm-up and cosine decay: 20 short epochs on a CPU."""
+
 max_epochs = 20
 train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=5)
 val_cfg = dict()
@@ -6,11 +7,18 @@ test_cfg = dict()
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=0.002, weight_decay=0.05),
-    paramwise_cfg=dict(norm_decay_mult=0, bias_decay_mult=0))
+    paramwise_cfg=dict(norm_decay_mult=0, bias_decay_mult=0),
+)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.05, by_epoch=False, begin=0, end=24),
-    dict(type='CosineAnnealingLR', eta_min_ratio=0.01, begin=0,
-         end=max_epochs, T_max=max_epochs, by_epoch=True,
-         convert_to_iter_based=True),
+    dict(
+        type='CosineAnnealingLR',
+        eta_min_ratio=0.01,
+        begin=0,
+        end=max_epochs,
+        T_max=max_epochs,
+        by_epoch=True,
+        convert_to_iter_based=True,
+    ),
 ]
 auto_scale_lr = dict(base_batch_size=64)

@@ -1,4 +1,5 @@
 """The 20 epochs' schedule stretched to 40."""
+
 _base_ = './digits_20e.py'
 max_epochs = 40
 train_cfg = dict(max_epochs=max_epochs, val_interval=10)

@@ -1,4 +1,5 @@
 """digits: real handwritten digits to classify, out of scikit-learn."""
+
 import numpy as np
 from mmpretrain.datasets import BaseDataset
 
@@ -7,6 +8,7 @@ from projects.core.datasets.digits_canvas import (
     load_sources,
     sources_of,
 )
+from projects.core.datasets.digits_coco import CLASSES
 from projects.registry import DATASETS
 
 
@@ -28,7 +30,8 @@ class DigitsDataset(BaseDataset):
     Raises:
         ValueError: If ``split`` or ``num_channels`` is none of these.
     """
-    METAINFO = {'classes': tuple('0123456789')}
+
+    METAINFO = {'classes': CLASSES}
 
     def __init__(self, split: str, num_channels: int = 1, **kwargs) -> None:
         if split not in SPLITS:
@@ -40,8 +43,7 @@ class DigitsDataset(BaseDataset):
         super().__init__(ann_file='', **kwargs)
 
     def load_data_list(self) -> list[dict]:
-        inks, labels = (part[sources_of(self.split)]
-                        for part in load_sources())
+        inks, labels = (part[sources_of(self.split)] for part in load_sources())
         images = np.rint(inks * 255).astype(np.uint8)
         if self.num_channels == 3:
             images = np.repeat(images[..., None], 3, axis=-1)

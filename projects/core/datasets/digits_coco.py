@@ -3,6 +3,7 @@
 What is on its images is in :mod:`projects.core.datasets.digits_canvas`; here
 they become files, whole or not at all.
 """
+
 import json
 import shutil
 import time
@@ -26,11 +27,17 @@ _VERSION = 1
 _JPEG_QUALITY = 90
 
 
-def make_digits_coco(root: str | Path, num_train: int = 2000,
-                     num_val: int = 300, image_size: int = 224,
-                     min_size: int = 16, max_size: int = 128,
-                     max_digits: int = 6, difficulty: float = 0.5,
-                     seed: int = 0) -> Path:
+def make_digits_coco(
+    root: str | Path,
+    num_train: int = 2000,
+    num_val: int = 300,
+    image_size: int = 224,
+    min_size: int = 16,
+    max_size: int = 128,
+    max_digits: int = 6,
+    difficulty: float = 0.5,
+    seed: int = 0,
+) -> Path:
     """Make the set in ``root`` unless it is there already.
 
     Written are ``{train,val}/*.jpg`` and ``annotations/{train,val}.json``. All
@@ -61,9 +68,16 @@ def make_digits_coco(root: str | Path, num_train: int = 2000,
     """
     root = Path(root).resolve()  # a link would be replaced, not followed
     settings = dict(
-        num_train=num_train, num_val=num_val, image_size=image_size,
-        min_size=min_size, max_size=max_size, max_digits=max_digits,
-        difficulty=float(difficulty), seed=seed, version=_VERSION)
+        num_train=num_train,
+        num_val=num_val,
+        image_size=image_size,
+        min_size=min_size,
+        max_size=max_size,
+        max_digits=max_digits,
+        difficulty=float(difficulty),
+        seed=seed,
+        version=_VERSION,
+    )
     _check_settings(settings)
     if _is_made(root, settings):  # first without a lock: it may be read-only
         return root
@@ -73,8 +87,10 @@ def make_digits_coco(root: str | Path, num_train: int = 2000,
             if not _is_made(root, settings):
                 _make(root, settings)
     except OSError as error:
-        raise UserError(f'digits-coco cannot be written to {root}: {error}; '
-                        'choose a folder you may write to') from error
+        raise UserError(
+            f'digits-coco cannot be written to {root}: {error}; '
+            'choose a folder you may write to'
+        ) from error
     return root
 
 
@@ -102,12 +118,15 @@ def read_settings(root: str | Path) -> dict | None:
             names = {image['file_name'] for image in coco['images']}
             settings = coco.get('info', {}).get('settings', {})
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UserError(f'{ann_file} is no COCO annotation file '
-                            f'({error!r}); {mend}') from error
+            raise UserError(
+                f'{ann_file} is no COCO annotation file ({error!r}); {mend}'
+            ) from error
         missing = names - {path.name for path in (root / split).glob('*')}
         if missing:
-            raise UserError(f'{root / split} lacks {len(missing)} of its '
-                            f'{len(names)} images ({min(missing)}); {mend}')
+            raise UserError(
+                f'{root / split} lacks {len(missing)} of its '
+                f'{len(names)} images ({min(missing)}); {mend}'
+            )
     return settings
 
 
@@ -118,13 +137,17 @@ def summarize_digits_coco(root: str | Path) -> dict[str, dict[str, int]]:
     for split in SPLITS:
         coco = json.loads(_ann_file(Path(root), split).read_text('utf-8'))
         anns = coco['annotations']
-        sizes = [(ann['area'] >= MEDIUM_AREA) + (ann['area'] > LARGE_AREA)
-                 for ann in anns]
+        sizes = [
+            (ann['area'] >= MEDIUM_AREA) + (ann['area'] > LARGE_AREA) for ann in anns
+        ]
         with_digit = {ann['image_id'] for ann in anns}
         summary[split] = dict(
             images=len(coco['images']),
             empty=len(coco['images']) - len(with_digit),
-            small=sizes.count(0), medium=sizes.count(1), large=sizes.count(2))
+            small=sizes.count(0),
+            medium=sizes.count(1),
+            large=sizes.count(2),
+        )
     return summary
 
 
@@ -136,16 +159,20 @@ def _check_settings(settings: dict) -> None:
     for name, value in settings.items():
         if name != 'difficulty' and not isinstance(value, int):
             raise UserError(f'{name} must be a whole number, got {value!r}')
-    least = dict(num_train=1, num_val=1, max_digits=1, min_size=8, seed=0,
-                 max_size=settings['min_size'],
-                 image_size=settings['max_size'])
+    least = dict(
+        num_train=1,
+        num_val=1,
+        max_digits=1,
+        min_size=8,
+        seed=0,
+        max_size=settings['min_size'],
+        image_size=settings['max_size'],
+    )
     for name, bound in least.items():
         if settings[name] < bound:
-            raise UserError(
-                f'{name} must be at least {bound}, got {settings[name]}')
+            raise UserError(f'{name} must be at least {bound}, got {settings[name]}')
     if not 0 <= settings['difficulty'] <= 1:
-        raise UserError('difficulty must be from 0 to 1, got '
-                        f'{settings["difficulty"]}')
+        raise UserError(f'difficulty must be from 0 to 1, got {settings["difficulty"]}')
 
 
 def _is_made(root: Path, settings: dict) -> bool:
@@ -161,10 +188,13 @@ def _is_made(root: Path, settings: dict) -> bool:
         return True
     differing = ', '.join(
         f'{name} {found.get(name, "unknown")} (asked: {value})'
-        for name, value in settings.items() if found.get(name) != value)
+        for name, value in settings.items()
+        if found.get(name) != value
+    )
     raise UserError(
         f'{root} holds a digits-coco made with other settings: {differing}; '
-        'choose another folder, or remove this one to have it made anew')
+        'choose another folder, or remove this one to have it made anew'
+    )
 
 
 @contextmanager
@@ -184,8 +214,11 @@ def _locked(root: Path) -> Iterator[None]:
 
 def _make(root: Path, settings: dict) -> None:
     """Write the whole set beside ``root``, then rename; the lock is held."""
-    print_log(f'making digits-coco in {root}: {settings["num_train"]} + '
-              f'{settings["num_val"]} images ...', 'current')
+    print_log(
+        f'making digits-coco in {root}: {settings["num_train"]} + '
+        f'{settings["num_val"]} images ...',
+        'current',
+    )
     start = time.perf_counter()
     # One fixed name is enough under the lock, and what is left of a killed
     # process is found by it.
@@ -199,40 +232,58 @@ def _make(root: Path, settings: dict) -> None:
     except BaseException:  # also Ctrl-C
         shutil.rmtree(part, ignore_errors=True)
         raise
-    print_log(f'made digits-coco in {time.perf_counter() - start:.1f} s',
-              'current')
+    print_log(f'made digits-coco in {time.perf_counter() - start:.1f} s', 'current')
 
 
 def _write_split(root: Path, split: str, settings: dict) -> None:
     (root / split).mkdir()
     images, anns = [], []
-    canvas_cfg = {name: value for name, value in settings.items()
-                  if name not in ('num_train', 'num_val', 'version')}
+    canvas_cfg = {
+        name: value
+        for name, value in settings.items()
+        if name not in ('num_train', 'num_val', 'version')
+    }
     for image_id in range(1, settings[f'num_{split}'] + 1):
         image, digits = generate_canvas(split, image_id - 1, **canvas_cfg)
         name = f'{image_id:06d}.jpg'
-        ok, jpeg = cv2.imencode('.jpg', image,
-                                [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+        ok, jpeg = cv2.imencode(
+            '.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
+        )
         assert ok
         (root / split / name).write_bytes(jpeg.tobytes())
         height, width = image.shape[:2]
-        images.append(dict(id=image_id, file_name=name, width=width,
-                           height=height, license=1))
+        images.append(
+            dict(id=image_id, file_name=name, width=width, height=height, license=1)
+        )
         for digit in digits:
             x, y, w, h = digit['bbox']
-            anns.append(dict(
-                id=len(anns) + 1,  # pycocotools takes the id 0 for no match
-                image_id=image_id, category_id=digit['label'] + 1,
-                bbox=[x, y, w, h], area=w * h, iscrowd=0, segmentation=[],
-                source=digit['source']))
+            anns.append(
+                dict(
+                    id=len(anns) + 1,  # pycocotools takes the id 0 for no match
+                    image_id=image_id,
+                    category_id=digit['label'] + 1,
+                    bbox=[x, y, w, h],
+                    area=w * h,
+                    iscrowd=0,
+                    segmentation=[],
+                    source=digit['source'],
+                )
+            )
     coco = dict(
-        info=dict(description=f'MMAtlas digits-coco, {split}',
-                  settings=settings),
-        licenses=[dict(
-            id=1, name='CC BY 4.0: E. Alpaydin, C. Kaynak (1998), Optical '
-            'Recognition of Handwritten Digits, UCI',
-            url='https://doi.org/10.24432/C50P49')],
-        categories=[dict(id=label + 1, name=name, supercategory='digit')
-                    for label, name in enumerate(CLASSES)],
-        images=images, annotations=anns)
+        info=dict(description=f'MMAtlas digits-coco, {split}', settings=settings),
+        licenses=[
+            dict(
+                id=1,
+                name='CC BY 4.0: E. Alpaydin, C. Kaynak (1998), Optical '
+                'Recognition of Handwritten Digits, UCI',
+                url='https://doi.org/10.24432/C50P49',
+            )
+        ],
+        categories=[
+            dict(id=label + 1, name=name, supercategory='digit')
+            for label, name in enumerate(CLASSES)
+        ],
+        images=images,
+        annotations=anns,
+    )
     _ann_file(root, split).write_text(json.dumps(coco), 'utf-8')

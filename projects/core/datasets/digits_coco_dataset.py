@@ -1,4 +1,5 @@
 """digits-coco as a dataset of MMDetection that makes itself."""
+
 from pathlib import Path
 
 from mmdet.datasets import CocoDataset
@@ -34,21 +35,37 @@ class DigitsCocoDataset(CocoDataset):
         UserError: If ``data_root`` holds no whole set, or one made with
             other settings than ``make_cfg``.
     """
+
     METAINFO = {
         'classes': CLASSES,
-        'palette': [(230, 25, 75), (60, 180, 75), (255, 225, 25),
-                    (0, 130, 200), (245, 130, 48), (145, 30, 180),
-                    (70, 240, 240), (240, 50, 230), (210, 245, 60),
-                    (250, 190, 212)],
+        'palette': [
+            (230, 25, 75),
+            (60, 180, 75),
+            (255, 225, 25),
+            (0, 130, 200),
+            (245, 130, 48),
+            (145, 30, 180),
+            (70, 240, 240),
+            (240, 50, 230),
+            (210, 245, 60),
+            (250, 190, 212),
+        ],
     }
 
-    def __init__(self, split: str,
-                 data_root: str | Path = 'data/digits-coco',
-                 make_cfg: dict | None = None, **kwargs) -> None:
+    def __init__(
+        self,
+        split: str,
+        data_root: str | Path = 'data/digits-coco',
+        make_cfg: dict | None = None,
+        **kwargs,
+    ) -> None:
         if split not in SPLITS:
             raise ValueError(f'split {split!r} not in {SPLITS}')
         if make_cfg is not None or read_settings(data_root) is None:
             make_digits_coco(data_root, **(make_cfg or {}))
         super().__init__(
-            ann_file=f'annotations/{split}.json', data_root=str(data_root),
-            data_prefix=dict(img=f'{split}/'), **kwargs)
+            ann_file=f'annotations/{split}.json',
+            data_root=str(data_root),
+            data_prefix=dict(img=f'{split}/'),
+            **kwargs,
+        )

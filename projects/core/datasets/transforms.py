@@ -1,4 +1,5 @@
 """Loading of image files that names the file it could not read."""
+
 import logging
 from pathlib import Path
 
@@ -27,8 +28,10 @@ def is_cut_short(image_bytes: bytes) -> bool:
     # Cameras may write more behind the marker, hence the search; and scan data
     # never holds it, as an 0xFF in there is followed by 0x00. The preview
     # image of an EXIF header has a marker of its own: skip the header.
-    return not (image_bytes.endswith(JPEG_END)
-                or image_bytes.find(JPEG_END, _header_length(image_bytes)) > 0)
+    return not (
+        image_bytes.endswith(JPEG_END)
+        or image_bytes.find(JPEG_END, _header_length(image_bytes)) > 0
+    )
 
 
 def _header_length(jpeg: bytes) -> int:
@@ -38,7 +41,7 @@ def _header_length(jpeg: bytes) -> int:
         if jpeg[offset + 1] == 0xDA:
             return offset
         # two bytes of marker, then a segment that states its own length
-        offset += 2 + int.from_bytes(jpeg[offset + 2:offset + 4], 'big')
+        offset += 2 + int.from_bytes(jpeg[offset + 2 : offset + 4], 'big')
     return min(offset, len(jpeg))
 
 
@@ -64,12 +67,20 @@ class LoadImageFromFile(_LoadImageFromFile):
         UserError: If the file is unreadable and ``skip_unreadable`` is False.
     """
 
-    def __init__(self, to_float32: bool = False, color_type: str = 'color',
-                 imdecode_backend: str = 'cv2', skip_unreadable: bool = False,
-                 backend_args: dict | None = None) -> None:
-        super().__init__(to_float32=to_float32, color_type=color_type,
-                         imdecode_backend=imdecode_backend,
-                         backend_args=backend_args)
+    def __init__(
+        self,
+        to_float32: bool = False,
+        color_type: str = 'color',
+        imdecode_backend: str = 'cv2',
+        skip_unreadable: bool = False,
+        backend_args: dict | None = None,
+    ) -> None:
+        super().__init__(
+            to_float32=to_float32,
+            color_type=color_type,
+            imdecode_backend=imdecode_backend,
+            backend_args=backend_args,
+        )
         self.skip_unreadable = skip_unreadable
         self._warned: set[str] = set()
 
@@ -82,11 +93,13 @@ class LoadImageFromFile(_LoadImageFromFile):
                 raise UserError(
                     f'{message}. Restore the file or take it out of the '
                     'annotations; in training, skip_unreadable=True of '
-                    'projects.LoadImageFromFile goes on without such files')
+                    'projects.LoadImageFromFile goes on without such files'
+                )
             if path not in self._warned:
                 self._warned.add(path)
-                print_log(f'{message}; it is skipped', logger='current',
-                          level=logging.WARNING)
+                print_log(
+                    f'{message}; it is skipped', logger='current', level=logging.WARNING
+                )
             return None
         results['img'] = img.astype(np.float32) if self.to_float32 else img
         results['img_shape'] = img.shape[:2]
@@ -100,26 +113,33 @@ class LoadImageFromFile(_LoadImageFromFile):
         except OSError as error:
             if isinstance(error, FileNotFoundError):
                 folder = Path(path).parent
-                return None, ('there is no such file' if folder.is_dir() else
-                              f'there is no folder {folder}')
+                return None, (
+                    'there is no such file'
+                    if folder.is_dir()
+                    else f'there is no folder {folder}'
+                )
             return None, error.strerror or str(error)
         if not image_bytes:
             return None, 'the file is empty'
         if is_cut_short(image_bytes):
-            return None, ('the JPEG is cut short, its end marker is missing '
-                          f'({len(image_bytes)} bytes)')
+            return None, (
+                'the JPEG is cut short, its end marker is missing '
+                f'({len(image_bytes)} bytes)'
+            )
         try:
-            img = mmcv.imfrombytes(image_bytes, flag=self.color_type,
-                                   backend=self.imdecode_backend)
+            img = mmcv.imfrombytes(
+                image_bytes, flag=self.color_type, backend=self.imdecode_backend
+            )
         # What decoders raise for bad bytes; SyntaxError is Pillow's. Anything
         # else, such as an unknown color_type, is no fault of the file.
         except (OSError, SyntaxError, cv2.error) as error:
             return None, f'{type(error).__name__}: {error}'
         if img is None:  # OpenCV's way to refuse
-            return None, ('the decoder refuses it: it is damaged, cut short '
-                          f'or not an image ({len(image_bytes)} bytes)')
+            return None, (
+                'the decoder refuses it: it is damaged, cut short '
+                f'or not an image ({len(image_bytes)} bytes)'
+            )
         return img, ''
 
     def __repr__(self) -> str:
-        return (f'{super().__repr__()[:-1]}, '
-                f'skip_unreadable={self.skip_unreadable})')
+        return f'{super().__repr__()[:-1]}, skip_unreadable={self.skip_unreadable})'

@@ -1,4 +1,5 @@
 """Training, testing and inference, and what hangs on the runner."""
+
 from projects.core.cli import run_tool
 from projects.core.engine import hooks
 from projects.core.engine.benchmarking import benchmark
@@ -9,6 +10,12 @@ from projects.core.engine.runner import Runner
 from projects.core.engine.training import train
 
 __all__ = [
-    'Runner', 'benchmark', 'evaluate', 'hooks', 'infer', 'load_config',
-    'run_tool', 'train'
+    'Runner',
+    'benchmark',
+    'evaluate',
+    'hooks',
+    'infer',
+    'load_config',
+    'run_tool',
+    'train',
 ]

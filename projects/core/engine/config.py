@@ -1,4 +1,5 @@
 """Reading a config, and finding the user's mistakes in it."""
+
 import ast
 import importlib.util
 import inspect
@@ -19,16 +20,20 @@ from projects.registry import UnknownTypeError, plugin_failures
 
 # what a Runner reads of a config besides the arguments of its constructor
 RUNNER_KEYS = frozenset(inspect.signature(Runner.__init__).parameters) | {
-    'activation_checkpointing', 'compile', 'custom_imports',
-    'efficient_conv_bn_eval', 'find_unused_parameters', 'model_wrapper_cfg',
-    'runner_type', 'sync_bn'
+    'activation_checkpointing',
+    'compile',
+    'custom_imports',
+    'efficient_conv_bn_eval',
+    'find_unused_parameters',
+    'model_wrapper_cfg',
+    'runner_type',
+    'sync_bn',
 }
 
 
 def run_configs() -> list[Path]:
     """The configs that can be run, those of the checkout or of the wheel."""
-    return [path for path in config_root().rglob('*.py')
-            if '_base_' not in path.parts]
+    return [path for path in config_root().rglob('*.py') if '_base_' not in path.parts]
 
 
 def find_config(path: str) -> Path:
@@ -46,8 +51,7 @@ def find_config(path: str) -> Path:
         if not file.is_file():
             raise UserError(f'no config {inside} in {file.parents[1]}')
         return file
-    candidates = [Path(path), config_root() / path,
-                  config_root().parent / path]
+    candidates = [Path(path), config_root() / path, config_root().parent / path]
     for candidate in candidates:
         if candidate.is_file():
             return candidate
@@ -55,12 +59,21 @@ def find_config(path: str) -> Path:
     close = close_names(Path(path).name, known, 0.5)
     here = Path.cwd()
     shown = [
-        str(known[c].relative_to(here) if known[c].is_relative_to(here) else
-            known[c].relative_to(config_root())) for c in close
+        str(
+            known[c].relative_to(here)
+            if known[c].is_relative_to(here)
+            else known[c].relative_to(config_root())
+        )
+        for c in close
     ]
-    raise UserError(f'no config {path}' + (
-        '; did you mean\n  ' + '\n  '.join(shown) if shown else
-        f'; the configs are in {config_root()}'))
+    raise UserError(
+        f'no config {path}'
+        + (
+            '; did you mean\n  ' + '\n  '.join(shown)
+            if shown
+            else f'; the configs are in {config_root()}'
+        )
+    )
 
 
 def load_config(path: str, cfg_options: list[str] | None = None) -> Config:
@@ -76,13 +89,16 @@ def load_config(path: str, cfg_options: list[str] | None = None) -> Config:
     except SyntaxError as error:
         raise UserError(f'{path}, line {error.lineno}: {error.msg}') from error
     except Exception as error:  # a config is a program: it may raise anything
-        raise UserError(f'{path} cannot be read as a config: '
-                        f'{type(error).__name__}: {error}') from error
+        raise UserError(
+            f'{path} cannot be read as a config: {type(error).__name__}: {error}'
+        ) from error
     for option in cfg_options or []:
         key, separator, value = option.partition('=')
         if not separator:
-            raise UserError(f"--cfg-options {option}: expected key=value, "
-                            'as in model.bbox_head.num_classes=20')
+            raise UserError(
+                f'--cfg-options {option}: expected key=value, '
+                'as in model.bbox_head.num_classes=20'
+            )
         _check_option(cfg, key)
         try:
             cfg.merge_from_dict({key: _literal(value)})
@@ -90,23 +106,28 @@ def load_config(path: str, cfg_options: list[str] | None = None) -> Config:
             raise UserError(f'--cfg-options {option}: {error}') from error
     for key in cfg:
         if key not in RUNNER_KEYS and close_names(key, RUNNER_KEYS, 0.85):
-            raise UserError(f"{path}: nothing reads the key '{key}'" +
-                            did_you_mean(key, RUNNER_KEYS))
+            raise UserError(
+                f"{path}: nothing reads the key '{key}'"
+                + did_you_mean(key, RUNNER_KEYS)
+            )
     _check_checkpoint_hook(path, cfg)
     return cfg
 
 
 def _check_checkpoint_hook(path: str, cfg: Config) -> None:
-    """Refuse misspelt settings, which it passes on and misses an epoch later.
-    """
-    known = set(inspect.signature(Runner.save_checkpoint).parameters) | set(
-        inspect.signature(CheckpointHook).parameters) | {'type', 'priority'}
+    """Refuse misspelt settings, which it passes on and misses an epoch later."""
+    known = (
+        set(inspect.signature(Runner.save_checkpoint).parameters)
+        | set(inspect.signature(CheckpointHook).parameters)
+        | {'type', 'priority'}
+    )
     hook = cfg.get('default_hooks', {}).get('checkpoint') or {}
     for key in hook:
         if hook.get('type') == 'CheckpointHook' and key not in known:
-            raise UserError(f'{path}: default_hooks.checkpoint.{key}: '
-                            f"CheckpointHook takes no '{key}'" +
-                            did_you_mean(key, known))
+            raise UserError(
+                f'{path}: default_hooks.checkpoint.{key}: '
+                f"CheckpointHook takes no '{key}'" + did_you_mean(key, known)
+            )
 
 
 def _literal(value: str):
@@ -123,21 +144,27 @@ def _check_option(cfg: Config, key: str) -> None:
     for depth, name in enumerate(names):
         if isinstance(node, (list, tuple)) and name.isdigit():
             if int(name) >= len(node):
-                raise UserError(f'--cfg-options {key}: the list '
-                                f"'{'.'.join(names[:depth])}' has "
-                                f'{len(node)} entries')
+                raise UserError(
+                    f'--cfg-options {key}: the list '
+                    f"'{'.'.join(names[:depth])}' has "
+                    f'{len(node)} entries'
+                )
             node = node[int(name)]
             continue
         if not isinstance(node, dict):
             return  # merge_from_dict says what is wrong
         if name not in node:
             known = set(node) | (set(RUNNER_KEYS) if depth == 0 else set())
-            if name not in known and (depth == 0
-                                      or close_names(name, known, 0.8)):
+            if name not in known and (depth == 0 or close_names(name, known, 0.8)):
                 raise UserError(
-                    f"--cfg-options {key}: there is no '{name}'" +
-                    (f" in '{'.'.join(names[:depth])}'" if depth else
-                     ' in the config') + did_you_mean(name, known))
+                    f"--cfg-options {key}: there is no '{name}'"
+                    + (
+                        f" in '{'.'.join(names[:depth])}'"
+                        if depth
+                        else ' in the config'
+                    )
+                    + did_you_mean(name, known)
+                )
             return
         node = node[name]
 
@@ -146,8 +173,7 @@ def test_pipeline_of(cfg: Config) -> list[dict]:
     """Steps of the test data's pipeline, none where there is no such data."""
     dataset = (cfg.get('test_dataloader') or {}).get('dataset')
     while dataset and 'pipeline' not in dataset:  # a wrapper
-        dataset = dataset.get('dataset') or (dataset.get('datasets')
-                                             or [None])[0]
+        dataset = dataset.get('dataset') or (dataset.get('datasets') or [None])[0]
     return (dataset or {}).get('pipeline', [])
 
 
@@ -185,14 +211,12 @@ def explained(cfg: Config) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if isinstance(error, UserError) and not isinstance(
-                error, UnknownTypeError):
+        if isinstance(error, UserError) and not isinstance(error, UnknownTypeError):
             raise
         message = _explain(ConfigDict(cfg._cfg_dict), error)
         if message is None:
             raise
-        raise UserError(f"{cfg.filename or 'the config'}: "
-                        f'{message}') from error
+        raise UserError(f'{cfg.filename or "the config"}: {message}') from error
 
 
 def _explain(config: ConfigDict, error: Exception) -> str | None:
@@ -201,65 +225,92 @@ def _explain(config: ConfigDict, error: Exception) -> str | None:
     if isinstance(error, UnknownTypeError):
         paths = key_paths(config, 'type', f'projects.{error.name}')
         return f'{paths[0]}: {error}' if paths else str(error)
-    unknown = re.match(r"Failed to get ([\w.]+)$|"
-                       r"'?([\w.]+) is not in the .+ registry", str(error))
+    unknown = re.match(
+        r'Failed to get ([\w.]+)$|'
+        r"'?([\w.]+) is not in the .+ registry",
+        str(error),
+    )
     optimizer = key_paths(config, 'optimizer')
     if isinstance(error, (RuntimeError, KeyError)) and unknown:
-        return _unknown_type(config, unknown[1] or unknown[2], [
-            f.f_locals['self'] for f in frames
-            if isinstance(f.f_locals.get('self'), Registry)
-        ][-1:])
+        return _unknown_type(
+            config,
+            unknown[1] or unknown[2],
+            [
+                f.f_locals['self']
+                for f in frames
+                if isinstance(f.f_locals.get('self'), Registry)
+            ][-1:],
+        )
     if 'None is not a callable' in str(error) and optimizer:
         # MMEngine asks for the signature of what it has not found
-        return _unknown_type(config, config.optim_wrapper.optimizer.type,
-                             [root.OPTIMIZERS])
+        return _unknown_type(
+            config, config.optim_wrapper.optimizer.type, [root.OPTIMIZERS]
+        )
     if 'must contain the key "type"' in str(error):
-        return "a part has no 'type': " + str(error.args[0]).partition(
-            'but got ')[2].partition('\n')[0]
+        return (
+            "a part has no 'type': "
+            + str(error.args[0]).partition('but got ')[2].partition('\n')[0]
+        )
     unexpected = re.search(
-        r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'",
-        str(error))
+        r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'", str(error)
+    )
     if isinstance(error, TypeError) and unexpected:
         cls_name, name = unexpected.groups()
         paths = key_paths(config, name)
-        return (f"{paths[0]}: {cls_name} takes no '{name}'" + did_you_mean(
-            name, _argument_names(cls_name, frames))) if paths else None
+        return (
+            (
+                f"{paths[0]}: {cls_name} takes no '{name}'"
+                + did_you_mean(name, _argument_names(cls_name, frames))
+            )
+            if paths
+            else None
+        )
     if isinstance(error, (ValueError, AssertionError)) and str(error):
         built = _built_class(frames)
-        inits = [i for i, f in enumerate(frames)
-                 if f.f_code.co_name == '__init__' and built
-                 and isinstance(f.f_locals.get('self'), built)]
+        inits = [
+            i
+            for i, f in enumerate(frames)
+            if f.f_code.co_name == '__init__'
+            and built
+            and isinstance(f.f_locals.get('self'), built)
+        ]
         # refused by the constructor, or by what it calls of ours
-        if inits and all(f.f_globals['__name__'].startswith('projects.')
-                         for f in frames[inits[-1] + 1:]):
-            paths = [path for scope in ('', 'projects.') for path in key_paths(
-                config, 'type', scope + built.__name__)]
-            return f"{paths[0].rpartition('.')[0]}: {error}" if paths else None
+        if inits and all(
+            f.f_globals['__name__'].startswith('projects.')
+            for f in frames[inits[-1] + 1 :]
+        ):
+            paths = [
+                path
+                for scope in ('', 'projects.')
+                for path in key_paths(config, 'type', scope + built.__name__)
+            ]
+            return f'{paths[0].rpartition(".")[0]}: {error}' if paths else None
     return None
 
 
-def _unknown_type(config: ConfigDict, name: str,
-                  registries: list[Registry]) -> str | None:
+def _unknown_type(
+    config: ConfigDict, name: str, registries: list[Registry]
+) -> str | None:
     paths = key_paths(config, 'type', name)
     if not paths:
         return None
     default = config.get('default_scope', 'mmengine')
     names = {
-        key if registry.scope in ('mmengine', default) else
-        f'{registry.scope}.{key}'
+        key if registry.scope in ('mmengine', default) else f'{registry.scope}.{key}'
         for top in registries or [root.MODELS]
-        for registry in _registries(top) for key in registry.module_dict
+        for registry in _registries(top)
+        for key in registry.module_dict
     }
-    return (f"{paths[0]}: there is no type '{name}'" +
-            did_you_mean(name, names) +
-            (plugin_failures() if name.startswith('projects.') else ''))
+    return (
+        f"{paths[0]}: there is no type '{name}'"
+        + did_you_mean(name, names)
+        + (plugin_failures() if name.startswith('projects.') else '')
+    )
 
 
 def _built_class(frames: list) -> type | None:
     """The class that a registry was building when it failed."""
-    classes = [
-        f.f_locals['obj_cls'] for f in frames if 'obj_cls' in f.f_locals
-    ]
+    classes = [f.f_locals['obj_cls'] for f in frames if 'obj_cls' in f.f_locals]
     return classes[-1] if classes and inspect.isclass(classes[-1]) else None
 
 

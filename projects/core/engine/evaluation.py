@@ -1,4 +1,5 @@
 """Python API behind ``tools/test.py``."""
+
 import os
 import os.path as osp
 import shutil
@@ -15,13 +16,15 @@ from projects.core.visualization.labels import draw_mistakes
 from projects.registry import RUNNERS
 
 
-def evaluate(config: str,
-             checkpoint: str,
-             work_dir: str | None = None,
-             out: str | None = None,
-             show_dir: str | None = None,
-             launcher: str = 'none',
-             cfg_options: list[str] | None = None) -> dict[str, float]:
+def evaluate(
+    config: str,
+    checkpoint: str,
+    work_dir: str | None = None,
+    out: str | None = None,
+    show_dir: str | None = None,
+    launcher: str = 'none',
+    cfg_options: list[str] | None = None,
+) -> dict[str, float]:
     """Judge a checkpoint by the config's test metric.
 
     Of a classifier it also says which classes are taken for which, see
@@ -47,6 +50,7 @@ def evaluate(config: str,
     """
     quiet_libraries()  # before the import below, which brings mmdet
     from projects.core.datasets.image_checks import check_data
+
     cfg = load_config(config, cfg_options)
     if not osp.isfile(checkpoint):
         raise UserError(f'there is no checkpoint {checkpoint}')
@@ -65,8 +69,7 @@ def evaluate(config: str,
             if classifies:
                 _add_report(cfg, out)
             else:
-                _add_detections(cfg, osp.join(folder, 'out') if out else None,
-                                show_dir)
+                _add_detections(cfg, osp.join(folder, 'out') if out else None, show_dir)
             runner = RUNNERS.build(cfg)
             for notice in notices:
                 runner.logger.warning(notice)
@@ -78,8 +81,9 @@ def evaluate(config: str,
                     os.makedirs(osp.dirname(osp.abspath(out)), exist_ok=True)
                     shutil.move(osp.join(folder, 'out.bbox.json'), out)
                 if out is not None:
-                    runner.logger.info(('predictions: ' if classifies else
-                                        'detections: ') + out)
+                    runner.logger.info(
+                        ('predictions: ' if classifies else 'detections: ') + out
+                    )
                 if show_dir is not None:
                     runner.logger.info(f'pictures: {show_dir}')
     return metrics
@@ -87,17 +91,23 @@ def evaluate(config: str,
 
 def _test_only(cfg: Config) -> None:
     """Leave out what only training needs, its data above all."""
-    for key in ('train_dataloader', 'train_cfg', 'optim_wrapper',
-                'param_scheduler', 'val_dataloader', 'val_cfg',
-                'val_evaluator', 'auto_scale_lr'):
+    for key in (
+        'train_dataloader',
+        'train_cfg',
+        'optim_wrapper',
+        'param_scheduler',
+        'val_dataloader',
+        'val_cfg',
+        'val_evaluator',
+        'auto_scale_lr',
+    ):
         cfg.pop(key, None)
 
 
 def _evaluator(cfg: Config, *names: str) -> dict | None:
     """The first of the test's metrics that is of one of these types."""
     evaluators = cfg.test_evaluator
-    for evaluator in ([evaluators]
-                      if isinstance(evaluators, dict) else evaluators):
+    for evaluator in [evaluators] if isinstance(evaluators, dict) else evaluators:
         if evaluator.type.rpartition('.')[2] in names:
             return evaluator
     return None
@@ -108,16 +118,17 @@ def _check_out(cfg: Config, config: str, out: str) -> None:
     coco = _evaluator(cfg, 'CocoMetric')
     if not out.endswith('.json'):
         what = 'the COCO results format is' if coco else 'predictions are'
-        raise UserError(f'--out {out}: {what} JSON; name a file that ends in '
-                        '.json')
+        raise UserError(f'--out {out}: {what} JSON; name a file that ends in .json')
     if not coco and not _evaluator(cfg, 'Accuracy', 'SingleLabelMetric'):
         raise UserError(
             f'--out {out}: the test_evaluator of {config} is no COCO metric '
-            'and no accuracy, so there are no results to write')
+            'and no accuracy, so there are no results to write'
+        )
 
 
-def _add_detections(cfg: Config, outfile_prefix: str | None,
-                    show_dir: str | None) -> None:
+def _add_detections(
+    cfg: Config, outfile_prefix: str | None, show_dir: str | None
+) -> None:
     """A table of classes, the results file, the pictures."""
     evaluator = _evaluator(cfg, 'CocoMetric')
     if evaluator is not None:
@@ -127,7 +138,7 @@ def _add_detections(cfg: Config, outfile_prefix: str | None,
     if show_dir is not None:
         cfg.custom_hooks = [
             *cfg.get('custom_hooks', []),
-            dict(type='projects.DetectionPicturesHook', show_dir=show_dir)
+            dict(type='projects.DetectionPicturesHook', show_dir=show_dir),
         ]
 
 
@@ -135,26 +146,26 @@ def _add_report(cfg: Config, out: str | None) -> None:
     evaluators = cfg.test_evaluator
     cfg.test_evaluator = [
         *([evaluators] if isinstance(evaluators, dict) else evaluators),
-        dict(type='projects.ClassificationReport', out_dir=cfg.work_dir,
-             out=out)
+        dict(type='projects.ClassificationReport', out_dir=cfg.work_dir, out=out),
     ]
 
 
-def _close_report(runner, metrics: dict[str, float],
-                  show_dir: str | None) -> None:
+def _close_report(runner, metrics: dict[str, float], show_dir: str | None) -> None:
     """The last lines of a classifier's test: scores, files, mistakes."""
     log, folder = runner.logger.info, osp.relpath(runner.work_dir)
     scores = ', '.join(
-        f"top-{name.rpartition('/top')[2]} {value:.2f} %"
-        for name, value in metrics.items() if '/top' in name)
+        f'top-{name.rpartition("/top")[2]} {value:.2f} %'
+        for name, value in metrics.items()
+        if '/top' in name
+    )
     if scores:
         log(f'{scores} of {len(runner.test_dataloader.dataset)} images')
-    log('which class is taken for which: '
-        f"{osp.join(folder, 'confusion_matrix.png')}, "
-        f"{osp.join(folder, 'confusion_matrix.csv')}")
-    log('precision, recall and F1 of all classes: '
-        f"{osp.join(folder, 'classes.csv')}")
+    log(
+        'which class is taken for which: '
+        f'{osp.join(folder, "confusion_matrix.png")}, '
+        f'{osp.join(folder, "confusion_matrix.csv")}'
+    )
+    log(f'precision, recall and F1 of all classes: {osp.join(folder, "classes.csv")}')
     if show_dir is not None:
         *_, report = runner.test_loop.evaluator.metrics
-        log(draw_mistakes(report.mistakes, runner.test_dataloader.dataset,
-                          show_dir))
+        log(draw_mistakes(report.mistakes, runner.test_dataloader.dataset, show_dir))

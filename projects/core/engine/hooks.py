@@ -1,4 +1,5 @@
 """Hooks that make a run repeatable, safe to kill, and honest about NaN."""
+
 import os.path as osp
 import random
 from pathlib import Path
@@ -20,11 +21,15 @@ class EpochSeedHook(Hook):
     So a run that was resumed draws what an uninterrupted one does, and no two
     epochs draw the same.
     """
+
     priority = 'VERY_HIGH'
 
     def before_train_epoch(self, runner) -> None:
-        seed = int(np.random.SeedSequence(
-            [runner.seed, runner.epoch, get_rank()]).generate_state(1)[0])
+        seed = int(
+            np.random.SeedSequence(
+                [runner.seed, runner.epoch, get_rank()]
+            ).generate_state(1)[0]
+        )
         random.seed(seed)
         np.random.seed(seed)
         torch.manual_seed(seed)
@@ -49,6 +54,7 @@ class ResumeHook(Hook):
     what a kill left half-written, runs the validation that a kill cut off, and
     keeps code out of checkpoints, which are read as mere data.
     """
+
     priority = 'LOWEST'  # in before_train, behind CheckpointHook
 
     def before_run(self, runner) -> None:
@@ -60,7 +66,8 @@ class ResumeHook(Hook):
         # e.g. OneCycleLR's anneal function, which its constructor sets anyway
         if 'param_schedulers' in checkpoint:
             checkpoint['param_schedulers'] = _without_code(
-                checkpoint['param_schedulers'])
+                checkpoint['param_schedulers']
+            )
 
     def before_val_epoch(self, runner) -> None:
         # CheckpointHook saves once more where a validation is the best; the
@@ -72,17 +79,18 @@ class ResumeHook(Hook):
         done = runner.message_hub.runtime_info.get('epoch_validated')
         if runner.val_loop is None or epoch in (0, done):
             return
-        if epoch >= loop.val_begin and (epoch % loop.val_interval == 0
-                                        or epoch == loop.max_epochs):
-            runner.logger.info(f'validation of epoch {epoch}, which the '
-                               'checkpoint was saved before')
+        if epoch >= loop.val_begin and (
+            epoch % loop.val_interval == 0 or epoch == loop.max_epochs
+        ):
+            runner.logger.info(
+                f'validation of epoch {epoch}, which the checkpoint was saved before'
+            )
             runner.val_loop.run()
 
 
 def _without_code(state):
     if isinstance(state, dict):
-        return {k: _without_code(v) for k, v in state.items()
-                if not callable(v)}
+        return {k: _without_code(v) for k, v in state.items() if not callable(v)}
     if isinstance(state, list):
         return [_without_code(v) for v in state]
     return state
@@ -107,6 +115,7 @@ class NonFiniteLossHook(Hook):
     ``torch.load(file, weights_only=False)``; then ``model.load_state_dict(
     saved['state_dict'])`` and ``model(**saved['inputs'])`` give the losses.
     """
+
     priority = 'VERY_HIGH'
 
     def before_train(self, runner) -> None:
@@ -114,16 +123,16 @@ class NonFiniteLossHook(Hook):
             if inputs.get('mode') == 'loss':
                 self._check(runner, inputs, losses)
 
-        self._handle = runner.model.register_forward_hook(
-            check, with_kwargs=True)
+        self._handle = runner.model.register_forward_hook(check, with_kwargs=True)
 
     def after_train(self, runner) -> None:
         self._handle.remove()
 
     def _check(self, runner, inputs: dict, losses: dict) -> None:
         terms = {
-            name: torch.stack([v.sum() for v in value]) if isinstance(
-                value, (list, tuple)) else value.detach()
+            name: torch.stack([v.sum() for v in value])
+            if isinstance(value, (list, tuple))
+            else value.detach()
             for name, value in losses.items()
             if isinstance(value, (Tensor, list, tuple))
         }
@@ -131,24 +140,36 @@ class NonFiniteLossHook(Hook):
         if finite.all():
             return
         lrs = runner.optim_wrapper.get_lr()
-        images = [getattr(sample, 'img_path', 'unnamed')
-                  for sample in inputs.get('data_samples') or []]
+        images = [
+            getattr(sample, 'img_path', 'unnamed')
+            for sample in inputs.get('data_samples') or []
+        ]
         rank = get_rank()
-        file = osp.join(runner.work_dir, 'nonfinite_loss' +
-                        (f'_rank{rank}' if rank else '') + '.pth')
+        file = osp.join(
+            runner.work_dir,
+            'nonfinite_loss' + (f'_rank{rank}' if rank else '') + '.pth',
+        )
         model: nn.Module = getattr(runner.model, 'module', runner.model)
         torch.save(
-            dict(inputs=inputs, state_dict=model.state_dict(), losses=terms,
-                 lr=lrs, images=images, epoch=runner.epoch, iter=runner.iter),
-            file)
-        shown = ', '.join(f'{k} {v.float().sum().item():g}'
-                          for k, v in terms.items())
+            dict(
+                inputs=inputs,
+                state_dict=model.state_dict(),
+                losses=terms,
+                lr=lrs,
+                images=images,
+                epoch=runner.epoch,
+                iter=runner.iter,
+            ),
+            file,
+        )
+        shown = ', '.join(f'{k} {v.float().sum().item():g}' for k, v in terms.items())
         weights = all(p.isfinite().all() for p in model.parameters())
         raise UserError(
             f'the loss is not finite at epoch {runner.epoch + 1}, iteration '
             f'{runner.iter + 1}: {shown}; lr '
-            f"{', '.join(f'{v:g}' for v in next(iter(lrs.values())))}; the "
-            f"weights before it are {'' if weights else 'not '}finite\n"
-            f"images: {', '.join(map(str, images))}\n"
+            f'{", ".join(f"{v:g}" for v in next(iter(lrs.values())))}; the '
+            f'weights before it are {"" if weights else "not "}finite\n'
+            f'images: {", ".join(map(str, images))}\n'
             f'the batch and the weights are in {file}; lower the learning '
-            'rate, or look at these images and their boxes')
+            'rate, or look at these images and their boxes'
+        )

@@ -1,4 +1,5 @@
 """Python API behind ``tools/infer.py``."""
+
 import json
 import os.path as osp
 import time
@@ -27,12 +28,14 @@ IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 WHITE_ON_BLACK = ('DigitsDataset', 'FashionMNIST', 'MNIST')
 
 
-def infer(checkpoint: str,
-          images: str,
-          out_dir: str | None = None,
-          score_thr: float = 0.3,
-          batch_size: int = 8,
-          device: str | None = None) -> list[dict]:
+def infer(
+    checkpoint: str,
+    images: str,
+    out_dir: str | None = None,
+    score_thr: float = 0.3,
+    batch_size: int = 8,
+    device: str | None = None,
+) -> list[dict]:
     """Detect objects in images, or classify them, with a checkpoint of
     ``tools/train.py``.
 
@@ -67,8 +70,10 @@ def infer(checkpoint: str,
         pipeline = Compose(_test_pipeline(cfg, model))
     out_dir = out_dir or osp.join(output.name, Path(images).stem)
     if osp.realpath(out_dir) == osp.realpath(paths[0].parent):
-        raise UserError(f'--out-dir {out_dir} is the folder of the images, '
-                        'which the pictures could replace')
+        raise UserError(
+            f'--out-dir {out_dir} is the folder of the images, '
+            'which the pictures could replace'
+        )
     make_folder(out_dir, '--out-dir')
 
     results, names, unreadable = [], set(), []
@@ -76,7 +81,7 @@ def infer(checkpoint: str,
     start = time.monotonic()
     for first in range(0, len(paths), batch_size):
         batch, batch_paths = [], []
-        for i, path in enumerate(paths[first:first + batch_size], first):
+        for i, path in enumerate(paths[first : first + batch_size], first):
             try:
                 batch.append(pipeline(dict(img_path=str(path), img_id=i)))
                 batch_paths.append((i, path))
@@ -92,8 +97,9 @@ def infer(checkpoint: str,
             samples = model.test_step(pseudo_collate(batch))
         for (i, path), sample in zip(batch_paths, samples, strict=True):
             # a.jpg and a.png of one folder must not share a picture
-            name = f'{path.stem}.png' if path.stem not in names else (
-                f'{path.name}.png')
+            name = (
+                f'{path.stem}.png' if path.stem not in names else (f'{path.name}.png')
+            )
             names.add(path.stem)
             image = cv2.imread(str(path))
             bright += _has_bright_border(image)
@@ -102,22 +108,26 @@ def infer(checkpoint: str,
             results += found
     num_read = len(paths) - len(unreadable)
     if not num_read:
-        raise UserError(f'none of the {len(paths)} images in {images} can be '
-                        'read')
+        raise UserError(f'none of the {len(paths)} images in {images} can be read')
     with open(osp.join(out_dir, f'{output.name}.json'), 'w') as file:
         json.dump(results, file)
     if bright and _learnt_white_on_black(cfg):
-        logger.warning(f'{bright} of {num_read} images are bright at the '
-                       'border: the model learnt white on black; invert black '
-                       'ink on white before')
-    logger.info(f'{num_read} images in {time.monotonic() - start:.1f} s, '
-                f'{output.summary(results)}: pictures and {output.name}.json '
-                f'in {osp.relpath(out_dir)}')
+        logger.warning(
+            f'{bright} of {num_read} images are bright at the '
+            'border: the model learnt white on black; invert black '
+            'ink on white before'
+        )
+    logger.info(
+        f'{num_read} images in {time.monotonic() - start:.1f} s, '
+        f'{output.summary(results)}: pictures and {output.name}.json '
+        f'in {osp.relpath(out_dir)}'
+    )
     return results
 
 
 class _Detections:
     """A picture and rows of JSON of a detector's output."""
+
     name = 'detections'
 
     def __init__(self, meta: dict, score_thr: float) -> None:
@@ -125,19 +135,30 @@ class _Detections:
         self.cat_ids = meta.get('cat_ids') or list(range(len(self.classes)))
         self.score_thr = score_thr
 
-    def of(self, image: np.ndarray, sample, index: int,
-           file_name: str) -> tuple[np.ndarray, list[dict]]:
+    def of(
+        self, image: np.ndarray, sample, index: int, file_name: str
+    ) -> tuple[np.ndarray, list[dict]]:
         pred = sample.pred_instances
         boxes, labels, scores = (
-            pred.bboxes.numpy(), pred.labels.numpy(), pred.scores.numpy())
-        picture = draw_detections(image, boxes, labels, scores, self.classes,
-                                  score_thr=self.score_thr)
+            pred.bboxes.numpy(),
+            pred.labels.numpy(),
+            pred.scores.numpy(),
+        )
+        picture = draw_detections(
+            image, boxes, labels, scores, self.classes, score_thr=self.score_thr
+        )
         return picture, [
-            dict(image_id=index, category_id=int(self.cat_ids[label]),
-                 bbox=[x1, y1, x2 - x1, y2 - y1], score=float(score),
-                 file_name=file_name, category=self.classes[label])
+            dict(
+                image_id=index,
+                category_id=int(self.cat_ids[label]),
+                bbox=[x1, y1, x2 - x1, y2 - y1],
+                score=float(score),
+                file_name=file_name,
+                category=self.classes[label],
+            )
             for (x1, y1, x2, y2), label, score in zip(
-                boxes.tolist(), labels, scores, strict=True)
+                boxes.tolist(), labels, scores, strict=True
+            )
         ]
 
     def summary(self, results: list[dict]) -> str:
@@ -147,42 +168,49 @@ class _Detections:
 
 class _Labels:
     """A picture and a row of JSON of a classifier's output."""
+
     name = 'predictions'
 
     def __init__(self, meta: dict) -> None:
         self.meta = meta.get('dataset_meta')
 
-    def of(self, image: np.ndarray, sample, index: int,
-           file_name: str) -> tuple[np.ndarray, list[dict]]:
+    def of(
+        self, image: np.ndarray, sample, index: int, file_name: str
+    ) -> tuple[np.ndarray, list[dict]]:
         from projects.core.evaluation.report import best_classes, class_names
+
         scores = sample.pred_score
         best = best_classes(scores, class_names(self.meta, len(scores)))
-        return draw_labels(image, best), [
-            dict(file_name=file_name, predictions=best)]
+        return draw_labels(image, best), [dict(file_name=file_name, predictions=best)]
 
     def summary(self, results: list[dict]) -> str:
         if len(results) == 1:
-            return ', '.join(f"{p['class']} {100 * p['score']:.1f} %"
-                             for p in results[0]['predictions'])
+            return ', '.join(
+                f'{p["class"]} {100 * p["score"]:.1f} %'
+                for p in results[0]['predictions']
+            )
         counts = Counter(r['predictions'][0]['class'] for r in results)
         return 'classified as ' + listed(
-            (f'{name} ({count})' for name, count in counts.most_common()), 10)
+            (f'{name} ({count})' for name, count in counts.most_common()), 10
+        )
 
 
-def _output_of(model: nn.Module, meta: dict, score_thr: float,
-               checkpoint: str) -> _Detections | _Labels:
+def _output_of(
+    model: nn.Module, meta: dict, score_thr: float, checkpoint: str
+) -> _Detections | _Labels:
     # by name: neither library is imported for the other's sake
     bases = {base.__name__ for base in type(model).__mro__}
     if 'BaseClassifier' in bases:
         return _Labels(meta)
     if 'BaseDetector' in bases:
         return _Detections(meta, score_thr)
-    raise UserError(f'{checkpoint} holds a {type(model).__name__}, which is '
-                    'neither a detector nor an image classifier')
+    raise UserError(
+        f'{checkpoint} holds a {type(model).__name__}, which is '
+        'neither a detector nor an image classifier'
+    )
 
 
-def load_model(checkpoint: str,
-               device: str = 'cpu') -> tuple[nn.Module, Config, dict]:
+def load_model(checkpoint: str, device: str = 'cpu') -> tuple[nn.Module, Config, dict]:
     """Model in eval mode, config and meta data out of a checkpoint.
 
     Raises:
@@ -191,13 +219,15 @@ def load_model(checkpoint: str,
     state = read_checkpoint(checkpoint)
     meta = state.get('meta', {})
     if 'cfg' not in meta or 'dataset_meta' not in meta:
-        raise UserError(f'{checkpoint} holds no config; give a checkpoint '
-                        'that tools/train.py wrote')
+        raise UserError(
+            f'{checkpoint} holds no config; give a checkpoint that tools/train.py wrote'
+        )
     cfg = Config.fromstring(meta['cfg'], file_format='.py')
     with explained(cfg):
         # as the runner does: pipelines and nested parts look it up
-        DefaultScope.get_instance(f'infer_{time.time_ns()}',
-                                  scope_name=cfg.default_scope)
+        DefaultScope.get_instance(
+            f'infer_{time.time_ns()}', scope_name=cfg.default_scope
+        )
         model = MODELS.build(cfg.model)
     load_weights(model, state['state_dict'], checkpoint)
     return model.to(device).eval(), cfg, meta
@@ -207,18 +237,22 @@ def _test_pipeline(cfg: Config, model: nn.Module) -> list[dict]:
     """The config's test pipeline on image files without annotations."""
     steps = [  # our loader names a file that it cannot read
         {**step, 'type': 'projects.LoadImageFromFile'}
-        if step.type.rpartition('.')[2] == 'LoadImageFromFile' else step
-        for step in test_pipeline_of(cfg) if 'LoadAnnotations' not in step.type
+        if step.type.rpartition('.')[2] == 'LoadImageFromFile'
+        else step
+        for step in test_pipeline_of(cfg)
+        if 'LoadAnnotations' not in step.type
     ]
     if any(step['type'] == 'projects.LoadImageFromFile' for step in steps):
         return steps
     # the data set was in memory, grey or RGB
     stem = next((p for p in model.backbone.parameters() if p.dim() == 4), None)
     if stem is not None and stem.shape[1] == 1:
-        return [dict(type='projects.LoadImageFromFile',
-                     color_type='grayscale'), *steps]
-    to_rgb = [] if model.data_preprocessor.to_rgb else [
-        dict(type='NumpyToPIL', to_rgb=True), dict(type='PILToNumpy')]
+        return [dict(type='projects.LoadImageFromFile', color_type='grayscale'), *steps]
+    to_rgb = (
+        []
+        if model.data_preprocessor.to_rgb
+        else [dict(type='NumpyToPIL', to_rgb=True), dict(type='PILToNumpy')]
+    )
     return [dict(type='projects.LoadImageFromFile'), *to_rgb, *steps]
 
 
@@ -236,11 +270,11 @@ def _learnt_white_on_black(cfg: Config) -> bool:
 def _image_paths(images: str) -> list[Path]:
     path = Path(images)
     if path.is_dir():
-        paths = sorted(p for p in path.iterdir()
-                       if p.suffix.lower() in IMAGE_SUFFIXES)
+        paths = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
         if not paths:
-            raise UserError(f'the folder {images} holds no image '
-                            f"({', '.join(IMAGE_SUFFIXES)})")
+            raise UserError(
+                f'the folder {images} holds no image ({", ".join(IMAGE_SUFFIXES)})'
+            )
         return paths
     if not path.is_file():
         raise UserError(f'there is no image or folder {images}')

@@ -3,6 +3,7 @@
 A step says where its parts begin and end, ``with meter.part('loss'):``, and
 runs under any of these meters.
 """
+
 import functools
 import importlib
 import os
@@ -35,8 +36,9 @@ class Stopwatch:
         clock: Seconds since some moment.
     """
 
-    def __init__(self, device: torch.device,
-                 clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self, device: torch.device, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
         self.device = device
         self.clock = clock
         self.seconds: dict[str, float] = defaultdict(float)
@@ -63,6 +65,7 @@ class Allocations:
     ``peak`` is the most at any moment, 0 or more; ``net`` what is left at the
     end, negative where more was freed than allocated.
     """
+
     peak: int = 0
     net: int = 0
 
@@ -89,12 +92,16 @@ def allocations(device: torch.device) -> Iterator[Allocations]:
         return
     # its start and stop, and that there is no GPU, are news to nobody
     os.environ.setdefault('KINETO_LOG_LEVEL', '99')
-    with profile(activities=[ProfilerActivity.CPU],
-                 profile_memory=True) as record:
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
         yield measured
     events = sorted(
-        (event for event in record.profiler.kineto_results.events()
-         if event.name() == '[memory]'), key=lambda event: event.start_ns())
+        (
+            event
+            for event in record.profiler.kineto_results.events()
+            if event.name() == '[memory]'
+        ),
+        key=lambda event: event.start_ns(),
+    )
     live = list(accumulate((e.nbytes() for e in events), initial=0))
     measured.peak, measured.net = max(live), live[-1]
 
@@ -137,6 +144,7 @@ class MemoryMeter:
 @dataclass
 class NMSCounts:
     """Calls of a suppression kernel, and the boxes they were given."""
+
     calls: int = 0
     boxes: int = 0
 
@@ -165,11 +173,17 @@ def nms_as_part(meter, name: str) -> Iterator[NMSCounts]:
                     return function(*args, **kwargs)
             finally:
                 depth -= 1
+
         return call
 
-    targets = [(importlib.import_module(module), key) for module, key in (
-        ('projects.core.detection', 'suppress'), ('torchvision.ops', 'nms'),
-        ('torchvision.ops.boxes', 'nms'))]
+    targets = [
+        (importlib.import_module(module), key)
+        for module, key in (
+            ('projects.core.detection', 'suppress'),
+            ('torchvision.ops', 'nms'),
+            ('torchvision.ops.boxes', 'nms'),
+        )
+    ]
     if 'mmcv.ops.nms' in sys.modules:  # a function shadows it in mmcv.ops
         kernels = sys.modules['mmcv.ops.nms'].ext_module
         targets += [(kernels, 'nms'), (kernels, 'softnms')]

@@ -1,4 +1,5 @@
 """What is benchmarked: a config's model, with its step taken apart."""
+
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -46,6 +47,7 @@ OBJECT_SIDES = (0.08, 0.6)
 class SubjectSettings:
     """Arguments of :func:`projects.core.engine.benchmark` that say how a
     model runs."""
+
     batch_size: int | None
     input_size: tuple[int, int] | None
     objects: int
@@ -59,6 +61,7 @@ class SubjectSettings:
 
 class DetectorParts:
     """mmdet's ``SingleStageDetector``: its head's methods one by one."""
+
     default_input_size = (448, 448)
 
     def __init__(self, model: nn.Module) -> None:
@@ -70,35 +73,48 @@ class DetectorParts:
 
     def losses(self, outs: tuple, samples: list) -> dict:
         from mmdet.models.utils import unpack_gt_instances
+
         gt_instances, gt_ignored, metas = unpack_gt_instances(samples)
         return self.head.loss_by_feat(*outs, gt_instances, metas, gt_ignored)
 
     def predictions(self, outs: tuple, samples: list) -> list:
         return self.head.predict_by_feat(
-            *outs, batch_img_metas=[sample.metainfo for sample in samples],
-            rescale=True)
+            *outs, batch_img_metas=[sample.metainfo for sample in samples], rescale=True
+        )
 
-    def sample(self, rng: torch.Generator, index: int, objects: int,
-               input_size: tuple[int, int]):
+    def sample(
+        self,
+        rng: torch.Generator,
+        index: int,
+        objects: int,
+        input_size: tuple[int, int],
+    ):
         """Ground truth of an image: boxes within it, with their labels."""
         from mmdet.structures import DetDataSample
+
         height, width = input_size
         low, high = OBJECT_SIDES
-        sides = low * (high / low)**torch.rand(objects, 2, generator=rng)
+        sides = low * (high / low) ** torch.rand(objects, 2, generator=rng)
         corners = torch.rand(objects, 2, generator=rng) * (1 - sides)
         boxes = torch.cat([corners, corners + sides], 1)
         labels = torch.rand(objects, generator=rng) * self.head.num_classes
         return DetDataSample(
             metainfo=dict(
-                img_id=index, img_shape=input_size, ori_shape=input_size,
-                scale_factor=(1.0, 1.0)),
+                img_id=index,
+                img_shape=input_size,
+                ori_shape=input_size,
+                scale_factor=(1.0, 1.0),
+            ),
             gt_instances=InstanceData(
                 bboxes=boxes * torch.tensor([width, height, width, height]),
-                labels=labels.long()))
+                labels=labels.long(),
+            ),
+        )
 
 
 class ClassifierParts:
     """mmpretrain's ``ImageClassifier`` with a ``ClsHead``."""
+
     default_input_size = (224, 224)
 
     def __init__(self, model: nn.Module) -> None:
@@ -114,9 +130,15 @@ class ClassifierParts:
     def predictions(self, outs: Tensor, samples: list) -> list:
         return self.head._get_predictions(outs, samples)
 
-    def sample(self, rng: torch.Generator, index: int, objects: int,
-               input_size: tuple[int, int]):
+    def sample(
+        self,
+        rng: torch.Generator,
+        index: int,
+        objects: int,
+        input_size: tuple[int, int],
+    ):
         from mmpretrain.structures import DataSample
+
         share = torch.rand((), generator=rng)
         # a head without weights does not know how many; 0 is one of any
         num_classes = getattr(self.head, 'num_classes', 1)
@@ -127,7 +149,8 @@ def parts_of(model: nn.Module):
     """:class:`DetectorParts` or :class:`ClassifierParts` of a model, None
     where it is neither."""
     if hasattr(getattr(model, 'bbox_head', None), 'loss_by_feat') and (
-            not hasattr(model, 'roi_head')):
+        not hasattr(model, 'roi_head')
+    ):
         return DetectorParts(model)
     if hasattr(getattr(model, 'head', None), '_get_loss'):
         return ClassifierParts(model)
@@ -148,14 +171,17 @@ class Subject:
         UserError: If the config is faulty, or holds no single-stage detector
             or classifier.
     """
+
     default_batch_size = 8
 
     def __init__(self, config: str, settings: SubjectSettings) -> None:
         self.config = config
         self.settings = settings
         self.cfg = cfg = (
-            _torchvision_config(config) if config.startswith(TORCHVISION) else
-            load_config(config, settings.cfg_options))
+            _torchvision_config(config)
+            if config.startswith(TORCHVISION)
+            else load_config(config, settings.cfg_options)
+        )
         if 'model' not in cfg:
             raise UserError(f'{config} holds no model')
         _drop_pretrained(cfg.model)
@@ -164,7 +190,8 @@ class Subject:
         self.input_size = settings.input_size or input_size_of(cfg)
         self.channels_last = settings.channels_last or any(
             hook.type == 'projects.ChannelsLastHook'
-            for hook in cfg.get('custom_hooks') or [])
+            for hook in cfg.get('custom_hooks') or []
+        )
         self.nms = NMSCounts()
         torch.manual_seed(SEED)
         with self._building():
@@ -175,15 +202,18 @@ class Subject:
             raise UserError(
                 f'{config}: the parts of a {type(self.model).__name__} are '
                 'not known; only those of single-stage detectors (bbox_head '
-                'with loss_by_feat) and of classifiers (ClsHead)')
+                'with loss_by_feat) and of classifiers (ClsHead)'
+            )
         self.default_input_size = self.parts.default_input_size
 
     @contextmanager
     def _building(self) -> Iterator[None]:
         """The config's scope, and its mistakes explained."""
-        with hushed(), explained(
-                self.cfg), DefaultScope.overwrite_default_scope(
-                    self.cfg.get('default_scope')):
+        with (
+            hushed(),
+            explained(self.cfg),
+            DefaultScope.overwrite_default_scope(self.cfg.get('default_scope')),
+        ):
             yield
 
     def prepare(self) -> None:
@@ -192,56 +222,64 @@ class Subject:
         self.model.to(device)
         if self.channels_last:
             self.model.to(memory_format=torch.channels_last)
-        self.network = torch.compile(
-            self.parts.network) if self.settings.compile else (
-                self.parts.network)
+        self.network = (
+            torch.compile(self.parts.network)
+            if self.settings.compile
+            else (self.parts.network)
+        )
         # two: a preprocessor changes what it gets
         self.batches = {
-            phase: self.model.data_preprocessor(self._random_batch(),
-                                                phase == 'train')
+            phase: self.model.data_preprocessor(self._random_batch(), phase == 'train')
             for phase in ('train', 'predict')
         }
         with self._building():
-            self.optim_wrapper = build_optim_wrapper(self.model,
-                                                     _optim_cfg(self.cfg))
+            self.optim_wrapper = build_optim_wrapper(self.model, _optim_cfg(self.cfg))
             self.data, self.no_data = self._open_data()
         for group in self.optim_wrapper.optimizer.param_groups:
             group['lr'] = 0.0  # as much work, and the weights stay
 
     def _random_batch(self) -> dict:
         rng = torch.Generator().manual_seed(SEED)
-        stem = next((p for p in self.model.backbone.parameters()
-                     if p.dim() == 4), None)
+        stem = next((p for p in self.model.backbone.parameters() if p.dim() == 4), None)
         channels = 3 if stem is None else stem.shape[1]
         images = torch.randint(
-            0, 256, (self.batch_size, channels, *self.input_size),
-            dtype=torch.uint8, generator=rng)
+            0,
+            256,
+            (self.batch_size, channels, *self.input_size),
+            dtype=torch.uint8,
+            generator=rng,
+        )
         return dict(
             inputs=list(images),
             data_samples=[
-                self.parts.sample(rng, i, self.settings.objects,
-                                  self.input_size)
+                self.parts.sample(rng, i, self.settings.objects, self.input_size)
                 for i in range(self.batch_size)
-            ])
+            ],
+        )
 
     def _open_data(self) -> tuple[Iterator | None, str]:
         """Endless batches of the training data; or None, and why."""
         loader = copy.deepcopy(self.cfg.get('train_dataloader'))
         if not loader or 'dataset' not in loader:
             if self.settings.data:
-                raise UserError(f'--data: {self.config} has no '
-                                'train_dataloader')
+                raise UserError(f'--data: {self.config} has no train_dataloader')
             return None, ''
         roots = list(_values(loader.dataset, 'data_root'))
         absent = [root for root in roots if not Path(root).is_dir()]
         # without --data nothing is made or downloaded
         if not self.settings.data and (absent or not roots):
-            return None, (f'there is no folder {absent[0]}' if absent else
-                          'its dataset names no data_root')
+            return None, (
+                f'there is no folder {absent[0]}'
+                if absent
+                else 'its dataset names no data_root'
+            )
         for key in ('batch_sampler', 'persistent_workers', 'prefetch_factor'):
             loader.pop(key, None)
-        loader.update(batch_size=self.batch_size, num_workers=0,
-                      sampler=dict(type='InfiniteSampler', shuffle=True))
+        loader.update(
+            batch_size=self.batch_size,
+            num_workers=0,
+            sampler=dict(type='InfiniteSampler', shuffle=True),
+        )
         try:
             return iter(Runner.build_dataloader(loader, seed=SEED)), ''
         except (FileNotFoundError, UserError) as error:
@@ -251,8 +289,11 @@ class Subject:
 
     def _autocast(self):
         dtype = self.settings.dtype
-        return nullcontext() if dtype == torch.float32 else torch.autocast(
-            self.settings.device.type, dtype)
+        return (
+            nullcontext()
+            if dtype == torch.float32
+            else torch.autocast(self.settings.device.type, dtype)
+        )
 
     def draw(self, meter) -> None:
         """Draw a batch of the training data, collate and preprocess it."""
@@ -268,7 +309,8 @@ class Subject:
             outs = self.network(batch['inputs'])
         with meter.part('train.loss'), self._autocast():
             loss, _ = self.model.parse_losses(
-                self.parts.losses(outs, batch['data_samples']))
+                self.parts.losses(outs, batch['data_samples'])
+            )
             del outs  # a detector's own step does not hold it longer
         with meter.part('train.backward'):
             self.optim_wrapper.backward(loss)
@@ -283,21 +325,31 @@ class Subject:
         self.model.eval()
         with meter.part('predict.forward'), self._autocast():
             outs = self.network(batch['inputs'])
-        with meter.part('predict.decode'), self._autocast(), nms_as_part(
-                meter, 'predict.nms') as self.nms:
+        with (
+            meter.part('predict.decode'),
+            self._autocast(),
+            nms_as_part(meter, 'predict.nms') as self.nms,
+        ):
             return self.parts.predictions(outs, batch['data_samples'])
 
     def held_bytes(self, phase: str) -> int:
         """Bytes of weights, buffers and images; of the optimiser's state too
         where ``phase`` is 'train'."""
-        tensors = [*self.model.parameters(), *self.model.buffers(),
-                   self.batches[phase]['inputs']]
+        tensors = [
+            *self.model.parameters(),
+            *self.model.buffers(),
+            self.batches[phase]['inputs'],
+        ]
         if phase == 'train':
             tensors += [
-                value for state in self.optim_wrapper.optimizer.state.values()
-                for value in state.values() if isinstance(value, Tensor)]
-        storages = {t.untyped_storage().data_ptr(): t.untyped_storage()
-                    for t in tensors}
+                value
+                for state in self.optim_wrapper.optimizer.state.values()
+                for value in state.values()
+                if isinstance(value, Tensor)
+            ]
+        storages = {
+            t.untyped_storage().data_ptr(): t.untyped_storage() for t in tensors
+        }
         return sum(storage.nbytes() for storage in storages.values())
 
     def description(self) -> dict:
@@ -306,7 +358,9 @@ class Subject:
             parameters=sum(p.numel() for p in self.model.parameters()),
             input_size=list(self.input_size),
             optimizer=type(self.optim_wrapper.optimizer).__name__,
-            channels_last=self.channels_last, no_data=self.no_data)
+            channels_last=self.channels_last,
+            no_data=self.no_data,
+        )
 
 
 def input_size_of(cfg: Config) -> tuple[int, int] | None:
@@ -335,14 +389,17 @@ def _values(cfg, key: str) -> Iterator:
 
 def _torchvision_config(name: str) -> Config:
     from projects.core.reference import torchvision_config  # with mmpretrain
+
     return torchvision_config(name)
 
 
 def _optim_cfg(cfg: Config) -> dict:
     """The config's ``optim_wrapper`` without its own mixed precision; SGD
     with momentum where it has none."""
-    optim_cfg = copy.deepcopy(cfg.get('optim_wrapper') or dict(
-        optimizer=dict(type='SGD', lr=0.01, momentum=0.9)))
+    optim_cfg = copy.deepcopy(
+        cfg.get('optim_wrapper')
+        or dict(optimizer=dict(type='SGD', lr=0.01, momentum=0.9))
+    )
     if optim_cfg.get('type') == 'AmpOptimWrapper':
         for key in ('loss_scale', 'dtype', 'use_fsdp'):
             optim_cfg.pop(key, None)

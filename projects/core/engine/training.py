@@ -1,4 +1,5 @@
 """Python API behind ``tools/train.py``."""
+
 import os
 import os.path as osp
 import tempfile
@@ -18,15 +19,17 @@ from projects.core.weights import read_checkpoint
 from projects.registry import RUNNERS
 
 
-def train(config: str,
-          work_dir: str | None = None,
-          resume: bool | str = False,
-          amp: bool = False,
-          seed: int | None = None,
-          deterministic: bool = False,
-          auto_scale_lr: bool = True,
-          launcher: str = 'none',
-          cfg_options: list[str] | None = None):
+def train(
+    config: str,
+    work_dir: str | None = None,
+    resume: bool | str = False,
+    amp: bool = False,
+    seed: int | None = None,
+    deterministic: bool = False,
+    auto_scale_lr: bool = True,
+    launcher: str = 'none',
+    cfg_options: list[str] | None = None,
+):
     """Train as a config says.
 
     Args:
@@ -53,21 +56,24 @@ def train(config: str,
     """
     quiet_libraries()  # before the import below, which brings mmdet
     from projects.core.datasets.image_checks import check_data
+
     cfg = load_config(config, cfg_options)
     with explained(cfg):
         set_up(cfg, config, work_dir, launcher)
         cfg.randomness = dict(cfg.get('randomness', {}))
         cfg.randomness['seed'] = _first(
-            _set_up_resume(cfg, resume, seed), seed,
-            cfg.randomness.get('seed'), 0)
+            _set_up_resume(cfg, resume, seed), seed, cfg.randomness.get('seed'), 0
+        )
         cfg.randomness['deterministic'] = deterministic or (
-            cfg.randomness.get('deterministic', False))
+            cfg.randomness.get('deterministic', False)
+        )
         if cfg.get('auto_scale_lr'):
             cfg.auto_scale_lr.enable = auto_scale_lr
         if amp:
             if not torch.cuda.is_available():
-                raise UserError('--amp needs a GPU, and torch sees none here; '
-                                'leave it out')
+                raise UserError(
+                    '--amp needs a GPU, and torch sees none here; leave it out'
+                )
             cfg.optim_wrapper.type = 'AmpOptimWrapper'
             cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
         notices = check_data(cfg)
@@ -87,8 +93,7 @@ def _first(*values):
     return next((v for v in values if v is not None), None)
 
 
-def set_up(cfg: Config, config: str, work_dir: str | None,
-           launcher: str) -> None:
+def set_up(cfg: Config, config: str, work_dir: str | None, launcher: str) -> None:
     """Set what a training and a test have in common: launcher, work dir and
     runner.
 
@@ -97,25 +102,29 @@ def set_up(cfg: Config, config: str, work_dir: str | None,
     """
     _check_launcher(launcher)
     cfg.launcher = launcher
-    cfg.work_dir = work_dir or cfg.get('work_dir') or osp.join(
-        'work_dirs', Path(config).stem)
+    cfg.work_dir = (
+        work_dir or cfg.get('work_dir') or osp.join('work_dirs', Path(config).stem)
+    )
     cfg.setdefault('runner_type', 'projects.Runner')
 
 
 def _check_launcher(launcher: str) -> None:
     """Refuse a launcher that did not launch this process."""
-    needed = dict(pytorch='RANK', slurm='SLURM_PROCID',
-                  mpi='OMPI_COMM_WORLD_LOCAL_RANK').get(launcher)
+    needed = dict(
+        pytorch='RANK', slurm='SLURM_PROCID', mpi='OMPI_COMM_WORLD_LOCAL_RANK'
+    ).get(launcher)
     if needed is not None and needed not in os.environ:
         raise UserError(
             f'--launcher {launcher}: {needed} is not set, so {launcher} has '
             'not started this process; use tools/dist_train.sh or '
-            'tools/slurm_train.sh, or their siblings for tests')
-    if launcher != 'none' and launcher != 'pytorch' and (
-            not torch.cuda.is_available()):
-        raise UserError(f'--launcher {launcher} needs a GPU for each process, '
-                        'and torch sees none here; on the CPU use '
-                        'tools/dist_train.sh')
+            'tools/slurm_train.sh, or their siblings for tests'
+        )
+    if launcher != 'none' and launcher != 'pytorch' and (not torch.cuda.is_available()):
+        raise UserError(
+            f'--launcher {launcher} needs a GPU for each process, '
+            'and torch sees none here; on the CPU use '
+            'tools/dist_train.sh'
+        )
 
 
 def make_folder(path: str, option: str = '--work-dir') -> None:
@@ -129,38 +138,47 @@ def make_folder(path: str, option: str = '--work-dir') -> None:
         with tempfile.TemporaryFile(dir=path):
             pass
     except OSError as error:
-        raise UserError(f'{path} cannot be written to: {error.strerror}; '
-                        f'choose another folder with {option}') from error
+        raise UserError(
+            f'{path} cannot be written to: {error.strerror}; '
+            f'choose another folder with {option}'
+        ) from error
 
 
-def _set_up_resume(cfg: Config, resume: bool | str,
-                   seed: int | None) -> int | None:
+def _set_up_resume(cfg: Config, resume: bool | str, seed: int | None) -> int | None:
     """Set what is resumed, and return the seed that it was started with."""
     newest = newest_checkpoint(cfg.work_dir)
     if resume is True:
         if newest is None:
-            raise UserError(f'--resume: {cfg.work_dir} holds no checkpoint to '
-                            'go on from; leave --resume out to start, or give '
-                            'its folder with --work-dir')
+            raise UserError(
+                f'--resume: {cfg.work_dir} holds no checkpoint to '
+                'go on from; leave --resume out to start, or give '
+                'its folder with --work-dir'
+            )
         resume = newest
     if cfg.get('resume') and not resume:
         resume = cfg.get('load_from') or newest
     if not resume:
         if newest is not None:
-            raise UserError(f'{cfg.work_dir} holds {osp.basename(newest)} of '
-                            'an earlier run: add --resume to go on from it, '
-                            'or --work-dir NEW to start afresh beside it')
+            raise UserError(
+                f'{cfg.work_dir} holds {osp.basename(newest)} of '
+                'an earlier run: add --resume to go on from it, '
+                'or --work-dir NEW to start afresh beside it'
+            )
         return None
     checkpoint = read_checkpoint(resume)
     if 'optimizer' not in checkpoint:  # as in best_*.pth
-        raise UserError(f'--resume: {resume} holds no state of the optimizer; '
-                        'to start from its weights use --cfg-options '
-                        f'load_from={resume}')
+        raise UserError(
+            f'--resume: {resume} holds no state of the optimizer; '
+            'to start from its weights use --cfg-options '
+            f'load_from={resume}'
+        )
     meta = checkpoint['meta']
     cfg.resume, cfg.load_from = True, resume
     if seed not in (None, meta.get('seed')):
-        raise UserError(f"--seed {seed}: the run of {resume} has the seed "
-                        f"{meta.get('seed')}; leave --seed out to go on")
+        raise UserError(
+            f'--seed {seed}: the run of {resume} has the seed '
+            f'{meta.get("seed")}; leave --seed out to go on'
+        )
     return meta.get('seed')
 
 
@@ -169,15 +187,19 @@ def _open(runner, config: str, cfg: Config) -> None:
     dataset = runner.train_dataloader.dataset
     model = getattr(runner.model, 'module', runner.model)
     loop = cfg.train_cfg
-    length = (f'{loop.max_epochs} epochs' if 'max_epochs' in loop else
-              f"{loop.get('max_iters')} iterations")
+    length = (
+        f'{loop.max_epochs} epochs'
+        if 'max_epochs' in loop
+        else f'{loop.get("max_iters")} iterations'
+    )
     num_parameters = sum(p.numel() for p in model.parameters())
     runner.logger.info(
-        f"{'resuming' if cfg.get('resume') else 'training'} {config}: "
+        f'{"resuming" if cfg.get("resume") else "training"} {config}: '
         f'{type(model).__name__}, {num_parameters / 1e6:.2f} M parameters, '
         f'on {len(dataset)} images of {type(dataset).__name__}, '
         f'{length}, seed {runner.seed}, '
-        f'on {runner.world_size} x {next(model.parameters()).device.type}')
+        f'on {runner.world_size} x {next(model.parameters()).device.type}'
+    )
     runner.logger.info(f'log and checkpoints: {osp.relpath(runner.work_dir)}')
 
 
@@ -186,14 +208,19 @@ def _close(runner, seconds: float) -> None:
     info = runner.message_hub.runtime_info
     lines = [f'trained in {timedelta(seconds=round(seconds))}']
     if 'best_ckpt' in info:
-        key, = (hook.key_indicators[0] for hook in runner.hooks
-                if isinstance(hook, CheckpointHook))
-        lines.append(f"best {key} {info['best_score']:.4f}: "
-                     f"{osp.relpath(info['best_ckpt'])}")
+        (key,) = (
+            hook.key_indicators[0]
+            for hook in runner.hooks
+            if isinstance(hook, CheckpointHook)
+        )
+        lines.append(
+            f'best {key} {info["best_score"]:.4f}: {osp.relpath(info["best_ckpt"])}'
+        )
     elif info.get('last_ckpt'):
-        lines.append(f"last checkpoint: {osp.relpath(info['last_ckpt'])}")
-    pictures = sorted(Path(runner.work_dir, 'pictures').glob('*.png'),
-                      key=lambda p: p.stat().st_mtime)
+        lines.append(f'last checkpoint: {osp.relpath(info["last_ckpt"])}')
+    pictures = sorted(
+        Path(runner.work_dir, 'pictures').glob('*.png'), key=lambda p: p.stat().st_mtime
+    )
     if pictures:
         lines.append(f'pictures of detections: {osp.relpath(pictures[-1])}')
     for line in lines:

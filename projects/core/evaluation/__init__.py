@@ -1,4 +1,5 @@
 """Metrics that explain themselves."""
+
 from projects.core.evaluation.accuracy import Accuracy
 from projects.core.evaluation.coco_metric import CocoMetric
 from projects.core.evaluation.report import ClassificationReport

@@ -1,4 +1,5 @@
 """Accuracy of classifiers of any number of classes."""
+
 from collections.abc import Sequence
 
 from mmpretrain.evaluation import Accuracy as MMPretrainAccuracy
@@ -23,6 +24,5 @@ class Accuracy(MMPretrainAccuracy):
 
     def process(self, data_batch, data_samples: Sequence[dict]) -> None:
         num_classes = len(data_samples[0]['pred_score'])
-        self.topk = tuple(dict.fromkeys(min(k, num_classes)
-                                        for k in self.topk))
+        self.topk = tuple(dict.fromkeys(min(k, num_classes) for k in self.topk))
         super().process(data_batch, data_samples)

@@ -2,6 +2,7 @@
 
 Legend: N images, K classes; labels in [0, K).
 """
+
 import csv
 import json
 import os.path as osp
@@ -23,8 +24,7 @@ SOME_ROWS = 10  # best and worst of more classes
 COLUMNS = ('precision', 'recall', 'F1')
 
 
-def best_classes(scores: Tensor, classes: Sequence[str],
-                 num: int = 5) -> list[dict]:
+def best_classes(scores: Tensor, classes: Sequence[str], num: int = 5) -> list[dict]:
     """The classes of the highest scores, the best first.
 
     Args:
@@ -36,9 +36,10 @@ def best_classes(scores: Tensor, classes: Sequence[str],
         list: Dicts of ``label``, ``class`` and ``score``.
     """
     values, labels = scores.float().cpu().topk(min(num, len(scores)))
-    return [{'label': label, 'class': classes[label], 'score': value}
-            for label, value in zip(labels.tolist(), values.tolist(),
-                                    strict=True)]
+    return [
+        {'label': label, 'class': classes[label], 'score': value}
+        for label, value in zip(labels.tolist(), values.tolist(), strict=True)
+    ]
 
 
 def class_names(meta: dict | None, num_classes: int) -> list[str]:
@@ -59,11 +60,16 @@ def class_scores(confusion: np.ndarray) -> np.ndarray:
         np.ndarray: (K, 4).
     """
     labels = np.arange(len(confusion))
-    true, predicted = (grid.ravel() for grid in np.meshgrid(
-        labels, labels, indexing='ij'))
+    true, predicted = (
+        grid.ravel() for grid in np.meshgrid(labels, labels, indexing='ij')
+    )
     scores = precision_recall_fscore_support(
-        true, predicted, labels=labels, sample_weight=confusion.ravel(),
-        zero_division=np.nan)
+        true,
+        predicted,
+        labels=labels,
+        sample_weight=confusion.ravel(),
+        zero_division=np.nan,
+    )
     return np.stack(scores, 1) * (100, 100, 100, 1)
 
 
@@ -89,8 +95,7 @@ class ClassificationReport(BaseMetric):
 
     default_prefix = 'report'  # of no number; BaseMetric warns without one
 
-    def __init__(self, out_dir: str, out: str | None = None,
-                 **kwargs) -> None:
+    def __init__(self, out_dir: str, out: str | None = None, **kwargs) -> None:
         super().__init__(**kwargs)
         self.out_dir = out_dir
         self.out = out
@@ -98,16 +103,22 @@ class ClassificationReport(BaseMetric):
 
     def process(self, data_batch, data_samples: Sequence[dict]) -> None:
         for sample in data_samples:
-            classes = class_names(self.dataset_meta,
-                                  len(sample['pred_score']))
-            image = {new: sample[key] for key, new in (
-                ('sample_idx', 'index'), ('img_path', 'file_name'))
-                if key in sample}
+            classes = class_names(self.dataset_meta, len(sample['pred_score']))
+            image = {
+                new: sample[key]
+                for key, new in (('sample_idx', 'index'), ('img_path', 'file_name'))
+                if key in sample
+            }
             label = int(sample['gt_label'])
-            self.results.append({
-                **image, 'true_label': label, 'true_class': classes[label],
-                'num_classes': len(classes),
-                'predictions': best_classes(sample['pred_score'], classes)})
+            self.results.append(
+                {
+                    **image,
+                    'true_label': label,
+                    'true_class': classes[label],
+                    'num_classes': len(classes),
+                    'predictions': best_classes(sample['pred_score'], classes),
+                }
+            )
 
     def compute_metrics(self, results: list[dict]) -> dict:
         num_classes = results[0]['num_classes']
@@ -116,41 +127,55 @@ class ClassificationReport(BaseMetric):
         classes = class_names(self.dataset_meta, num_classes)
         true = [r['true_label'] for r in results]
         predicted = [r['predictions'][0]['label'] for r in results]
-        confusion = confusion_matrix(true, predicted,
-                                     labels=range(num_classes))
+        confusion = confusion_matrix(true, predicted, labels=range(num_classes))
         scores = class_scores(confusion)
         self._write(confusion, scores, classes)
         if self.out is not None:
             Path(self.out).parent.mkdir(parents=True, exist_ok=True)
             Path(self.out).write_text(json.dumps(results))
         self.mistakes = [
-            r for r, a, b in zip(results, true, predicted, strict=True)
-            if a != b]
+            r for r, a, b in zip(results, true, predicted, strict=True) if a != b
+        ]
         print_log('\n' + class_table(scores, classes), logger='current')
         if self.mistakes:
-            print_log('most often taken for another: '
-                      + confused(confusion, classes), logger='current')
+            print_log(
+                'most often taken for another: ' + confused(confusion, classes),
+                logger='current',
+            )
         return {}
 
-    def _write(self, confusion: np.ndarray, scores: np.ndarray,
-               classes: list[str]) -> None:
-        with open(osp.join(self.out_dir, 'classes.csv'), 'w', newline='',
-                  encoding='utf-8') as file:
+    def _write(
+        self, confusion: np.ndarray, scores: np.ndarray, classes: list[str]
+    ) -> None:
+        with open(
+            osp.join(self.out_dir, 'classes.csv'), 'w', newline='', encoding='utf-8'
+        ) as file:
             writer = csv.writer(file)
-            writer.writerow(['class', *(f'{c} (%)' for c in COLUMNS),
-                             'support'])
+            writer.writerow(['class', *(f'{c} (%)' for c in COLUMNS), 'support'])
             for name, row in zip(classes, scores, strict=True):
-                writer.writerow([name, *(
-                    '' if np.isnan(value) else f'{value:.4f}'
-                    for value in row[:3]), int(row[3])])
-        with open(osp.join(self.out_dir, 'confusion_matrix.csv'), 'w',
-                  newline='', encoding='utf-8') as file:
+                writer.writerow(
+                    [
+                        name,
+                        *(
+                            '' if np.isnan(value) else f'{value:.4f}'
+                            for value in row[:3]
+                        ),
+                        int(row[3]),
+                    ]
+                )
+        with open(
+            osp.join(self.out_dir, 'confusion_matrix.csv'),
+            'w',
+            newline='',
+            encoding='utf-8',
+        ) as file:
             writer = csv.writer(file)
             writer.writerow(['true / predicted', *classes])
             for name, row in zip(classes, confusion.tolist(), strict=True):
                 writer.writerow([name, *row])
-        draw_confusion(confusion, classes,
-                       osp.join(self.out_dir, 'confusion_matrix.png'))
+        draw_confusion(
+            confusion, classes, osp.join(self.out_dir, 'confusion_matrix.png')
+        )
 
 
 def class_table(scores: np.ndarray, classes: Sequence[str]) -> str:
@@ -171,32 +196,42 @@ def class_table(scores: np.ndarray, classes: Sequence[str]) -> str:
         if len(known) > 2 * SOME_ROWS:
             order = known[:SOME_ROWS] + known[-SOME_ROWS:]
             gap = SOME_ROWS
-        note = (f'\nthe {len(order)} of {len(classes)} classes with the '
-                'highest and the lowest F1')
+        note = (
+            f'\nthe {len(order)} of {len(classes)} classes with the '
+            'highest and the lowest F1'
+        )
         if len(known) < len(classes):
             note += f'; {len(classes) - len(known)} have no images'
-    rows = [[classes[i], *map(_percent, scores[i, :3]), int(scores[i, 3])]
-            for i in order]
+    rows = [
+        [classes[i], *map(_percent, scores[i, :3]), int(scores[i, 3])] for i in order
+    ]
     if gap is not None:
         rows.insert(gap, ['...'] * 5)
     with_images = scores[scores[:, 3] > 0]
-    means = [_percent(np.nanmean(column)) if not np.isnan(column).all() else
-             '-' for column in with_images[:, :3].T]
+    means = [
+        _percent(np.nanmean(column)) if not np.isnan(column).all() else '-'
+        for column in with_images[:, :3].T
+    ]
     rows.append(['mean of classes', *means, int(scores[:, 3].sum())])
-    table = AsciiTable([['class', *(f'{c} (%)' for c in COLUMNS), 'images'],
-                        *rows])
+    table = AsciiTable([['class', *(f'{c} (%)' for c in COLUMNS), 'images'], *rows])
     for column in range(1, 5):
         table.justify_columns[column] = 'right'
     return table.table + note
 
 
-def confused(confusion: np.ndarray, classes: Sequence[str],
-             num: int = 5) -> str:
+def confused(confusion: np.ndarray, classes: Sequence[str], num: int = 5) -> str:
     """The largest numbers beside the diagonal, as 'true for predicted'."""
-    pairs = sorted(((count, i, j) for (i, j), count in np.ndenumerate(
-        confusion) if i != j and count), key=lambda pair: -pair[0])
-    return ', '.join(f'{classes[i]} for {classes[j]} ({count})'
-                     for count, i, j in pairs[:num])
+    pairs = sorted(
+        (
+            (count, i, j)
+            for (i, j), count in np.ndenumerate(confusion)
+            if i != j and count
+        ),
+        key=lambda pair: -pair[0],
+    )
+    return ', '.join(
+        f'{classes[i]} for {classes[j]} ({count})' for count, i, j in pairs[:num]
+    )
 
 
 def _percent(value: float) -> str:

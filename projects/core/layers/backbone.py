@@ -1,4 +1,5 @@
 """What all convolutional backbones have in common."""
+
 from collections.abc import Iterable, Sequence
 
 from mmengine.model import BaseModule
@@ -16,6 +17,7 @@ class Backbone(BaseModule):
     weights, groups them in :meth:`stage_modules` and calls
     :meth:`select_stages` at the end of its constructor.
     """
+
     out_indices: tuple[int, ...]
     num_frozen_stages = 0
 
@@ -23,8 +25,9 @@ class Backbone(BaseModule):
         """The modules of each stage, in the order in which they are run."""
         raise NotImplementedError
 
-    def select_stages(self, out_indices: Sequence[int],
-                      trainable_stages: int | None = None) -> None:
+    def select_stages(
+        self, out_indices: Sequence[int], trainable_stages: int | None = None
+    ) -> None:
         """Choose which maps are returned and which weights are trained.
 
         Args:
@@ -36,11 +39,13 @@ class Backbone(BaseModule):
         """
         num_stages = len(self.stage_modules())
         if not out_indices or not all(
-                -num_stages <= i < num_stages for i in out_indices):
-            raise ValueError(f'out_indices {tuple(out_indices)}: '
-                             f'{type(self).__name__} has {num_stages} stages')
-        self.out_indices = tuple(
-            sorted({i % num_stages for i in out_indices}))
+            -num_stages <= i < num_stages for i in out_indices
+        ):
+            raise ValueError(
+                f'out_indices {tuple(out_indices)}: '
+                f'{type(self).__name__} has {num_stages} stages'
+            )
+        self.out_indices = tuple(sorted({i % num_stages for i in out_indices}))
         # what is not computed has no gradient, which DDP takes for an error
         for module in self._modules_of(slice(self.out_indices[-1] + 1, None)):
             module.requires_grad_(False)
@@ -59,25 +64,26 @@ class Backbone(BaseModule):
         """
         if trainable_stages is None:
             return
+        computed = self.stage_modules()[: self.out_indices[-1] + 1]
         weighty = [
-            i for i in range(self.out_indices[-1] + 1)
-            if any(True for module in self._modules_of(slice(i, i + 1))
-                   for _ in module.parameters())
+            i
+            for i, stage in enumerate(computed)
+            if any(list(module.parameters()) for module in stage)
         ]
         if not 0 <= trainable_stages <= len(weighty):
             raise ValueError(
                 f'trainable_stages {trainable_stages}: {type(self).__name__} '
-                f'has {len(weighty)} stages with weights that are computed')
+                f'has {len(weighty)} stages with weights that are computed'
+            )
         self.num_frozen_stages = (
-            weighty[-trainable_stages] if trainable_stages else
-            self.out_indices[-1] + 1)
+            weighty[-trainable_stages] if trainable_stages else len(computed)
+        )
         for module in self._modules_of(slice(self.num_frozen_stages)):
             module.requires_grad_(False)
         self.train(self.training)
 
     def _modules_of(self, stages: slice) -> list[nn.Module]:
-        return [module for stage in self.stage_modules()[stages]
-                for module in stage]
+        return [module for stage in self.stage_modules()[stages] for module in stage]
 
     def train(self, mode: bool = True) -> 'Backbone':
         """Frozen stages stay in eval mode: batch norm keeps its statistics."""
@@ -88,8 +94,7 @@ class Backbone(BaseModule):
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         outs = []
-        for i, stage in enumerate(
-                self.stage_modules()[:self.out_indices[-1] + 1]):
+        for i, stage in enumerate(self.stage_modules()[: self.out_indices[-1] + 1]):
             for module in stage:
                 x = module(x)
             if i in self.out_indices:

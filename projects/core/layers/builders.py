@@ -1,11 +1,13 @@
 """Layers that a config may exchange."""
+
 from torch import nn
 
 from projects.registry import MODELS
 
 
-def build_layer(cfg: dict | None, default: type[nn.Module], *args,
-                **kwargs) -> nn.Module:
+def build_layer(
+    cfg: dict | None, default: type[nn.Module], *args, **kwargs
+) -> nn.Module:
     """``default(*args, **kwargs)``, or the layer that stands in for it.
 
     Does for pooling, linear and dropout layers what mmcv's

@@ -6,6 +6,7 @@ pip builds mmcv in isolation, where there is no torch to build it against.
 a compiled extension alone. Nothing heavier than :mod:`importlib` is imported
 before ``mmcv._ext`` is.
 """
+
 import importlib
 import logging
 import sys
@@ -16,8 +17,10 @@ from types import ModuleType
 
 EXTENSION = 'mmcv._ext'
 # Uninstalled first: pip takes an installed mmcv without operators for done.
-COMPILE_COMMAND = ('pip uninstall -y onedl-mmcv && pip install '
-                   '--no-build-isolation --no-cache-dir onedl-mmcv')
+COMPILE_COMMAND = (
+    'pip uninstall -y onedl-mmcv && pip install '
+    '--no-build-isolation --no-cache-dir onedl-mmcv'
+)
 
 logger = logging.getLogger(__name__)
 
@@ -48,8 +51,12 @@ class FallbackLoader(Loader):
 class FallbackFinder(MetaPathFinder):
     """Answers for ``mmcv._ext`` when no other finder does."""
 
-    def find_spec(self, fullname: str, path: Sequence[str] | None,
-                  target: ModuleType | None = None) -> ModuleSpec | None:
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None,
+        target: ModuleType | None = None,
+    ) -> ModuleSpec | None:
         if fullname != EXTENSION:
             return None
         return ModuleSpec(fullname, FallbackLoader(), origin=__name__)
@@ -89,7 +96,10 @@ class CompiledLoader(Loader):
         logger.warning(
             'the compiled operators of mmcv do not load, likely because they '
             'were built for another torch (%s); those of MMAtlas serve. To '
-            'build them again: %s', reason, COMPILE_COMMAND)
+            'build them again: %s',
+            reason,
+            COMPILE_COMMAND,
+        )
         self.spec.loader = FallbackLoader()
         self.spec.origin = __name__
         self.spec.has_location = False
@@ -98,8 +108,12 @@ class CompiledLoader(Loader):
 class CompiledFinder(MetaPathFinder):
     """Finds only a compiled ``mmcv._ext``, and guards how it is loaded."""
 
-    def find_spec(self, fullname: str, path: Sequence[str] | None,
-                  target: ModuleType | None = None) -> ModuleSpec | None:
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None,
+        target: ModuleType | None = None,
+    ) -> ModuleSpec | None:
         if fullname != EXTENSION:
             return None
         spec = PathFinder.find_spec(fullname, path, target)

@@ -4,6 +4,7 @@ Names and arguments are those of ``mmcv._ext``. N boxes are (N, 4) xyxy in
 pixels. ``offset`` is 1 where x2 is the last pixel of the box, which is then
 x2 - x1 + 1 wide, else 0.
 """
+
 import torch
 import torchvision
 from torch import Tensor
@@ -26,8 +27,14 @@ def _ious(boxes1: Tensor, boxes2: Tensor, offset: int = 0) -> Tensor:
     return overlaps / unions
 
 
-def bbox_overlaps(bboxes1: Tensor, bboxes2: Tensor, ious: Tensor, mode: int,
-                  aligned: bool, offset: int) -> None:
+def bbox_overlaps(
+    bboxes1: Tensor,
+    bboxes2: Tensor,
+    ious: Tensor,
+    mode: int,
+    aligned: bool,
+    offset: int,
+) -> None:
     """Write the overlap of (M, 4) and (N, 4) boxes to ``ious``.
 
     Args:
@@ -39,12 +46,10 @@ def bbox_overlaps(bboxes1: Tensor, bboxes2: Tensor, ious: Tensor, mode: int,
     if mode == 0:
         ious.copy_(_ious(bboxes1, bboxes2, offset))
     else:
-        ious.copy_(_intersections(bboxes1, bboxes2, offset) /
-                   _areas(bboxes1, offset))
+        ious.copy_(_intersections(bboxes1, bboxes2, offset) / _areas(bboxes1, offset))
 
 
-def nms(boxes: Tensor, scores: Tensor, iou_threshold: float,
-        offset: int) -> Tensor:
+def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Tensor:
     """Indices of the boxes that stay, best score first.
 
     A box goes if its IoU with a better one that stays is above
@@ -61,9 +66,16 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float,
     return torchvision.ops.nms(boxes, scores.to(boxes.dtype), iou_threshold)
 
 
-def softnms(boxes: Tensor, scores: Tensor, dets: Tensor, iou_threshold: float,
-            sigma: float, min_score: float, method: int,
-            offset: int) -> Tensor:
+def softnms(
+    boxes: Tensor,
+    scores: Tensor,
+    dets: Tensor,
+    iou_threshold: float,
+    sigma: float,
+    min_score: float,
+    method: int,
+    offset: int,
+) -> Tensor:
     """Indices (K, ) of the boxes that stay, best decayed score first.
 
     Each box that is chosen decays the scores of those that are left.
@@ -82,20 +94,21 @@ def softnms(boxes: Tensor, scores: Tensor, dets: Tensor, iou_threshold: float,
         # swapped, not shifted: equal scores then leave in mmcv's order
         best = num_chosen + int(scores[order[num_chosen:]].argmax())
         order[[num_chosen, best]] = order[[best, num_chosen]]
-        chosen, left = order[num_chosen], order[num_chosen + 1:]
+        chosen, left = order[num_chosen], order[num_chosen + 1 :]
         dets[num_chosen, :4] = boxes[chosen]
         dets[num_chosen, 4] = scores[chosen]
         num_chosen += 1
 
         ious = _ious(boxes[chosen], boxes[left], offset)
         if method == 2:
-            decay = torch.exp(-ious**2 / sigma)
+            decay = torch.exp(-(ious**2) / sigma)
         else:
             decay = 1 - ious if method == 1 else torch.zeros_like(ious)
             decay = decay.where(ious >= iou_threshold, torch.ones_like(ious))
         scores[left] *= decay
-        order = torch.cat([order[:num_chosen],
-                           left[_compact(~(scores[left] < min_score))]])
+        order = torch.cat(
+            [order[:num_chosen], left[_compact(~(scores[left] < min_score))]]
+        )
     return order
 
 

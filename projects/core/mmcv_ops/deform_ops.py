@@ -11,6 +11,7 @@ it unfolds at a time, change no result and are left alone.
 - Zhu et al., "Deformable DETR", ICLR 2021 (multi-scale attention),
   https://arxiv.org/abs/2010.04159
 """
+
 import torch.nn.functional as F
 from torch import Tensor
 from torchvision.ops import deform_conv2d
@@ -18,11 +19,25 @@ from torchvision.ops import deform_conv2d
 from projects.core.mmcv_ops.gradients import gradients
 
 
-def deform_conv_forward(input: Tensor, weight: Tensor, offset: Tensor,
-                        output: Tensor, columns: Tensor, ones: Tensor, kW: int,
-                        kH: int, dW: int, dH: int, padW: int, padH: int,
-                        dilationW: int, dilationH: int, group: int,
-                        deformable_group: int, im2col_step: int) -> None:
+def deform_conv_forward(
+    input: Tensor,
+    weight: Tensor,
+    offset: Tensor,
+    output: Tensor,
+    columns: Tensor,
+    ones: Tensor,
+    kW: int,
+    kH: int,
+    dW: int,
+    dH: int,
+    padW: int,
+    padH: int,
+    dilationW: int,
+    dilationH: int,
+    group: int,
+    deformable_group: int,
+    im2col_step: int,
+) -> None:
     """Convolve samples of ``input`` at the grid's positions plus ``offset``.
 
     Args:
@@ -32,78 +47,175 @@ def deform_conv_forward(input: Tensor, weight: Tensor, offset: Tensor,
         output: Output, (B, D, h, w).
         dW, dH: Stride.
     """
-    output.copy_(deform_conv2d(
-        input, offset, weight, stride=(dH, dW), padding=(padH, padW),
-        dilation=(dilationH, dilationW)))
+    output.copy_(
+        deform_conv2d(
+            input,
+            offset,
+            weight,
+            stride=(dH, dW),
+            padding=(padH, padW),
+            dilation=(dilationH, dilationW),
+        )
+    )
 
 
-def deform_conv_backward_input(input: Tensor, offset: Tensor,
-                               gradOutput: Tensor, gradInput: Tensor,
-                               gradOffset: Tensor, weight: Tensor,
-                               columns: Tensor, kW: int, kH: int, dW: int,
-                               dH: int, padW: int, padH: int, dilationW: int,
-                               dilationH: int, group: int,
-                               deformable_group: int,
-                               im2col_step: int) -> None:
+def deform_conv_backward_input(
+    input: Tensor,
+    offset: Tensor,
+    gradOutput: Tensor,
+    gradInput: Tensor,
+    gradOffset: Tensor,
+    weight: Tensor,
+    columns: Tensor,
+    kW: int,
+    kH: int,
+    dW: int,
+    dH: int,
+    padW: int,
+    padH: int,
+    dilationW: int,
+    dilationH: int,
+    group: int,
+    deformable_group: int,
+    im2col_step: int,
+) -> None:
     """Write the gradients of :func:`deform_conv_forward` for ``input`` and
     ``offset``."""
     grads = gradients(
         lambda input, offset: deform_conv2d(
-            input, offset, weight, stride=(dH, dW), padding=(padH, padW),
-            dilation=(dilationH, dilationW)),
-        [input, offset], gradOutput)
+            input,
+            offset,
+            weight,
+            stride=(dH, dW),
+            padding=(padH, padW),
+            dilation=(dilationH, dilationW),
+        ),
+        [input, offset],
+        gradOutput,
+    )
     gradInput.copy_(grads[0])
     gradOffset.copy_(grads[1])
 
 
-def deform_conv_backward_parameters(input: Tensor, offset: Tensor,
-                                    gradOutput: Tensor, gradWeight: Tensor,
-                                    columns: Tensor, ones: Tensor, kW: int,
-                                    kH: int, dW: int, dH: int, padW: int,
-                                    padH: int, dilationW: int, dilationH: int,
-                                    group: int, deformable_group: int,
-                                    scale: float, im2col_step: int) -> None:
+def deform_conv_backward_parameters(
+    input: Tensor,
+    offset: Tensor,
+    gradOutput: Tensor,
+    gradWeight: Tensor,
+    columns: Tensor,
+    ones: Tensor,
+    kW: int,
+    kH: int,
+    dW: int,
+    dH: int,
+    padW: int,
+    padH: int,
+    dilationW: int,
+    dilationH: int,
+    group: int,
+    deformable_group: int,
+    scale: float,
+    im2col_step: int,
+) -> None:
     """Add ``scale`` times the gradient of :func:`deform_conv_forward` for
     ``weight`` to ``gradWeight``."""
     grads = gradients(
         lambda weight: deform_conv2d(
-            input, offset, weight, stride=(dH, dW), padding=(padH, padW),
-            dilation=(dilationH, dilationW)),
-        [gradWeight], gradOutput)  # linear in the weight: any one serves
+            input,
+            offset,
+            weight,
+            stride=(dH, dW),
+            padding=(padH, padW),
+            dilation=(dilationH, dilationW),
+        ),
+        [gradWeight],
+        gradOutput,
+    )  # linear in the weight: any one serves
     gradWeight.add_(grads[0], alpha=scale)
 
 
 def modulated_deform_conv_forward(
-        input: Tensor, weight: Tensor, bias: Tensor, ones: Tensor,
-        offset: Tensor, mask: Tensor, output: Tensor, columns: Tensor,
-        kernel_h: int, kernel_w: int, stride_h: int, stride_w: int, pad_h: int,
-        pad_w: int, dilation_h: int, dilation_w: int, group: int,
-        deformable_group: int, with_bias: bool) -> None:
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    ones: Tensor,
+    offset: Tensor,
+    mask: Tensor,
+    output: Tensor,
+    columns: Tensor,
+    kernel_h: int,
+    kernel_w: int,
+    stride_h: int,
+    stride_w: int,
+    pad_h: int,
+    pad_w: int,
+    dilation_h: int,
+    dilation_w: int,
+    group: int,
+    deformable_group: int,
+    with_bias: bool,
+) -> None:
     """As :func:`deform_conv_forward`, each sample times its ``mask``.
 
     Args:
         bias: (D, ), or (0, ) without ``with_bias``.
         mask: (B, deformable_group * kernel_h * kernel_w, h, w).
     """
-    output.copy_(deform_conv2d(
-        input, offset, weight, bias if with_bias else None,
-        (stride_h, stride_w), (pad_h, pad_w), (dilation_h, dilation_w), mask))
+    output.copy_(
+        deform_conv2d(
+            input,
+            offset,
+            weight,
+            bias if with_bias else None,
+            (stride_h, stride_w),
+            (pad_h, pad_w),
+            (dilation_h, dilation_w),
+            mask,
+        )
+    )
 
 
 def modulated_deform_conv_backward(
-        input: Tensor, weight: Tensor, bias: Tensor, ones: Tensor,
-        offset: Tensor, mask: Tensor, columns: Tensor, grad_input: Tensor,
-        grad_weight: Tensor, grad_bias: Tensor, grad_offset: Tensor,
-        grad_mask: Tensor, grad_output: Tensor, kernel_h: int, kernel_w: int,
-        stride_h: int, stride_w: int, pad_h: int, pad_w: int, dilation_h: int,
-        dilation_w: int, group: int, deformable_group: int,
-        with_bias: bool) -> None:
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    ones: Tensor,
+    offset: Tensor,
+    mask: Tensor,
+    columns: Tensor,
+    grad_input: Tensor,
+    grad_weight: Tensor,
+    grad_bias: Tensor,
+    grad_offset: Tensor,
+    grad_mask: Tensor,
+    grad_output: Tensor,
+    kernel_h: int,
+    kernel_w: int,
+    stride_h: int,
+    stride_w: int,
+    pad_h: int,
+    pad_w: int,
+    dilation_h: int,
+    dilation_w: int,
+    group: int,
+    deformable_group: int,
+    with_bias: bool,
+) -> None:
     """Write all gradients of :func:`modulated_deform_conv_forward`."""
     grads = gradients(
         lambda input, offset, mask, weight: deform_conv2d(
-            input, offset, weight, None, (stride_h, stride_w), (pad_h, pad_w),
-            (dilation_h, dilation_w), mask),
-        [input, offset, mask, weight], grad_output)
+            input,
+            offset,
+            weight,
+            None,
+            (stride_h, stride_w),
+            (pad_h, pad_w),
+            (dilation_h, dilation_w),
+            mask,
+        ),
+        [input, offset, mask, weight],
+        grad_output,
+    )
     outputs = (grad_input, grad_offset, grad_mask, grad_weight)
     for output, grad in zip(outputs, grads, strict=True):
         output.copy_(grad)
@@ -111,11 +223,14 @@ def modulated_deform_conv_backward(
         grad_bias.copy_(grad_output.sum((0, 2, 3)))
 
 
-def ms_deform_attn_forward(value: Tensor, value_spatial_shapes: Tensor,
-                           value_level_start_index: Tensor,
-                           sampling_locations: Tensor,
-                           attention_weights: Tensor,
-                           im2col_step: int) -> Tensor:
+def ms_deform_attn_forward(
+    value: Tensor,
+    value_spatial_shapes: Tensor,
+    value_level_start_index: Tensor,
+    sampling_locations: Tensor,
+    attention_weights: Tensor,
+    im2col_step: int,
+) -> Tensor:
     """Sum weighted samples of L feature maps per query and head.
 
     B images, S pixels of all maps, M heads of D channels, Q queries, P points.
@@ -134,10 +249,11 @@ def ms_deform_attn_forward(value: Tensor, value_spatial_shapes: Tensor,
     batch, _, heads, channels = value.shape
     num_queries = sampling_locations.size(1)
     output = value.new_zeros(batch * heads, channels, num_queries)
-    levels = zip(value_level_start_index.tolist(),
-                 value_spatial_shapes.tolist(), strict=True)
+    levels = zip(
+        value_level_start_index.tolist(), value_spatial_shapes.tolist(), strict=True
+    )
     for level, (start, (height, width)) in enumerate(levels):
-        maps = value[:, start:start + height * width].permute(0, 2, 3, 1)
+        maps = value[:, start : start + height * width].permute(0, 2, 3, 1)
         maps = maps.reshape(batch * heads, channels, height, width)
         # (B, Q, M, P, 2) -> (B * M, Q, P, 2), corners at -1 and 1
         grid = sampling_locations[:, :, :, level].transpose(1, 2)
@@ -151,21 +267,31 @@ def ms_deform_attn_forward(value: Tensor, value_spatial_shapes: Tensor,
     return output.transpose(1, 2).contiguous()
 
 
-def ms_deform_attn_backward(value: Tensor, value_spatial_shapes: Tensor,
-                            value_level_start_index: Tensor,
-                            sampling_locations: Tensor,
-                            attention_weights: Tensor, grad_output: Tensor,
-                            grad_value: Tensor, grad_sampling_loc: Tensor,
-                            grad_attn_weight: Tensor,
-                            im2col_step: int) -> None:
+def ms_deform_attn_backward(
+    value: Tensor,
+    value_spatial_shapes: Tensor,
+    value_level_start_index: Tensor,
+    sampling_locations: Tensor,
+    attention_weights: Tensor,
+    grad_output: Tensor,
+    grad_value: Tensor,
+    grad_sampling_loc: Tensor,
+    grad_attn_weight: Tensor,
+    im2col_step: int,
+) -> None:
     """Write the gradients of :func:`ms_deform_attn_forward`."""
     grads = gradients(
         lambda value, locations, weights: ms_deform_attn_forward(
-            value, value_spatial_shapes, value_level_start_index, locations,
-            weights, im2col_step),
-        [value, sampling_locations, attention_weights], grad_output)
+            value,
+            value_spatial_shapes,
+            value_level_start_index,
+            locations,
+            weights,
+            im2col_step,
+        ),
+        [value, sampling_locations, attention_weights],
+        grad_output,
+    )
     outputs = (grad_value, grad_sampling_loc, grad_attn_weight)
     for output, grad in zip(outputs, grads, strict=True):
         output.copy_(grad)
-
-

@@ -6,14 +6,20 @@ the compiled operator takes log(p) of a sigmoid that float32 rounds to 0 or 1
 (|logit| above about 15), and so returns 87 p^gamma at most, these keep the
 formula's value.
 """
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 
-def sigmoid_focal_loss_forward(input: Tensor, target: Tensor, weight: Tensor,
-                               output: Tensor, gamma: float,
-                               alpha: float) -> None:
+def sigmoid_focal_loss_forward(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor,
+    output: Tensor,
+    gamma: float,
+    alpha: float,
+) -> None:
     """Write -alpha_t (1 - p_t)^gamma log(p_t) to ``output``, eq. 5.
 
     Args:
@@ -33,13 +39,18 @@ def sigmoid_focal_loss_forward(input: Tensor, target: Tensor, weight: Tensor,
     positive = _one_hot(target, input.size(1))
     signed = torch.where(positive, logits, -logits)  # p_t = sigmoid(signed)
     alpha_t = _alpha_t(positive, logits, alpha)
-    loss = -alpha_t * torch.sigmoid(-signed)**gamma * F.logsigmoid(signed)
+    loss = -alpha_t * torch.sigmoid(-signed) ** gamma * F.logsigmoid(signed)
     output.copy_(_weighted(loss, target, weight))
 
 
-def sigmoid_focal_loss_backward(input: Tensor, target: Tensor, weight: Tensor,
-                                grad_input: Tensor, gamma: float,
-                                alpha: float) -> None:
+def sigmoid_focal_loss_backward(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor,
+    grad_input: Tensor,
+    gamma: float,
+    alpha: float,
+) -> None:
     """Write the derivative of each loss by its own logit to ``grad_input``."""
     logits = _upcast(input)
     positive = _one_hot(target, input.size(1))
@@ -52,9 +63,14 @@ def sigmoid_focal_loss_backward(input: Tensor, target: Tensor, weight: Tensor,
     grad_input.copy_(_weighted(grad, target, weight))
 
 
-def softmax_focal_loss_forward(input: Tensor, target: Tensor, weight: Tensor,
-                               output: Tensor, gamma: float,
-                               alpha: float) -> None:
+def softmax_focal_loss_forward(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor,
+    output: Tensor,
+    gamma: float,
+    alpha: float,
+) -> None:
     """Write -alpha (1 - p)^gamma log(p), p of the target, to ``output``.
 
     Args:
@@ -68,13 +84,19 @@ def softmax_focal_loss_forward(input: Tensor, target: Tensor, weight: Tensor,
     """
     _check(target, highest=input.size(1) - 1)
     prob, log_prob = _target_prob(input, target)
-    loss = -alpha * (1 - prob)**gamma * log_prob
+    loss = -alpha * (1 - prob) ** gamma * log_prob
     output.copy_(_weighted(loss, target.clamp(min=0), weight) * (target >= 0))
 
 
-def softmax_focal_loss_backward(input: Tensor, target: Tensor, weight: Tensor,
-                                buff: Tensor, grad_input: Tensor,
-                                gamma: float, alpha: float) -> None:
+def softmax_focal_loss_backward(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor,
+    buff: Tensor,
+    grad_input: Tensor,
+    gamma: float,
+    alpha: float,
+) -> None:
     """Write the derivative of the loss by the logits to ``grad_input``.
 
     Args:
@@ -84,7 +106,7 @@ def softmax_focal_loss_backward(input: Tensor, target: Tensor, weight: Tensor,
     prob, log_prob = _target_prob(input, target)
     # away from 0, whose negative powers are infinite
     rest = (1 - prob).clamp(min=torch.finfo(prob.dtype).tiny)
-    grad = alpha * (gamma * rest**(gamma - 1) * prob * log_prob - rest**gamma)
+    grad = alpha * (gamma * rest ** (gamma - 1) * prob * log_prob - rest**gamma)
     buff.copy_(_weighted(grad, target.clamp(min=0), weight) * (target >= 0))
     # d log(p_t) / d logit_c = [c = t] - p_c
     one_hot = _one_hot(target, input.size(1))
@@ -101,8 +123,7 @@ def _one_hot(target: Tensor, num_classes: int) -> Tensor:
 
 
 def _alpha_t(positive: Tensor, logits: Tensor, alpha: float) -> Tensor:
-    return torch.where(positive, logits.new_tensor(alpha),
-                       logits.new_tensor(1 - alpha))
+    return torch.where(positive, logits.new_tensor(alpha), logits.new_tensor(1 - alpha))
 
 
 def _target_prob(input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,12 +1,14 @@
 """Gradients of an operator whose backward pass mmcv calls by itself."""
+
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 
-def gradients(op: Callable[..., Tensor], inputs: Sequence[Tensor],
-              grad_output: Tensor) -> tuple[Tensor, ...]:
+def gradients(
+    op: Callable[..., Tensor], inputs: Sequence[Tensor], grad_output: Tensor
+) -> tuple[Tensor, ...]:
     """Gradient of ``(op(*inputs) * grad_output).sum()`` for each input.
 
     Runs ``op`` once more: mmcv hands over what went in, not its graph.

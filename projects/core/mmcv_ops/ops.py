@@ -1,4 +1,5 @@
 """What stands in for ``mmcv._ext``: the operators, and those that raise."""
+
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -33,15 +34,27 @@ from projects.core.mmcv_ops.roi_ops import (
 )
 
 __all__ = [
-    'bbox_overlaps', 'deform_conv_backward_input',
-    'deform_conv_backward_parameters', 'deform_conv_forward',
-    'get_compiler_version', 'get_compiling_cuda_version',
-    'modulated_deform_conv_backward', 'modulated_deform_conv_forward',
-    'ms_deform_attn_backward', 'ms_deform_attn_forward', 'nms', 'nms_match',
-    'roi_align_backward', 'roi_align_forward', 'roi_pool_backward',
-    'roi_pool_forward', 'sigmoid_focal_loss_backward',
-    'sigmoid_focal_loss_forward', 'softmax_focal_loss_backward',
-    'softmax_focal_loss_forward', 'softnms'
+    'bbox_overlaps',
+    'deform_conv_backward_input',
+    'deform_conv_backward_parameters',
+    'deform_conv_forward',
+    'get_compiler_version',
+    'get_compiling_cuda_version',
+    'modulated_deform_conv_backward',
+    'modulated_deform_conv_forward',
+    'ms_deform_attn_backward',
+    'ms_deform_attn_forward',
+    'nms',
+    'nms_match',
+    'roi_align_backward',
+    'roi_align_forward',
+    'roi_pool_backward',
+    'roi_pool_forward',
+    'sigmoid_focal_loss_backward',
+    'sigmoid_focal_loss_forward',
+    'softmax_focal_loss_backward',
+    'softmax_focal_loss_forward',
+    'softnms',
 ]
 
 
@@ -63,7 +76,8 @@ def missing_op(name: str) -> Callable[..., NoReturn]:
     def op(*args: object, **kwargs: object) -> NoReturn:
         raise MissingOpError(
             f"mmcv's operator '{name}' needs compiled mmcv; to install it, in "
-            f'about 10 minutes: {COMPILE_COMMAND}')
+            f'about 10 minutes: {COMPILE_COMMAND}'
+        )
 
     op.__name__ = op.__qualname__ = name
     return op

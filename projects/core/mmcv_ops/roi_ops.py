@@ -5,6 +5,7 @@ K regions are (K, 5): index of the image, then xyxy in pixels of the image,
 ``spatial_scale`` of which are one pixel of the map. Outputs are
 (K, C, h, w) and are written in place.
 """
+
 import torch
 import torchvision
 from torch import Tensor
@@ -14,11 +15,19 @@ from projects.core.mmcv_ops.gradients import gradients
 MAX_POOL, AVG_POOL = 0, 1  # mmcv's numbers
 
 
-def roi_align_forward(input: Tensor, rois: Tensor, output: Tensor,
-                      argmax_y: Tensor, argmax_x: Tensor,
-                      aligned_height: int, aligned_width: int,
-                      spatial_scale: float, sampling_ratio: int,
-                      pool_mode: int, aligned: bool) -> None:
+def roi_align_forward(
+    input: Tensor,
+    rois: Tensor,
+    output: Tensor,
+    argmax_y: Tensor,
+    argmax_x: Tensor,
+    aligned_height: int,
+    aligned_width: int,
+    spatial_scale: float,
+    sampling_ratio: int,
+    pool_mode: int,
+    aligned: bool,
+) -> None:
     """Pool bilinear samples of a grid in each of h x w bins.
 
     Args:
@@ -36,8 +45,11 @@ def roi_align_forward(input: Tensor, rois: Tensor, output: Tensor,
     """
     size = (aligned_height, aligned_width)
     if pool_mode == AVG_POOL:
-        output.copy_(torchvision.ops.roi_align(
-            input, rois, size, spatial_scale, sampling_ratio, aligned))
+        output.copy_(
+            torchvision.ops.roi_align(
+                input, rois, size, spatial_scale, sampling_ratio, aligned
+            )
+        )
         return
 
     starts, bins = _bins(rois, size, spatial_scale, aligned)
@@ -52,24 +64,38 @@ def roi_align_forward(input: Tensor, rois: Tensor, output: Tensor,
         chosen = (grids == grid).all(1).nonzero().squeeze(1)
         # A sample is the mean of one: bins as small as the grid's cells.
         samples = torchvision.ops.roi_align(
-            input, rois[chosen],
-            (aligned_height * rows, aligned_width * cols), spatial_scale, 1,
-            aligned)
+            input,
+            rois[chosen],
+            (aligned_height * rows, aligned_width * cols),
+            spatial_scale,
+            1,
+            aligned,
+        )
         samples = samples.unflatten(3, (-1, cols)).unflatten(2, (-1, rows))
         # (k, C, h, rows, w, cols) -> (k, C, h, w, rows * cols)
         highest, index = samples.transpose(3, 4).flatten(4).max(4)
         output[chosen] = highest
-        argmax_y[chosen] = _positions(index // cols, rows, starts[chosen, 0],
-                                      bins[chosen, 0], dim=2)
-        argmax_x[chosen] = _positions(index % cols, cols, starts[chosen, 1],
-                                      bins[chosen, 1], dim=3)
+        argmax_y[chosen] = _positions(
+            index // cols, rows, starts[chosen, 0], bins[chosen, 0], dim=2
+        )
+        argmax_x[chosen] = _positions(
+            index % cols, cols, starts[chosen, 1], bins[chosen, 1], dim=3
+        )
 
 
-def roi_align_backward(grad_output: Tensor, rois: Tensor, argmax_y: Tensor,
-                       argmax_x: Tensor, grad_input: Tensor,
-                       aligned_height: int, aligned_width: int,
-                       spatial_scale: float, sampling_ratio: int,
-                       pool_mode: int, aligned: bool) -> None:
+def roi_align_backward(
+    grad_output: Tensor,
+    rois: Tensor,
+    argmax_y: Tensor,
+    argmax_x: Tensor,
+    grad_input: Tensor,
+    aligned_height: int,
+    aligned_width: int,
+    spatial_scale: float,
+    sampling_ratio: int,
+    pool_mode: int,
+    aligned: bool,
+) -> None:
     """Write the gradient for the feature map to ``grad_input``.
 
     Arguments are those of :func:`roi_align_forward`.
@@ -78,9 +104,16 @@ def roi_align_backward(grad_output: Tensor, rois: Tensor, argmax_y: Tensor,
     if pool_mode == AVG_POOL:
         grads = gradients(
             lambda x: torchvision.ops.roi_align(
-                x, rois, (aligned_height, aligned_width), spatial_scale,
-                sampling_ratio, aligned),
-            [grad_input], grad_output)
+                x,
+                rois,
+                (aligned_height, aligned_width),
+                spatial_scale,
+                sampling_ratio,
+                aligned,
+            ),
+            [grad_input],
+            grad_output,
+        )
         grad_input.copy_(grads[0])
         return
 
@@ -96,13 +129,17 @@ def roi_align_backward(grad_output: Tensor, rois: Tensor, argmax_y: Tensor,
     points = torch.stack([planes.to(dtype), x, y, x, y], -1).flatten(0, 3)
     grads = gradients(
         lambda x: torchvision.ops.roi_align(
-            x.flatten(0, 1)[:, None], points, 1, 1.0, 1, aligned=True),
-        [grad_input.to(dtype)], grad_output.to(dtype).reshape(-1, 1, 1, 1))
+            x.flatten(0, 1)[:, None], points, 1, 1.0, 1, aligned=True
+        ),
+        [grad_input.to(dtype)],
+        grad_output.to(dtype).reshape(-1, 1, 1, 1),
+    )
     grad_input.copy_(grads[0])
 
 
-def _bins(rois: Tensor, size: tuple[int, int], spatial_scale: float,
-          aligned: bool) -> tuple[Tensor, Tensor]:
+def _bins(
+    rois: Tensor, size: tuple[int, int], spatial_scale: float, aligned: bool
+) -> tuple[Tensor, Tensor]:
     """Upper left corner and bin size per region, both (K, 2) yx, in pixels of
     the map as :func:`roi_align_forward` counts them."""
     boxes = rois[:, 1:] * spatial_scale - (0.5 if aligned else 0)
@@ -113,8 +150,9 @@ def _bins(rois: Tensor, size: tuple[int, int], spatial_scale: float,
     return starts, lengths / lengths.new_tensor(size)
 
 
-def _positions(index: Tensor, num_samples: int, starts: Tensor, bins: Tensor,
-               dim: int) -> Tensor:
+def _positions(
+    index: Tensor, num_samples: int, starts: Tensor, bins: Tensor, dim: int
+) -> Tensor:
     """Where along ``dim`` of (k, C, h, w) sample ``index`` of a bin lies."""
     starts, bins = starts[:, None, None, None], bins[:, None, None, None]
     shape = [1, 1, 1, 1]
@@ -123,9 +161,15 @@ def _positions(index: Tensor, num_samples: int, starts: Tensor, bins: Tensor,
     return starts + bins * (bin_index + (index + 0.5) / num_samples)
 
 
-def roi_pool_forward(input: Tensor, rois: Tensor, output: Tensor,
-                     argmax: Tensor, pooled_height: int, pooled_width: int,
-                     spatial_scale: float) -> None:
+def roi_pool_forward(
+    input: Tensor,
+    rois: Tensor,
+    output: Tensor,
+    argmax: Tensor,
+    pooled_height: int,
+    pooled_width: int,
+    spatial_scale: float,
+) -> None:
     """Take the maximum of the pixels that each of h x w bins touches.
 
     x2 and y2 are the last pixels of the region. Bins share pixels that both
@@ -158,19 +202,28 @@ def roi_pool_forward(input: Tensor, rois: Tensor, output: Tensor,
                 argmax[k, :, i, j] = rows * width + cols
 
 
-def _edges(starts: Tensor, bins: Tensor, num_bins: int,
-           length: int) -> tuple[list[list[int]], list[list[int]]]:
+def _edges(
+    starts: Tensor, bins: Tensor, num_bins: int, length: int
+) -> tuple[list[list[int]], list[list[int]]]:
     """First pixel, and that after the last, per region and bin."""
     index = torch.arange(num_bins, device=bins.device)
     first = (index * bins[:, None] + starts[:, None]).floor()
     last = ((index + 1) * bins[:, None] + starts[:, None]).ceil()
-    return (first.clamp(0, length).long().tolist(),
-            last.clamp(0, length).long().tolist())
+    return (
+        first.clamp(0, length).long().tolist(),
+        last.clamp(0, length).long().tolist(),
+    )
 
 
-def roi_pool_backward(grad_output: Tensor, rois: Tensor, argmax: Tensor,
-                      grad_input: Tensor, pooled_height: int,
-                      pooled_width: int, spatial_scale: float) -> None:
+def roi_pool_backward(
+    grad_output: Tensor,
+    rois: Tensor,
+    argmax: Tensor,
+    grad_input: Tensor,
+    pooled_height: int,
+    pooled_width: int,
+    spatial_scale: float,
+) -> None:
     """Write the gradient for the feature map to ``grad_input``.
 
     Arguments are those of :func:`roi_pool_forward`.

@@ -1,4 +1,5 @@
 """Pictures of detections while a model is trained and tested."""
+
 import os.path as osp
 
 import cv2
@@ -26,8 +27,9 @@ class DetectionPicturesHook(Hook):
         show_dir: Folder for a test's pictures; None for none.
     """
 
-    def __init__(self, num_images: int = 12, score_thr: float = 0.3,
-                 show_dir: str | None = None) -> None:
+    def __init__(
+        self, num_images: int = 12, score_thr: float = 0.3, show_dir: str | None = None
+    ) -> None:
         self.num_images = num_images
         self.score_thr = score_thr
         self.show_dir = show_dir
@@ -41,16 +43,20 @@ class DetectionPicturesHook(Hook):
             # annotations after the resize
             gt_bboxes = sample.gt_instances.bboxes.cpu().numpy()
         return draw_detections(
-            cv2.imread(sample.img_path), pred.bboxes.numpy(),
-            pred.labels.numpy(), pred.scores.numpy(), classes, gt_bboxes,
-            self.score_thr)
+            cv2.imread(sample.img_path),
+            pred.bboxes.numpy(),
+            pred.labels.numpy(),
+            pred.scores.numpy(),
+            classes,
+            gt_bboxes,
+            self.score_thr,
+        )
 
-    def after_val_iter(self, runner, batch_idx, data_batch=None,
-                       outputs=None) -> None:
+    def after_val_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
         if not is_main_process():
             return
         classes = runner.val_dataloader.dataset.metainfo['classes']
-        for sample in outputs[:self.num_images - len(self._pictures)]:
+        for sample in outputs[: self.num_images - len(self._pictures)]:
             self._pictures.append(self._draw(sample, classes))
 
     def after_val_epoch(self, runner, metrics=None) -> None:
@@ -58,12 +64,12 @@ class DetectionPicturesHook(Hook):
             return
         folder = osp.join(runner.work_dir, 'pictures')
         mkdir_or_exist(folder)
-        cv2.imwrite(osp.join(folder, f'epoch_{runner.epoch}.png'),
-                    draw_grid(self._pictures))
+        cv2.imwrite(
+            osp.join(folder, f'epoch_{runner.epoch}.png'), draw_grid(self._pictures)
+        )
         self._pictures = []
 
-    def after_test_iter(self, runner, batch_idx, data_batch=None,
-                        outputs=None) -> None:
+    def after_test_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
         if self.show_dir is None:
             return
         classes = runner.test_dataloader.dataset.metainfo['classes']
@@ -72,6 +78,8 @@ class DetectionPicturesHook(Hook):
             name = osp.splitext(osp.basename(sample.img_path))[0]
             path = osp.join(self.show_dir, f'{name}.png')
             if osp.realpath(path) == osp.realpath(sample.img_path):
-                raise UserError(f'--show-dir {self.show_dir} is the folder of '
-                                'the images, which the pictures would replace')
+                raise UserError(
+                    f'--show-dir {self.show_dir} is the folder of '
+                    'the images, which the pictures would replace'
+                )
             cv2.imwrite(path, self._draw(sample, classes))

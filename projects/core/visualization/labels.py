@@ -2,6 +2,7 @@
 
 Images are (H, W) or (H, W, 3) uint8, BGR, as OpenCV reads them.
 """
+
 import os.path as osp
 import re
 from collections.abc import Sequence
@@ -18,8 +19,9 @@ MAX_MISTAKES = 500
 RIGHT, WRONG, NEUTRAL = (150, 220, 150), (240, 150, 150), (165, 195, 240)
 
 
-def draw_labels(image: np.ndarray, predictions: Sequence[dict],
-                true: tuple[int, str] | None = None) -> np.ndarray:
+def draw_labels(
+    image: np.ndarray, predictions: Sequence[dict], true: tuple[int, str] | None = None
+) -> np.ndarray:
     """The image with its best classes and their probabilities below.
 
     A bar behind each is as long as it is probable: green for the true class,
@@ -39,15 +41,22 @@ def draw_labels(image: np.ndarray, predictions: Sequence[dict],
     side = max(image.shape[:2])
     factor = max(1, MIN_SIDE // side) if side <= MAX_SIDE else MAX_SIDE / side
     image = cv2.resize(  # at least a pixel: a strip stays one
-        image, [max(1, round(s * factor)) for s in image.shape[1::-1]],
-        interpolation=cv2.INTER_NEAREST if factor >= 1 else cv2.INTER_AREA)
+        image,
+        [max(1, round(s * factor)) for s in image.shape[1::-1]],
+        interpolation=cv2.INTER_NEAREST if factor >= 1 else cv2.INTER_AREA,
+    )
     width = max(image.shape[1], MIN_SIDE)
     font = ImageFont.truetype(FONT, max(18, width // 36))
     line = round(1.5 * font.size)
-    texts = [(f"{100 * p['score']:.1f} %", p['class'], p['score'],
-              NEUTRAL if true is None else
-              RIGHT if p['label'] == true[0] else WRONG)
-             for p in predictions]
+    texts = [
+        (
+            f'{100 * p["score"]:.1f} %',
+            p['class'],
+            p['score'],
+            NEUTRAL if true is None else RIGHT if p['label'] == true[0] else WRONG,
+        )
+        for p in predictions
+    ]
     if true is not None:
         texts.insert(0, ('true', true[1], 0, NEUTRAL))
     strip = Image.new('RGB', (width, line * len(texts) + 8), 'white')
@@ -56,15 +65,21 @@ def draw_labels(image: np.ndarray, predictions: Sequence[dict],
     for i, (left, name, share, colour) in enumerate(texts):
         y = 4 + i * line
         if share:
-            pen.rectangle((0, y, round(share * (width - 1)), y + line - 3),
-                          fill=colour)
+            pen.rectangle((0, y, round(share * (width - 1)), y + line - 3), fill=colour)
         right = first - font.size // 2 - pen.textlength(left, font)
         pen.text((right, y + 0.1 * font.size), left, fill='black', font=font)
         while pen.textlength(name, font) > width - first - 4:
             name = shortened(name, len(name) - 1)
         pen.text((first, y + 0.1 * font.size), name, fill='black', font=font)
-    image = cv2.copyMakeBorder(image, 0, 0, 0, width - image.shape[1],
-                               cv2.BORDER_CONSTANT, value=(255, 255, 255))
+    image = cv2.copyMakeBorder(
+        image,
+        0,
+        0,
+        0,
+        width - image.shape[1],
+        cv2.BORDER_CONSTANT,
+        value=(255, 255, 255),
+    )
     return np.vstack([image, np.array(strip)[..., ::-1]])
 
 
@@ -91,14 +106,22 @@ def draw_mistakes(mistakes: list[dict], dataset, show_dir: str) -> str:
             image = dataset.get_data_info(mistake['index'])['img']
             image = image[..., ::-1] if image.ndim == 3 else image
         best = mistake['predictions']
-        name = (f"{rank:03}_{_slug(mistake['true_class'])}_as_"
-                f"{_slug(best[0]['class'])}.png")
-        cv2.imwrite(osp.join(show_dir, name), draw_labels(
-            np.ascontiguousarray(image), best,
-            (mistake['true_label'], mistake['true_class'])))
-    return (f'{len(mistakes)} images are classified wrongly'
-            + (f', the {len(surest)} surest of these mistakes'
-               if len(surest) < len(mistakes) else ''))
+        name = (
+            f'{rank:03}_{_slug(mistake["true_class"])}_as_{_slug(best[0]["class"])}.png'
+        )
+        cv2.imwrite(
+            osp.join(show_dir, name),
+            draw_labels(
+                np.ascontiguousarray(image),
+                best,
+                (mistake['true_label'], mistake['true_class']),
+            ),
+        )
+    return f'{len(mistakes)} images are classified wrongly' + (
+        f', the {len(surest)} surest of these mistakes'
+        if len(surest) < len(mistakes)
+        else ''
+    )
 
 
 def _slug(name: str) -> str:

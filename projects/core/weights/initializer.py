@@ -1,4 +1,5 @@
 """Published weights as an initialiser of MMEngine's ``init_cfg``."""
+
 from mmengine.logging import print_log
 from mmengine.model.weight_init import update_init_info
 from torch import nn
@@ -31,12 +32,14 @@ class Pretrained:
         # MMEngine would initialise the parts of a model after it, and so undo
         # what is loaded here
         for part in module.children():
-            if hasattr(part, 'init_weights') and not getattr(
-                    part, 'is_init', False):
+            if hasattr(part, 'init_weights') and not getattr(part, 'is_init', False):
                 part.init_weights()
         weights = read_weights(self.checkpoint, unpickle=self.unpickle)
         print_log(
-            load_weights(module, weights['state_dict'], self.checkpoint,
-                         allow_new_head=True), 'current')
+            load_weights(
+                module, weights['state_dict'], self.checkpoint, allow_new_head=True
+            ),
+            'current',
+        )
         if hasattr(module, '_params_init_info'):
             update_init_info(module, f'loaded from {self.checkpoint}')

@@ -1,4 +1,5 @@
 """Reading checkpoints, and loading weights without leaving any in silence."""
+
 import os.path as osp
 import pickle
 import re
@@ -14,10 +15,8 @@ from projects.core.errors import UserError
 
 
 def _history_method(cls: type, name: str) -> Callable:
-    """Stands in for ``getattr``, by which HistoryBuffer pickles its methods.
-    """
-    if cls is not HistoryBuffer or name not in ('current', 'max', 'mean',
-                                                'min'):
+    """Stands in for ``getattr``, by which HistoryBuffer pickles its methods."""
+    if cls is not HistoryBuffer or name not in ('current', 'max', 'mean', 'min'):
         raise pickle.UnpicklingError(f'it asks for {name} of {cls}')
     return getattr(cls, name)
 
@@ -26,14 +25,16 @@ def _history_method(cls: type, name: str) -> Callable:
 SAFE_TYPES = [
     (_history_method, 'builtins.getattr'),
     (_history_method, '__builtin__.getattr'),
-    HistoryBuffer, np.ndarray, np.dtype, np._core.multiarray._reconstruct,
+    HistoryBuffer,
+    np.ndarray,
+    np.dtype,
+    np._core.multiarray._reconstruct,
     np._core.multiarray.scalar,
-    *(type(np.dtype(kind)) for kind in ('f4', 'f8', 'i4', 'i8', 'u4', '?'))
+    *(type(np.dtype(kind)) for kind in ('f4', 'f8', 'i4', 'i8', 'u4', '?')),
 ]
 
 
-def read_checkpoint(path: str, map_location='cpu',
-                    unpickle: bool = False) -> dict:
+def read_checkpoint(path: str, map_location='cpu', unpickle: bool = False) -> dict:
     """A checkpoint with its weights under 'state_dict'.
 
     Nothing in the file is executed: it is read with ``weights_only``. Read
@@ -57,10 +58,14 @@ def read_checkpoint(path: str, map_location='cpu',
     else:
         checkpoint = _read_torch(path, map_location, unpickle)
     for key in ('state_dict', 'model', None):
-        weights = checkpoint if key is None else (
-            isinstance(checkpoint, Mapping) and checkpoint.get(key))
+        weights = (
+            checkpoint
+            if key is None
+            else (isinstance(checkpoint, Mapping) and checkpoint.get(key))
+        )
         if isinstance(weights, Mapping) and all(
-                isinstance(v, Tensor) for v in weights.values()):
+            isinstance(v, Tensor) for v in weights.values()
+        ):
             rest = {} if key is None else checkpoint
             return {**rest, 'state_dict': weights}
     raise UserError(f'{path} holds no weights by name')
@@ -77,12 +82,15 @@ def _read_torch(path: str, map_location, unpickle: bool):
         reason = (reason[2] or reason[0]).strip().splitlines()[0]
         raise UserError(
             f'{path} is no checkpoint, or one that runs code when it is read: '
-            f"{reason.partition('. Please')[0]}; if you trust its maker, "
-            'unpickle=True reads it') from error
+            f'{reason.partition(". Please")[0]}; if you trust its maker, '
+            'unpickle=True reads it'
+        ) from error
     except (RuntimeError, EOFError, OSError) as error:
         reason = (str(error) or 'it ends early').splitlines()[0]
-        raise UserError(f'{path} is damaged or no checkpoint: {reason}; copy '
-                        'or make it again, or use another') from error
+        raise UserError(
+            f'{path} is damaged or no checkpoint: {reason}; copy '
+            'or make it again, or use another'
+        ) from error
 
 
 def _read_safetensors(path: str):
@@ -90,13 +98,16 @@ def _read_safetensors(path: str):
         from safetensors import SafetensorError
         from safetensors.torch import load_file
     except ImportError as error:
-        raise UserError(f'{path} needs the package safetensors: '
-                        'pip install safetensors') from error
+        raise UserError(
+            f'{path} needs the package safetensors: pip install safetensors'
+        ) from error
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
-        raise UserError(f'{path} is damaged or no checkpoint: {error}; copy '
-                        'or make it again, or use another') from error
+        raise UserError(
+            f'{path} is damaged or no checkpoint: {error}; copy '
+            'or make it again, or use another'
+        ) from error
 
 
 @dataclass
@@ -111,6 +122,7 @@ class Translation:
         kept: Names of the model that the file has no numbers for and that may
             stay as they are.
     """
+
     state_dict: dict[str, Tensor]
     renamed: dict[str, str] = field(default_factory=dict)
     reshaped: dict[str, str] = field(default_factory=dict)
@@ -132,10 +144,12 @@ def register_layout(layout: Layout) -> Layout:
     return layout
 
 
-def load_weights(model: nn.Module,
-                 state_dict: Mapping[str, Tensor],
-                 source: str,
-                 allow_new_head: bool = False) -> str:
+def load_weights(
+    model: nn.Module,
+    state_dict: Mapping[str, Tensor],
+    source: str,
+    allow_new_head: bool = False,
+) -> str:
     """Load weights by name into a model; all of it or none.
 
     Args:
@@ -157,40 +171,46 @@ def load_weights(model: nn.Module,
             another shape there, or the file has one too many; with both
             sides' first differing names.
     """
-    state_dict = {
-        k.removeprefix('module.'): v for k, v in state_dict.items()
-    }
+    state_dict = {k.removeprefix('module.'): v for k, v in state_dict.items()}
     wanted = model.state_dict()
     given = Translation(state_dict)
     if state_dict.keys() != wanted.keys():
         translations = (layout(model, state_dict) for layout in _layouts)
         given = next(filter(None, translations), given)
     fitting = {
-        k for k, v in wanted.items()
+        k
+        for k, v in wanted.items()
         if k in given.state_dict and given.state_dict[k].shape == v.shape
     }
     missing = [k for k in wanted if k not in fitting and k not in given.kept]
     unknown = [k for k in given.state_dict if k not in wanted]
     covered = bool(fitting) and not any(
-        _is_of_backbone(model, k) for k in (*missing, *unknown))
+        _is_of_backbone(model, k) for k in (*missing, *unknown)
+    )
     if (missing or unknown) and not (allow_new_head and covered):
-        raise UserError(_difference(wanted, given, fitting, missing, unknown,
-                                    source))
-    model.load_state_dict({k: given.state_dict[k] for k in fitting},
-                          strict=False)
-    return _report(model, given, fitting, missing, unknown, source)
+        raise UserError(_difference(wanted, given, fitting, missing, unknown, source))
+    model.load_state_dict({k: given.state_dict[k] for k in fitting}, strict=False)
+    return _report(model, wanted, given, fitting, missing, unknown, source)
 
 
 def _is_of_backbone(model: nn.Module, name: str) -> bool:
     if hasattr(model, 'backbone'):
         return name.startswith('backbone.')
-    return name.partition('.')[0] in {*dict(model.named_children()),
-                                      *model._parameters, *model._buffers}
+    return name.partition('.')[0] in {
+        *dict(model.named_children()),
+        *model._parameters,
+        *model._buffers,
+    }
 
 
-def _difference(wanted: Mapping[str, Tensor], given: Translation,
-                fitting: set[str], missing: list[str], unknown: list[str],
-                source: str) -> str:
+def _difference(
+    wanted: Mapping[str, Tensor],
+    given: Translation,
+    fitting: set[str],
+    missing: list[str],
+    unknown: list[str],
+    source: str,
+) -> str:
     """The first names that differ, the model's and the file's."""
     lines = [
         f'{source} does not fit this model: {len(fitting)} of its '
@@ -199,54 +219,81 @@ def _difference(wanted: Mapping[str, Tensor], given: Translation,
     ]
     for k in missing[:4]:
         found = given.state_dict.get(k)
-        lines.append(f'  {k} {tuple(wanted[k].shape)} | ' + (
-            'missing' if found is None else
-            f'{given.renamed.get(k, "")} {tuple(found.shape)}'.lstrip()))
+        lines.append(
+            f'  {k} {tuple(wanted[k].shape)} | '
+            + (
+                'missing'
+                if found is None
+                else f'{given.renamed.get(k, "")} {tuple(found.shape)}'.lstrip()
+            )
+        )
     lines += [
-        f'  missing | {given.renamed.get(k, k)} '
-        f'{tuple(given.state_dict[k].shape)}' for k in unknown[:4]
+        f'  missing | {given.renamed.get(k, k)} {tuple(given.state_dict[k].shape)}'
+        for k in unknown[:4]
     ]
     lines.append('give the config that this checkpoint was trained with')
     return '\n'.join(lines)
 
 
-def _report(model: nn.Module, given: Translation, fitting: set[str],
-            missing: list[str], unknown: list[str], source: str) -> str:
+def _report(
+    model: nn.Module,
+    wanted: Mapping[str, Tensor],
+    given: Translation,
+    fitting: set[str],
+    missing: list[str],
+    unknown: list[str],
+    source: str,
+) -> str:
     """What became of each weight, as text."""
-    wanted = model.state_dict()
     sizes = {k: p.numel() for k, p in model.named_parameters()}
 
     def share(names: Iterable[str]) -> str:
         part = sum(sizes.get(k, 0) for k in names)
         return f'{part / max(sum(sizes.values()), 1):.1%}'
 
-    lines = [f'{len(fitting)} of {len(wanted)} weights ({share(fitting)} of '
-             f'the parameters) loaded from {source}']
+    lines = [
+        f'{len(fitting)} of {len(wanted)} weights ({share(fitting)} of '
+        f'the parameters) loaded from {source}'
+    ]
 
-    def row(label: str, names: Iterable[str], texts: Iterable[str],
-            with_share: bool = True) -> None:
+    def row(
+        label: str, names: Iterable[str], texts: Iterable[str], with_share: bool = True
+    ) -> None:
         names = list(names)
         if names:
             of_all = share(names) if with_share else ''
-            lines.append(f'  {label:<9}{len(names):>5}{of_all:>7}  ' +
-                         f'\n{"":25}'.join(_grouped(texts)))
+            lines.append(
+                f'  {label:<9}{len(names):>5}{of_all:>7}  '
+                + f'\n{"":25}'.join(_grouped(texts))
+            )
 
-    renamed = {new: old for new, old in given.renamed.items()
-               if new in fitting}
-    row('renamed', renamed, (_renaming(old, new)
-                             for new, old in renamed.items()))
-    reshaped = {new: how for new, how in given.reshaped.items()
-                if new in fitting}
-    row('reshaped', reshaped, (f'{new}: {how}'
-                               for new, how in reshaped.items()))
+    renamed = {new: old for new, old in given.renamed.items() if new in fitting}
+    row('renamed', renamed, (_renaming(old, new) for new, old in renamed.items()))
+    reshaped = {new: how for new, how in given.reshaped.items() if new in fitting}
+    row('reshaped', reshaped, (f'{new}: {how}' for new, how in reshaped.items()))
     left = [*missing, *(k for k in given.kept if k not in fitting)]
-    row('left out', left, (
-        f'{k} {tuple(wanted[k].shape)}: ' +
-        (f'the file has {tuple(given.state_dict[k].shape)}'
-         if k in given.state_dict else 'not in the file') for k in left))
-    row('not used', unknown, (f'{given.renamed.get(k, k)} '
-                              f'{tuple(given.state_dict[k].shape)}'
-                              for k in unknown), with_share=False)
+    row(
+        'left out',
+        left,
+        (
+            f'{k} {tuple(wanted[k].shape)}: '
+            + (
+                f'the file has {tuple(given.state_dict[k].shape)}'
+                if k in given.state_dict
+                else 'not in the file'
+            )
+            for k in left
+        ),
+    )
+    row(
+        'not used',
+        unknown,
+        (
+            f'{given.renamed.get(k, k)} {tuple(given.state_dict[k].shape)}'
+            for k in unknown
+        ),
+        with_share=False,
+    )
     return '\n'.join(lines)
 
 
@@ -268,5 +315,7 @@ def _grouped(texts: Iterable[str]) -> list[str]:
         groups.setdefault(pattern, []).append(text)
     if len(texts) <= 4 and len(set(texts)) == len(texts):
         return texts
-    return [of[0] if len(of) == 1 else f'{pattern} ({len(of)})'
-            for pattern, of in groups.items()]
+    return [
+        of[0] if len(of) == 1 else f'{pattern} ({len(of)})'
+        for pattern, of in groups.items()
+    ]

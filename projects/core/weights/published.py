@@ -2,6 +2,7 @@
 
 Inside a backbone ours are torchvision's, which has no part of that name.
 """
+
 import re
 from collections.abc import Callable, Iterable, Mapping
 
@@ -17,16 +18,16 @@ FINAL_LAYERS = ('classifier', 'fc', 'head', 'head.fc', 'last_linear')
 
 @register_layout
 def read_bare_classifier(
-        model: nn.Module,
-        state_dict: Mapping[str, Tensor]) -> Translation | None:
+    model: nn.Module, state_dict: Mapping[str, Tensor]
+) -> Translation | None:
     """torchvision's and timm's: without the parts 'backbone' and 'head'."""
     if not hasattr(model, 'backbone') or any(
-            name.startswith('backbone.') for name in state_dict):
+        name.startswith('backbone.') for name in state_dict
+    ):
         return None
     wanted = model.state_dict()
     stems = {name for name, _ in model.backbone.named_children()}
-    layers = {name.rpartition('.')[0] for name in wanted
-              if name.startswith('head.')}
+    layers = {name.rpartition('.')[0] for name in wanted if name.startswith('head.')}
     renamed = {}  # old: new
     for name in state_dict:
         layer, _, kind = name.rpartition('.')
@@ -43,35 +44,52 @@ def read_bare_classifier(
 
 @register_layout
 def read_classifier_in_backbone(
-        model: nn.Module,
-        state_dict: Mapping[str, Tensor]) -> Translation | None:
+    model: nn.Module, state_dict: Mapping[str, Tensor]
+) -> Translation | None:
     """mmpretrain's AlexNet: the linear layers belong to the backbone."""
-    renamed = {name: name.replace('backbone.', 'head.', 1)
-               for name in state_dict
-               if name.startswith('backbone.classifier.')}
-    if not renamed or set(renamed.values()).isdisjoint(
-            model.state_dict()):
+    renamed = {
+        name: name.replace('backbone.', 'head.', 1)
+        for name in state_dict
+        if name.startswith('backbone.classifier.')
+    }
+    if not renamed or set(renamed.values()).isdisjoint(model.state_dict()):
         return None
     return renamed_weights(state_dict, renamed)
 
 
 @register_layout
-def read_backbone(model: nn.Module,
-                  state_dict: Mapping[str, Tensor]) -> Translation | None:
+def read_backbone(
+    model: nn.Module, state_dict: Mapping[str, Tensor]
+) -> Translation | None:
     """The backbone out of a whole model's file, where it is loaded alone."""
     if hasattr(model, 'backbone'):
         return None
-    renamed = {name: name.removeprefix('backbone.') for name in state_dict
-               if name.startswith('backbone.')}
+    renamed = {
+        name: name.removeprefix('backbone.')
+        for name in state_dict
+        if name.startswith('backbone.')
+    }
     return renamed_weights(state_dict, renamed) if renamed else None
 
 
-def renamed_weights(state_dict: Mapping[str, Tensor],
-                    renamed: Mapping[str, str]) -> Translation:
+def renamed_weights(
+    state_dict: Mapping[str, Tensor], renamed: Mapping[str, str]
+) -> Translation:
     """A translation that only renames; ``renamed`` is new by old."""
     return Translation(
         {renamed.get(name, name): w for name, w in state_dict.items()},
-        {new: old for old, new in renamed.items() if new != old})
+        {new: old for old, new in renamed.items() if new != old},
+    )
+
+
+def flatten_linear(translation: Translation) -> Translation:
+    """Linear layers of a head that a file holds as convolutions: their
+    weights become rows."""
+    for name, weight in translation.state_dict.items():
+        if name.startswith('head.classifier.') and weight.ndim == 4:
+            translation.reshaped[name] = f'{tuple(weight.shape)} to rows'
+            translation.state_dict[name] = weight.flatten(1)
+    return translation
 
 
 def rename(names: Iterable[str], rules: RenamingRules) -> dict[str, str]:

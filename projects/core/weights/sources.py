@@ -1,12 +1,12 @@
 """Where published weights come from: a file, or a library by name."""
+
 from urllib.error import URLError
 
 from projects.core.errors import UserError, did_you_mean, listed
 from projects.core.weights.loading import read_checkpoint
 
 
-def read_weights(source: str, map_location='cpu',
-                 unpickle: bool = False) -> dict:
+def read_weights(source: str, map_location='cpu', unpickle: bool = False) -> dict:
     """A checkpoint from a file or by name, its weights under 'state_dict'.
 
     Args:
@@ -28,23 +28,29 @@ def read_weights(source: str, map_location='cpu',
         return read_checkpoint(source, map_location, unpickle)
     readers = dict(torchvision=_of_torchvision, timm=_of_timm)
     if scheme not in readers:
-        raise UserError(f'{source}: weights come from a file or from '
-                        f"{' or '.join(f'{s}://' for s in readers)}, not from "
-                        f'{scheme}://')
+        raise UserError(
+            f'{source}: weights come from a file or from '
+            f'{" or ".join(f"{s}://" for s in readers)}, not from '
+            f'{scheme}://'
+        )
     return dict(state_dict=readers[scheme](name))
 
 
 def _of_torchvision(name: str) -> dict:
     from torchvision import models
+
     model, _, version = name.partition('.')
     names = models.list_models(module=models)
     if model not in names:
-        raise UserError(f"torchvision has no classifier '{model}'" +
-                        did_you_mean(model, names))
+        raise UserError(
+            f"torchvision has no classifier '{model}'" + did_you_mean(model, names)
+        )
     enum = models.get_model_weights(model)
     if version and version not in enum.__members__:
-        raise UserError(f"torchvision has no weights '{version}' of {model}, "
-                        f'but {listed(w.name for w in enum)}')
+        raise UserError(
+            f"torchvision has no weights '{version}' of {model}, "
+            f'but {listed(w.name for w in enum)}'
+        )
     weights = enum[version] if version else enum.DEFAULT
     try:
         return weights.get_state_dict(progress=False, check_hash=True)
@@ -52,23 +58,27 @@ def _of_torchvision(name: str) -> dict:
         raise UserError(
             f'torchvision://{name} cannot be fetched: {error}; on a machine '
             f'with a network fetch {weights.url} and give the path of the '
-            'file') from error
+            'file'
+        ) from error
 
 
 def _of_timm(name: str) -> dict:
     try:
         import timm
     except ImportError as error:
-        raise UserError(f'timm://{name} needs the package timm: '
-                        'pip install timm') from error
+        raise UserError(
+            f'timm://{name} needs the package timm: pip install timm'
+        ) from error
     model = name.partition('.')[0]
     if not timm.is_model(model):
-        raise UserError(f"timm has no model '{model}'" +
-                        did_you_mean(model, timm.list_models()))
+        raise UserError(
+            f"timm has no model '{model}'" + did_you_mean(model, timm.list_models())
+        )
     try:
         return timm.create_model(name, pretrained=True).state_dict()
     except Exception as error:  # of whichever hub it asks
         raise UserError(
             f'timm://{name} cannot be fetched: {type(error).__name__}: '
             f'{str(error).splitlines()[0]}; fetch the file on a machine with '
-            'a network and give its path') from error
+            'a network and give its path'
+        ) from error
