@@ -31,7 +31,13 @@ DEPENDENCIES = [
 ]
 SPEED = ['faster-coco-eval>=1.6']
 # setuptools: a test builds the wheel in the environment that is there
-TESTS = ['pytest>=8', 'ruff>=0.17,<0.18', 'safetensors>=0.4', 'setuptools>=70.1', *SPEED]
+TESTS = [
+    'pytest>=8',
+    'ruff>=0.17,<0.18',
+    'safetensors>=0.4',
+    'setuptools>=70.1',
+    *SPEED,
+]
 
 
 class BuildWithConfigsAndTools(build_py):

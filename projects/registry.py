@@ -20,12 +20,14 @@ from projects.core.quiet import quiet_libraries
 ENTRY_POINT_GROUP = 'mmatlas.plugins'
 # rooms of core that register something
 CORE_MODULES = (
-    'projects.core.classification',
+    'projects.core.tasks.classification.classifier',
+    'projects.core.tasks.classification.accuracy',
+    'projects.core.tasks.classification.report',
+    'projects.core.tasks.detection.coco_metric',
+    'projects.core.tasks.detection.pictures_hook',
     'projects.core.datasets',
     'projects.core.engine',
-    'projects.core.evaluation',
-    'projects.core.reference',
-    'projects.core.visualization',
+    'projects.core.tasks.classification.torchvision_net',
     'projects.core.weights',
 )
 

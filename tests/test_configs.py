@@ -13,8 +13,9 @@ from mmengine.registry import DefaultScope
 from mmpretrain.datasets import CIFAR10, CIFAR100
 
 from projects import create_model, list_models
+from projects.core.config import load_config
 from projects.core.datasets.digits_coco import make_digits_coco
-from projects.core.engine import Runner, load_config, train
+from projects.core.engine import Runner, train
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 RUNS = sorted(p for p in CONFIGS.glob('*/*.py') if p.parent.name != '_base_')

@@ -42,9 +42,8 @@ def create_model(
             :func:`projects.core.weights.read_weights`; True for torchvision's
             of the same name. Their head may differ in the number of classes
             and is then left out and named in the log.
-        trainable_stages: What of a classifier is trained: None all, n the
-            last n stages and the head, 0 the final layer; see
-            :class:`projects.core.classification.ImageClassifier`.
+        trainable_stages: What is trained: None all, n the last n stages and the
+            head, 0 the final layer of a classifier, the head of a detector.
         unpickle: Read a file that runs code when it is read.
 
     Returns:
@@ -67,20 +66,16 @@ def create_model(
     from mmengine.logging import print_log
     from mmengine.registry import DefaultScope
 
+    from projects.core.config.walk import set_everywhere
+    from projects.core.tasks.task import task_of
     from projects.core.weights import load_weights, read_weights
     from projects.registry import MODELS
 
     cfg = Config.fromfile(config_root() / '_base_/models' / f'{name}.py')
     if num_classes is not None:
-        _set_num_classes(cfg.model, num_classes)
+        set_everywhere(cfg.model, 'num_classes', num_classes)
     if trainable_stages is not None:
-        if cfg.model.type != 'projects.ImageClassifier':
-            raise UserError(
-                f'trainable_stages: {name} is a '
-                f'{cfg.model.type}; set it of the backbone, in a '
-                'config'
-            )
-        cfg.model.trainable_stages = trainable_stages
+        task_of(cfg).train_in_part(cfg.model, trainable_stages)
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         model = MODELS.build(cfg.model)
     with hushed():
@@ -104,13 +99,3 @@ def hushed() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(level)
-
-
-def _set_num_classes(cfg, num_classes: int) -> None:
-    """Set every ``num_classes`` of a model's config."""
-    parts = cfg.values() if isinstance(cfg, dict) else cfg
-    if isinstance(cfg, dict) and 'num_classes' in cfg:
-        cfg['num_classes'] = num_classes
-    for part in parts:
-        if isinstance(part, (dict, list, tuple)):
-            _set_num_classes(part, num_classes)

@@ -1,6 +1,6 @@
 """A head whose pooling is from scratch, too."""
 
-from projects.core.classification import MLPClsHead
+from projects.core.tasks.classification.classifier import MLPClsHead
 from projects.registry import MODELS
 from projects.scratch.pooling import ScratchAdaptiveAvgPool2d
 

@@ -16,7 +16,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 from torchvision.ops import box_convert
 
-from projects.core import detection
+from projects.core.tasks.detection import head as detection
 from projects.registry import MODELS
 from projects.ssd.default_boxes import DefaultBoxes, decode, encode
 from projects.ssd.matching import match

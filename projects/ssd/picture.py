@@ -9,10 +9,10 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import set_random_seed
 from torchvision.ops import box_convert
 
-from projects.core.engine.config import explained, load_config
+from projects.core.config import explained, load_config
 from projects.core.errors import UserError
 from projects.core.quiet import quiet_libraries
-from projects.core.visualization.detections import COLOURS
+from projects.core.tasks.detection.pictures import COLOURS
 from projects.registry import DATASETS, MODELS
 from projects.ssd.head import SSDHead
 from projects.ssd.matching import match, pairwise_iou

@@ -11,7 +11,7 @@ from mmengine.config import ConfigDict
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from projects.core import detection
+from projects.core.tasks.detection import head as detection
 from projects.registry import MODELS
 from projects.yolov1.targets import assign_to_cells, decode_boxes, paired_iou
 

@@ -11,19 +11,22 @@ import torch
 from mmengine.evaluator import Evaluator
 from mmpretrain.structures import DataSample
 
-from projects.core.evaluation import Accuracy, ClassificationReport
-from projects.core.evaluation.report import (
+from projects.core.tasks.classification.accuracy import Accuracy
+from projects.core.tasks.classification.confusion import draw_confusion
+from projects.core.tasks.classification.pictures import (
+    MAX_SIDE,
+    RIGHT,
+    WRONG,
+    draw_labels,
+    draw_mistakes,
+)
+from projects.core.tasks.classification.report import (
+    ClassificationReport,
     best_classes,
     class_scores,
     class_table,
     confused,
 )
-from projects.core.visualization import (
-    draw_confusion,
-    draw_labels,
-    draw_mistakes,
-)
-from projects.core.visualization.labels import MAX_SIDE, RIGHT, WRONG
 
 # cats: 5 of 6 found; dogs: 2 of 4, as often taken for a cat; owls: all 3
 CONFUSION = np.array([[5, 1, 0], [2, 2, 0], [0, 0, 3]])
@@ -384,7 +387,7 @@ def test_pictures_of_mistakes_the_surest_first(tmp_path):
 
 
 def test_number_of_pictures_is_limited(tmp_path, monkeypatch):
-    monkeypatch.setattr('projects.core.visualization.labels.MAX_MISTAKES', 1)
+    monkeypatch.setattr('projects.core.tasks.classification.pictures.MAX_MISTAKES', 1)
     cv2.imwrite(str(tmp_path / 'a.png'), np.zeros((8, 8, 3), np.uint8))
     mistake = dict(
         file_name=str(tmp_path / 'a.png'),

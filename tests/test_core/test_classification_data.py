@@ -12,10 +12,12 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmpretrain.datasets import CIFAR10, CIFAR100, CustomDataset
 
-from projects.core.datasets.image_checks import check_data, check_image_data
 from projects.core.engine import evaluate, train
 from projects.core.errors import UserError
 from projects.core.factory import config_root
+from projects.core.tasks.classification.data_checks import (
+    check_classification_data,
+)
 from projects.registry import DATASETS
 
 MNIST_FILES = (
@@ -39,7 +41,9 @@ def check(train=None, val=None, **others):
         for split, dataset in (('train', train), ('val', val))
         if dataset
     }
-    return check_data(Config(dict(default_scope='mmpretrain', **loaders, **others)))
+    return check_classification_data(
+        Config(dict(default_scope='mmpretrain', **loaders, **others))
+    )
 
 
 def write_mnist(root, num=3):
@@ -111,7 +115,7 @@ def here(tmp_path, monkeypatch):
 def test_missing_set_names_folder_files_and_home(here, base, folder, files, home):
     (here / 'data/other').mkdir(parents=True)
     with pytest.raises(UserError) as error:
-        check_data(base_config(base))
+        check_classification_data(base_config(base))
     message = str(error.value)
     assert f'missing in {here}/data/{folder} (data_root=' in message
     assert message.count(', '.join(files)) == 1
@@ -131,7 +135,7 @@ def test_of_files_that_are_there_in_part_the_missing_are_named(here):
             'are ' + ', '.join(MNIST_FILES)
         ),
     ):
-        check_data(base_config('mnist'))
+        check_classification_data(base_config('mnist'))
 
 
 def test_packed_files_are_to_be_unpacked(here):
@@ -139,27 +143,27 @@ def test_packed_files_are_to_be_unpacked(here):
     path = here / 'data/mnist' / MNIST_FILES[0]
     path.rename(f'{path}.gz')
     with pytest.raises(UserError, match=(rf'packed: gunzip {here}/data/mnist/\*\.gz$')):
-        check_data(base_config('mnist'))
+        check_classification_data(base_config('mnist'))
     (here / 'data/cifar10').mkdir()
     archive = here / 'data/cifar10/cifar-10-python.tar.gz'
     archive.touch()
     with pytest.raises(
         UserError, match=(f'unpack it: tar -xzf {archive} -C {archive.parent}$')
     ):
-        check_data(base_config('cifar10'))
+        check_classification_data(base_config('cifar10'))
 
 
 def test_whole_sets_are_read(here, monkeypatch):
     write_mnist(here / 'data/mnist')
-    assert check_data(base_config('mnist')) == []
+    assert check_classification_data(base_config('mnist')) == []
     folder = here / 'data/cifar100/cifar-100-python'
     write_cifar(folder, ('train', 'test'), 'fine_labels')
     # other bytes than the published ones have other sums
     with pytest.raises(UserError, match='cifar-100-python/train is cut short'):
-        check_data(base_config('cifar100'))
+        check_classification_data(base_config('cifar100'))
     monkeypatch.setattr(CIFAR100, 'train_list', sums(folder, ['train']))
     monkeypatch.setattr(CIFAR100, 'test_list', sums(folder, ['test']))
-    assert check_data(base_config('cifar100')) == []
+    assert check_classification_data(base_config('cifar100')) == []
     # of the split that the base names, which only test_mode chooses in MNIST
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         for base, num in (('mnist', (3, 3)), ('cifar100', (2, 2))):
@@ -179,7 +183,7 @@ def test_mnist_file_that_is_cut_short_or_longer(here, name, keep):
     more = b'!' if keep is None else b''
     path.write_bytes(path.read_bytes()[:keep] + more)
     with pytest.raises(UserError, match=f'{path} is cut short or changed'):
-        check_data(base_config('mnist'))
+        check_classification_data(base_config('mnist'))
 
 
 def test_cifar_file_that_is_changed(here, monkeypatch):
@@ -187,11 +191,11 @@ def test_cifar_file_that_is_changed(here, monkeypatch):
     write_cifar(folder, CIFAR10_FILES, 'labels')
     monkeypatch.setattr(CIFAR10, 'train_list', sums(folder, CIFAR10_FILES[:5]))
     monkeypatch.setattr(CIFAR10, 'test_list', sums(folder, CIFAR10_FILES[5:]))
-    assert check_data(base_config('cifar10')) == []
+    assert check_classification_data(base_config('cifar10')) == []
     with open(folder / 'data_batch_3', 'ab') as file:
         file.write(b'!')
     with pytest.raises(UserError, match='data_batch_3 is cut short or chang'):
-        check_data(base_config('cifar10'))
+        check_classification_data(base_config('cifar10'))
 
 
 def test_mnist_whose_split_and_files_differ(here):
@@ -425,7 +429,7 @@ def imagenet(here):
 
 
 def test_imagenet_in_both_layouts(imagenet):
-    assert check_data(base_config('imagenet')) == []
+    assert check_classification_data(base_config('imagenet')) == []
     (imagenet / 'meta/val.txt').unlink()
     with pytest.raises(
         UserError,
@@ -436,17 +440,17 @@ def test_imagenet_in_both_layouts(imagenet):
             r'Nothing is downloaded: see https://www\.image-net\.org'
         ),
     ):
-        check_data(base_config('imagenet'))
+        check_classification_data(base_config('imagenet'))
     (imagenet / 'val').rename(imagenet / 'flat')
     (imagenet / 'train').rename(imagenet / 'val')
     cfg = base_config('imagenet')
     cfg.pop('train_dataloader')
-    assert check_data(cfg) == []
+    assert check_classification_data(cfg) == []
 
 
 def test_imagenet_is_missing_or_not_whole(imagenet):
     (imagenet / 'train/n00000007/a.JPEG').unlink()
-    (notice,) = check_data(base_config('imagenet'))
+    (notice,) = check_classification_data(base_config('imagenet'))
     assert 'imagenet/train: 1 of 1000 folders hold no image' in notice
     assert notice.endswith('n00000007')
     (imagenet / 'train/n00000007').rmdir()
@@ -455,7 +459,7 @@ def test_imagenet_is_missing_or_not_whole(imagenet):
         match=r'holds 999 folders \(n00000000, .*'
         r'has 1000 classes \(tench',
     ):
-        check_data(base_config('imagenet'))
+        check_classification_data(base_config('imagenet'))
     with pytest.raises(
         UserError,
         match=(
@@ -463,7 +467,7 @@ def test_imagenet_is_missing_or_not_whole(imagenet):
             r'image-net\.org'
         ),
     ):
-        check_data(
+        check_classification_data(
             base_config(
                 'imagenet', **{'train_dataloader.dataset.data_root': 'elsewhere'}
             )
@@ -516,6 +520,4 @@ def test_detection_data_are_left_to_their_own_check():
         data_prefix=dict(img='b'),
     )
     cfg = Config(dict(default_scope='mmdet', train_dataloader=dict(dataset=dataset)))
-    assert check_image_data(cfg) == []
-    with pytest.raises(UserError, match='no annotation file'):
-        check_data(cfg)
+    assert check_classification_data(cfg) == []

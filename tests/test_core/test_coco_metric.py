@@ -10,8 +10,8 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from projects.core.errors import UserError
-from projects.core.evaluation import coco_metric
-from projects.core.evaluation.coco_metric import summary
+from projects.core.tasks.detection import coco_metric
+from projects.core.tasks.detection.coco_metric import summary
 from projects.registry import METRICS
 
 KEYS = [

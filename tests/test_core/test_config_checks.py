@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from projects.core.engine import evaluate, load_config, train
+from projects.core.config import load_config
+from projects.core.engine import evaluate, train
 from projects.core.errors import UserError
 
 # what stands below the tiny config, the beginning of the message, and a word

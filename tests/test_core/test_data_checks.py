@@ -4,8 +4,8 @@ import pytest
 from mmdet.datasets import CocoDataset
 from mmengine.config import Config
 
-from projects.core.datasets.checks import check_detection_data
 from projects.core.errors import UserError
+from projects.core.tasks.detection.data_checks import check_detection_data
 from projects.registry import DATASETS
 
 CLASSES = ('cat', 'dog')

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torchvision.ops import batched_nms
 
-from projects.core.detection import suppress, to_instances
+from projects.core.tasks.detection.head import suppress, to_instances
 
 
 def random_boxes(num_boxes, size=100.0, side=40.0):

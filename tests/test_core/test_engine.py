@@ -163,7 +163,7 @@ import mmengine.runner.runner as runner
 from projects.core.engine import train
 from projects.core.engine.runner import newest_checkpoint
 from projects.core.weights import read_checkpoint
-import projects.core.datasets.checks, mmdet.models
+import projects.core.tasks.detection.data_checks, mmdet.models
 
 yapf_api.FormatCode = lambda text, **kwargs: (text, True)
 runner.collect_env = dict
@@ -357,9 +357,9 @@ def test_nonfinite_loss_stops_and_can_be_replayed(write_config, source, error_of
     assert len(scalars('run')) == step - 1
 
     saved = torch.load('run/nonfinite_loss.pth', weights_only=False)
-    assert images == 'images: ' + ', '.join(saved['images'])
-    assert len(saved['images']) == len(saved['inputs']['data_samples']) == 2
-    assert all(Path(image).is_file() for image in saved['images'])
+    assert images == 'images: ' + ', '.join(saved['names'])
+    assert len(saved['names']) == len(saved['inputs']['data_samples']) == 2
+    assert all(Path(image).is_file() for image in saved['names'])
     assert (saved['epoch'], saved['iter']) == (0, step - 1)
     assert saved['lr']['lr'][0] == (1e30 if source == 'lr' else pytest.approx(0.0004))
     model = build_model(write_config(extra))
@@ -374,7 +374,7 @@ def test_nonfinite_loss_stops_and_can_be_replayed(write_config, source, error_of
 def build_model(config):
     from mmengine.registry import DefaultScope
 
-    from projects.core.engine import load_config
+    from projects.core.config import load_config
     from projects.registry import MODELS
 
     cfg = load_config(config)

@@ -9,8 +9,8 @@ from mmengine.registry import DefaultScope
 from mmpretrain.structures import DataSample
 from torch import nn
 
-from projects.core.classification import MLPClsHead, final_layers
 from projects.core.layers import Backbone, build_layer
+from projects.core.tasks.classification.classifier import MLPClsHead, final_layers
 from projects.registry import MODELS
 
 

@@ -9,10 +9,10 @@ from mmengine.registry import DefaultScope
 from mmpretrain.structures import DataSample
 from torch.nn.functional import cross_entropy
 
-from projects.core.engine import benchmark
-from projects.core.engine.config import find_config, load_config
+from projects.core.benchmark import benchmark
+from projects.core.config import find_config, load_config
 from projects.core.errors import UserError
-from projects.core.reference import torchvision_config
+from projects.core.tasks.classification.torchvision_net import torchvision_config
 from projects.registry import MODELS
 
 

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from projects.core.visualization import draw_detections, draw_grid
-from projects.core.visualization.detections import COLOURS
+from projects.core.tasks.detection.pictures import COLOURS, draw_detections, draw_grid
 
 CLASSES = ('cat', 'dog')
 

@@ -13,8 +13,8 @@ from mmengine.registry import DefaultScope
 from mmpretrain.structures import DataSample
 
 from projects import create_model
-from projects.core.classification import final_layers
 from projects.core.factory import config_root
+from projects.core.tasks.classification.classifier import final_layers
 from projects.core.weights import load_weights
 from projects.registry import MODELS
 

@@ -7,7 +7,7 @@ from torch import nn
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from projects import create_model
-from projects.core.engine.meters import allocations
+from projects.core.benchmark.meters import allocations
 from projects.densenet import DenseBlock, DenseNet
 
 CPU = torch.device('cpu')

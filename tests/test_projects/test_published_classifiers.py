@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from projects import create_model
-from projects.core.engine.config import find_config
+from projects.core.config import find_config
 from projects.core.errors import UserError
 from projects.core.weights import load_weights
 from projects.registry import MODELS

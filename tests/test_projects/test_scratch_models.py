@@ -15,7 +15,7 @@ from mmpretrain.structures import DataSample
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from projects import create_model
-from projects.core.engine import load_config
+from projects.core.config import load_config
 from projects.registry import MODELS
 from projects.scratch import ScratchMaxPool2d
 

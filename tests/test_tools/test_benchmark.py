@@ -10,17 +10,18 @@ import pytest
 import torch
 import torchvision
 
-from projects.core import detection
-from projects.core.datasets.digits_coco import make_digits_coco
-from projects.core.engine import benchmark, benchmarking
-from projects.core.engine.meters import (
+from projects.core.benchmark import benchmark, benchmarking
+from projects.core.benchmark.meters import (
     MemoryMeter,
     Stopwatch,
     allocations,
     nms_as_part,
 )
-from projects.core.engine.subject import Subject, SubjectSettings
+from projects.core.benchmark.subject import Subject, SubjectSettings
+from projects.core.config import find_config_or_model
+from projects.core.datasets.digits_coco import make_digits_coco
 from projects.core.errors import UserError
+from projects.core.tasks.detection import head as detection
 
 TOOL = Path(__file__).parents[2] / 'tools/analysis_tools/benchmark.py'
 MINI_RUN = 'yolov1-mini_1xb16-15e_digits-coco'
@@ -168,7 +169,7 @@ def test_the_parts_make_the_models_own_step(name, request):
     config = (
         request.getfixturevalue(name)
         if name == 'retinanet'
-        else (benchmarking.find_config_or_model(name))
+        else (find_config_or_model(name))
     )
     # one object: two in a cell would be drawn by lot
     subject = make_subject(config, objects=1)
@@ -198,7 +199,7 @@ def test_steps_update_without_changing_the_weights(retinanet):
 
 
 def test_random_batch_is_alike_for_two_and_its_boxes_are_inside(retinanet):
-    other = benchmarking.find_config_or_model('yolov1_mini')
+    other = find_config_or_model('yolov1_mini')
     batches = [
         make_subject(config, objects=50).batches['train']
         for config in (retinanet, other)
@@ -368,7 +369,7 @@ def test_data_is_drawn_from_the_config_where_it_is_there(tmp_path):
         root, num_train=2, num_val=1, image_size=64, min_size=10, max_size=30
     )
     subject = make_subject(
-        benchmarking.find_config_or_model(MINI_RUN), batch_size=3, cfg_options=[option]
+        find_config_or_model(MINI_RUN), batch_size=3, cfg_options=[option]
     )
     assert next(subject.data)['inputs'][0].shape == (3, 192, 192)
     # more than the set holds, and always whole batches
@@ -450,7 +451,7 @@ def test_a_model_of_another_kind_is_refused(tmp_path):
 def test_tool_hands_its_arguments_on(monkeypatch, retinanet, capsys):
     calls = []
     monkeypatch.setattr(
-        'projects.core.engine.benchmark',
+        'projects.core.benchmark.benchmark',
         lambda *args, **kwargs: calls.append((args, kwargs)),
     )
     monkeypatch.setattr(

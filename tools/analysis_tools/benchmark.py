@@ -97,7 +97,7 @@ def main() -> None:
     options = vars(args)
     configs = [options.pop('config'), options.pop('other')]
     run_tool(
-        'projects.core.engine:benchmark',
+        'projects.core.benchmark:benchmark',
         [config for config in configs if config is not None],
         **options,
     )

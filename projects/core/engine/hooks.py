@@ -11,6 +11,7 @@ from mmengine.hooks import Hook
 from torch import Tensor, nn
 
 from projects.core.errors import UserError
+from projects.core.tasks.task import task_of
 from projects.registry import FUNCTIONS, HOOKS
 
 
@@ -111,7 +112,7 @@ class NonFiniteLossHook(Hook):
 
     Writes ``<work_dir>/nonfinite_loss.pth`` for a replay: the batch as the
     model saw it, the weights, the loss terms, the learning rates and the
-    images' paths. It holds data samples, so read it with
+    names of the data. It holds data samples, so read it with
     ``torch.load(file, weights_only=False)``; then ``model.load_state_dict(
     saved['state_dict'])`` and ``model(**saved['inputs'])`` give the losses.
     """
@@ -140,10 +141,8 @@ class NonFiniteLossHook(Hook):
         if finite.all():
             return
         lrs = runner.optim_wrapper.get_lr()
-        images = [
-            getattr(sample, 'img_path', 'unnamed')
-            for sample in inputs.get('data_samples') or []
-        ]
+        task = task_of(runner.cfg)
+        names = task.names_of(inputs)
         rank = get_rank()
         file = osp.join(
             runner.work_dir,
@@ -156,7 +155,7 @@ class NonFiniteLossHook(Hook):
                 state_dict=model.state_dict(),
                 losses=terms,
                 lr=lrs,
-                images=images,
+                names=names,
                 epoch=runner.epoch,
                 iter=runner.iter,
             ),
@@ -169,7 +168,7 @@ class NonFiniteLossHook(Hook):
             f'{runner.iter + 1}: {shown}; lr '
             f'{", ".join(f"{v:g}" for v in next(iter(lrs.values())))}; the '
             f'weights before it are {"" if weights else "not "}finite\n'
-            f'images: {", ".join(map(str, images))}\n'
+            f'{task.unit}: {", ".join(map(str, names))}\n'
             f'the batch and the weights are in {file}; lower the learning '
-            'rate, or look at these images and their boxes'
+            f'rate, or look at these {task.unit} and their labels'
         )

@@ -1,8 +1,7 @@
-"""Python API behind ``tools/train.py``."""
+"""Python API of ``tools/train.py``."""
 
 import os
 import os.path as osp
-import tempfile
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -11,10 +10,12 @@ import torch
 from mmengine.config import Config
 from mmengine.hooks import CheckpointHook
 
-from projects.core.engine.config import explained, load_config
+from projects.core.config import explained, load_config
 from projects.core.engine.runner import newest_checkpoint
 from projects.core.errors import UserError
+from projects.core.files import make_folder
 from projects.core.quiet import quiet_libraries
+from projects.core.tasks.task import Task, task_of
 from projects.core.weights import read_checkpoint
 from projects.registry import RUNNERS
 
@@ -54,9 +55,7 @@ def train(
         UserError: On a mistake in the config, the data or the arguments,
             before anything is written; on a loss that is not finite.
     """
-    quiet_libraries()  # before the import below, which brings mmdet
-    from projects.core.datasets.image_checks import check_data
-
+    quiet_libraries()
     cfg = load_config(config, cfg_options)
     with explained(cfg):
         set_up(cfg, config, work_dir, launcher)
@@ -76,16 +75,18 @@ def train(
                 )
             cfg.optim_wrapper.type = 'AmpOptimWrapper'
             cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
-        notices = check_data(cfg)
+        task = task_of(cfg)
+        task.prepare(cfg)
+        notices = task.check_data(cfg)
         make_folder(cfg.work_dir)
 
         runner = RUNNERS.build(cfg)
-        _open(runner, config, cfg)
+        _open(runner, config, cfg, task)
         for notice in notices:
             runner.logger.warning(notice)
         start = time.monotonic()
         runner.train()
-        _close(runner, time.monotonic() - start)
+        _close(runner, time.monotonic() - start, task)
     return runner
 
 
@@ -127,23 +128,6 @@ def _check_launcher(launcher: str) -> None:
         )
 
 
-def make_folder(path: str, option: str = '--work-dir') -> None:
-    """Make the folder of an option and see whether it can be written to.
-
-    Raises:
-        UserError: If not.
-    """
-    try:
-        os.makedirs(path, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path):
-            pass
-    except OSError as error:
-        raise UserError(
-            f'{path} cannot be written to: {error.strerror}; '
-            f'choose another folder with {option}'
-        ) from error
-
-
 def _set_up_resume(cfg: Config, resume: bool | str, seed: int | None) -> int | None:
     """Set what is resumed, and return the seed that it was started with."""
     newest = newest_checkpoint(cfg.work_dir)
@@ -182,7 +166,7 @@ def _set_up_resume(cfg: Config, resume: bool | str, seed: int | None) -> int | N
     return meta.get('seed')
 
 
-def _open(runner, config: str, cfg: Config) -> None:
+def _open(runner, config: str, cfg: Config, task: Task) -> None:
     """The first lines of the log: what is trained on what, and where."""
     dataset = runner.train_dataloader.dataset
     model = getattr(runner.model, 'module', runner.model)
@@ -196,15 +180,15 @@ def _open(runner, config: str, cfg: Config) -> None:
     runner.logger.info(
         f'{"resuming" if cfg.get("resume") else "training"} {config}: '
         f'{type(model).__name__}, {num_parameters / 1e6:.2f} M parameters, '
-        f'on {len(dataset)} images of {type(dataset).__name__}, '
+        f'on {len(dataset)} {task.unit} of {type(dataset).__name__}, '
         f'{length}, seed {runner.seed}, '
         f'on {runner.world_size} x {next(model.parameters()).device.type}'
     )
     runner.logger.info(f'log and checkpoints: {osp.relpath(runner.work_dir)}')
 
 
-def _close(runner, seconds: float) -> None:
-    """The last lines of the log: best score, its file, the pictures."""
+def _close(runner, seconds: float, task: Task) -> None:
+    """The last lines of the log: best score, its file, the task's own."""
     info = runner.message_hub.runtime_info
     lines = [f'trained in {timedelta(seconds=round(seconds))}']
     if 'best_ckpt' in info:
@@ -218,10 +202,5 @@ def _close(runner, seconds: float) -> None:
         )
     elif info.get('last_ckpt'):
         lines.append(f'last checkpoint: {osp.relpath(info["last_ckpt"])}')
-    pictures = sorted(
-        Path(runner.work_dir, 'pictures').glob('*.png'), key=lambda p: p.stat().st_mtime
-    )
-    if pictures:
-        lines.append(f'pictures of detections: {osp.relpath(pictures[-1])}')
-    for line in lines:
+    for line in [*lines, *task.training_results(runner)]:
         runner.logger.info(line)

@@ -9,7 +9,7 @@ from mmengine.hooks import Hook
 from mmengine.utils import mkdir_or_exist
 
 from projects.core.errors import UserError
-from projects.core.visualization.detections import draw_detections, draw_grid
+from projects.core.tasks.detection.pictures import draw_detections, draw_grid
 from projects.registry import HOOKS
 
 

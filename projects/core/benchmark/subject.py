@@ -10,18 +10,21 @@ import torch
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
-from mmengine.structures import InstanceData
-from torch import Tensor, nn
+from torch import Tensor
 
-from projects.core.engine.config import (
+from projects.core.benchmark.meters import NMSCounts, nms_as_part
+from projects.core.config import (
     explained,
     load_config,
     test_pipeline_of,
+    values_of,
+    walk,
 )
-from projects.core.engine.meters import NMSCounts, nms_as_part
+from projects.core.config.find import TORCHVISION
 from projects.core.engine.runner import Runner
 from projects.core.errors import UserError
 from projects.core.factory import hushed
+from projects.core.tasks.task import task_of_class
 from projects.registry import MODELS
 
 # parts of a step by the names that the meters know, and their labels
@@ -37,15 +40,12 @@ PARTS = {
     'predict.nms': 'predict NMS',
     'predict.step': 'predict step',
 }
-TORCHVISION = 'torchvision.'  # before the name of a classifier of its
 SEED = 0
-# least and greatest side of an object, in sides of the image
-OBJECT_SIDES = (0.08, 0.6)
 
 
 @dataclass
 class SubjectSettings:
-    """Arguments of :func:`projects.core.engine.benchmark` that say how a
+    """Arguments of :func:`projects.core.benchmark.benchmark` that say how a
     model runs."""
 
     batch_size: int | None
@@ -57,104 +57,6 @@ class SubjectSettings:
     compile: bool
     data: bool
     cfg_options: list[str] | None
-
-
-class DetectorParts:
-    """mmdet's ``SingleStageDetector``: its head's methods one by one."""
-
-    default_input_size = (448, 448)
-
-    def __init__(self, model: nn.Module) -> None:
-        self.model = model
-        self.head = model.bbox_head
-
-    def network(self, inputs: Tensor) -> tuple:
-        return self.head(self.model.extract_feat(inputs))
-
-    def losses(self, outs: tuple, samples: list) -> dict:
-        from mmdet.models.utils import unpack_gt_instances
-
-        gt_instances, gt_ignored, metas = unpack_gt_instances(samples)
-        return self.head.loss_by_feat(*outs, gt_instances, metas, gt_ignored)
-
-    def predictions(self, outs: tuple, samples: list) -> list:
-        return self.head.predict_by_feat(
-            *outs, batch_img_metas=[sample.metainfo for sample in samples], rescale=True
-        )
-
-    def sample(
-        self,
-        rng: torch.Generator,
-        index: int,
-        objects: int,
-        input_size: tuple[int, int],
-    ):
-        """Ground truth of an image: boxes within it, with their labels."""
-        from mmdet.structures import DetDataSample
-
-        height, width = input_size
-        low, high = OBJECT_SIDES
-        sides = low * (high / low) ** torch.rand(objects, 2, generator=rng)
-        corners = torch.rand(objects, 2, generator=rng) * (1 - sides)
-        boxes = torch.cat([corners, corners + sides], 1)
-        labels = torch.rand(objects, generator=rng) * self.head.num_classes
-        return DetDataSample(
-            metainfo=dict(
-                img_id=index,
-                img_shape=input_size,
-                ori_shape=input_size,
-                scale_factor=(1.0, 1.0),
-            ),
-            gt_instances=InstanceData(
-                bboxes=boxes * torch.tensor([width, height, width, height]),
-                labels=labels.long(),
-            ),
-        )
-
-
-class ClassifierParts:
-    """mmpretrain's ``ImageClassifier`` with a ``ClsHead``."""
-
-    default_input_size = (224, 224)
-
-    def __init__(self, model: nn.Module) -> None:
-        self.model = model
-        self.head = model.head
-
-    def network(self, inputs: Tensor) -> Tensor:
-        return self.head(self.model.extract_feat(inputs))
-
-    def losses(self, outs: Tensor, samples: list) -> dict:
-        return self.head._get_loss(outs, samples)
-
-    def predictions(self, outs: Tensor, samples: list) -> list:
-        return self.head._get_predictions(outs, samples)
-
-    def sample(
-        self,
-        rng: torch.Generator,
-        index: int,
-        objects: int,
-        input_size: tuple[int, int],
-    ):
-        from mmpretrain.structures import DataSample
-
-        share = torch.rand((), generator=rng)
-        # a head without weights does not know how many; 0 is one of any
-        num_classes = getattr(self.head, 'num_classes', 1)
-        return DataSample().set_gt_label(int(share * num_classes))
-
-
-def parts_of(model: nn.Module):
-    """:class:`DetectorParts` or :class:`ClassifierParts` of a model, None
-    where it is neither."""
-    if hasattr(getattr(model, 'bbox_head', None), 'loss_by_feat') and (
-        not hasattr(model, 'roi_head')
-    ):
-        return DetectorParts(model)
-    if hasattr(getattr(model, 'head', None), '_get_loss'):
-        return ClassifierParts(model)
-    return None
 
 
 class Subject:
@@ -197,7 +99,7 @@ class Subject:
         with self._building():
             self.model = MODELS.build(cfg.model)
             self.model.init_weights()
-        self.parts = parts_of(self.model)
+        self.parts = task_of_class(type(self.model)).parts_of(self.model)
         if self.parts is None:
             raise UserError(
                 f'{config}: the parts of a {type(self.model).__name__} are '
@@ -264,7 +166,7 @@ class Subject:
             if self.settings.data:
                 raise UserError(f'--data: {self.config} has no train_dataloader')
             return None, ''
-        roots = list(_values(loader.dataset, 'data_root'))
+        roots = values_of(loader.dataset, 'data_root')
         absent = [root for root in roots if not Path(root).is_dir()]
         # without --data nothing is made or downloaded
         if not self.settings.data and (absent or not roots):
@@ -375,20 +277,10 @@ def input_size_of(cfg: Config) -> tuple[int, int] | None:
     return (size, size) if isinstance(size, int) else (size[1], size[0])
 
 
-def _values(cfg, key: str) -> Iterator:
-    """Values of a key wherever it stands in a config."""
-    if isinstance(cfg, dict):
-        for name, item in cfg.items():
-            if name == key:
-                yield item
-            yield from _values(item, key)
-    elif isinstance(cfg, (list, tuple)):
-        for item in cfg:
-            yield from _values(item, key)
-
-
 def _torchvision_config(name: str) -> Config:
-    from projects.core.reference import torchvision_config  # with mmpretrain
+    from projects.core.tasks.classification.torchvision_net import (
+        torchvision_config,  # with mmpretrain
+    )
 
     return torchvision_config(name)
 
@@ -406,15 +298,10 @@ def _optim_cfg(cfg: Config) -> dict:
     return {**optim_cfg, 'type': 'OptimWrapper'}
 
 
-def _drop_pretrained(cfg) -> None:
+def _drop_pretrained(model_cfg: dict) -> None:
     """Leave out published weights: random ones take as long, and are here."""
-    if isinstance(cfg, (list, tuple)):
-        for item in cfg:
-            _drop_pretrained(item)
-    elif isinstance(cfg, dict):
-        if 'checkpoint' in (cfg.get('init_cfg') or {}):
-            cfg['init_cfg'] = None
-        if isinstance(cfg.get('pretrained'), str):
-            cfg['pretrained'] = None
-        for item in cfg.values():
-            _drop_pretrained(item)
+    for entry in walk(model_cfg):
+        if entry.key == 'init_cfg' and 'checkpoint' in (entry.value or {}):
+            entry.parent['init_cfg'] = None
+        elif entry.key == 'pretrained' and isinstance(entry.value, str):
+            entry.parent['pretrained'] = None

@@ -10,11 +10,10 @@ Legend: K classes, labels in [0, K).
 import math
 import os
 import os.path as osp
-from collections.abc import Iterator
 
-from projects.core.datasets.checks import (
+from projects.core.config.walk import walk
+from projects.core.datasets.files import (
     SPLITS,
-    check_detection_data,
     class_list,
     dataset_class,
     files_in,
@@ -35,15 +34,7 @@ HOMES = {
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif')
 
 
-def check_data(cfg) -> list[str]:
-    """Check the data of a config, whatever they are of.
-
-    See :func:`check_detection_data` and :func:`check_image_data`.
-    """
-    return check_detection_data(cfg) + check_image_data(cfg)
-
-
-def check_image_data(cfg) -> list[str]:
+def check_classification_data(cfg) -> list[str]:
     """Check the data of a config as far as mmpretrain's datasets read them.
 
     Files of MNIST, Fashion-MNIST and CIFAR must be there and whole; of images
@@ -103,25 +94,15 @@ def _classes(dataset: dict, class_: type | None, split: str) -> list[str]:
 def _check_num_classes(cfg, classes: list[str], split: str) -> None:
     model = cfg.get('model') or {}
     for part in ('head', 'data_preprocessor'):  # which mixes labels, too
-        for path, value in _values(model.get(part), f'model.{part}'):
+        for path, _, key, value in walk(model.get(part), f'model.{part}'):
+            if key != 'num_classes':
+                continue
             if classes and value not in (None, len(classes)):
                 raise UserError(
                     f'{path} is {value}, but the data of {split}_dataloader '
                     f'have {len(classes)} classes ({listed(classes)}): set '
                     f'{path}={len(classes)}'
                 )
-
-
-def _values(node, path: str) -> Iterator[tuple[str, int]]:
-    """Each ``num_classes`` in a config, with its path; losses have them."""
-    if isinstance(node, dict):
-        for key, item in node.items():
-            if key == 'num_classes':
-                yield f'{path}.{key}', item
-            yield from _values(item, f'{path}.{key}')
-    elif isinstance(node, (list, tuple)):
-        for i, item in enumerate(node):
-            yield from _values(item, f'{path}.{i}')
 
 
 def _check_published(dataset: dict, class_: type, kind: str, split: str) -> None:

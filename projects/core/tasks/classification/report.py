@@ -16,7 +16,7 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 from terminaltables import AsciiTable
 from torch import Tensor
 
-from projects.core.visualization.confusion import draw_confusion
+from projects.core.tasks.classification.confusion import draw_confusion
 from projects.registry import METRICS
 
 ALL_ROWS = 20  # of the table on the screen

@@ -14,16 +14,10 @@ import numpy as np
 import torch
 from mmengine.logging import MMLogger
 
-from projects.core.engine.config import run_configs
-from projects.core.engine.meters import MemoryMeter, Stopwatch
-from projects.core.engine.subject import (
-    PARTS,
-    TORCHVISION,
-    Subject,
-    SubjectSettings,
-)
-from projects.core.errors import UserError, did_you_mean
-from projects.core.factory import config_root, list_models
+from projects.core.benchmark.meters import MemoryMeter, Stopwatch
+from projects.core.benchmark.subject import PARTS, Subject, SubjectSettings
+from projects.core.config import find_config_or_model
+from projects.core.errors import UserError
 from projects.core.quiet import quiet_libraries
 
 MIB = 2**20
@@ -158,31 +152,6 @@ def benchmark(
             json.dump(result, file, indent=1)
         logger.info(f'all numbers: {out}')
     return result
-
-
-def find_config_or_model(name: str) -> str:
-    """File of a config, or of a variant of ``configs/_base_/models``.
-
-    What names a library is left as it is: ``torchvision.resnet18``, and
-    ``mmpretrain::resnet/resnet18_8xb32_in1k.py`` for a config in its wheel.
-
-    Raises:
-        UserError: If a name without ``.py`` is no variant, with close names.
-    """
-    if name.endswith('.py') or name.startswith(TORCHVISION):
-        return name  # the reader looks it up
-    if name in list_models():
-        return str(config_root() / '_base_/models' / f'{name}.py')
-    runs = {p.stem: p for p in run_configs()}
-    if name in runs:
-        return str(runs[name])
-    raise UserError(
-        f"no config or model '{name}'"
-        + (
-            did_you_mean(name, {*runs, *list_models()})
-            or f'; there are the models {", ".join(list_models())}'
-        )
-    )
 
 
 def _check(

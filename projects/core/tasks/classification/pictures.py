@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from projects.core.visualization.confusion import shortened
-from projects.core.visualization.detections import FONT, MIN_SIDE
+from projects.core.tasks.classification.confusion import shortened
+from projects.core.tasks.detection.pictures import FONT, MIN_SIDE
 
 MAX_SIDE = 2048  # pixels; the picture of a larger image is reduced
 MAX_MISTAKES = 500
@@ -30,7 +30,7 @@ def draw_labels(
 
     Args:
         image: The image.
-        predictions: See :func:`projects.core.evaluation.best_classes`.
+        predictions: See :func:`projects.core.tasks.classification.report.best_classes`.
         true: Label and name of the true class.
 
     Returns:
@@ -90,7 +90,7 @@ def draw_mistakes(mistakes: list[dict], dataset, show_dir: str) -> str:
 
     Args:
         mistakes: ``mistakes`` of
-            :class:`projects.core.evaluation.ClassificationReport`.
+            :class:`projects.core.tasks.classification.report.ClassificationReport`.
         dataset: The data set, for images that are in no file.
         show_dir: Folder that is there.
 

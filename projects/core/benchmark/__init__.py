@@ -1,0 +1,5 @@
+"""Where the time and the memory of a step go."""
+
+from projects.core.benchmark.benchmarking import benchmark
+
+__all__ = ['benchmark']

@@ -1,0 +1,25 @@
+"""Finding, reading, checking and explaining configs."""
+
+from projects.core.config.explain import explained
+from projects.core.config.find import find_config, find_config_or_model, run_configs
+from projects.core.config.load import load_config
+from projects.core.config.walk import (
+    key_paths,
+    set_everywhere,
+    test_pipeline_of,
+    values_of,
+    walk,
+)
+
+__all__ = [
+    'explained',
+    'find_config',
+    'find_config_or_model',
+    'key_paths',
+    'load_config',
+    'run_configs',
+    'set_everywhere',
+    'test_pipeline_of',
+    'values_of',
+    'walk',
+]

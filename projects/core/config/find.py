@@ -1,0 +1,79 @@
+"""Finding the file of a config."""
+
+import importlib.util
+from pathlib import Path
+
+from projects.core.errors import UserError, close_names, did_you_mean
+from projects.core.factory import config_root, list_models
+
+TORCHVISION = 'torchvision.'  # before the name of a classifier of its
+
+
+def run_configs() -> list[Path]:
+    """The configs that can be run, those of the checkout or of the wheel."""
+    return [path for path in config_root().rglob('*.py') if '_base_' not in path.parts]
+
+
+def find_config(path: str) -> Path:
+    """A config's file: the path itself, or one below the installed configs.
+
+    ``mmpretrain::resnet/resnet18_8xb32_in1k.py`` is one of a library's wheel.
+
+    Raises:
+        UserError: If there is none, with the closest names.
+    """
+    package, separator, inside = path.partition('::')
+    spec = importlib.util.find_spec(package) if separator else None
+    if spec is not None:
+        file = Path(spec.origin).parent / '.mim/configs' / inside
+        if not file.is_file():
+            raise UserError(f'no config {inside} in {file.parents[1]}')
+        return file
+    candidates = [Path(path), config_root() / path, config_root().parent / path]
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    known = {p.name: p for p in run_configs()}
+    close = close_names(Path(path).name, known, 0.5)
+    here = Path.cwd()
+    shown = [
+        str(
+            known[c].relative_to(here)
+            if known[c].is_relative_to(here)
+            else known[c].relative_to(config_root())
+        )
+        for c in close
+    ]
+    raise UserError(
+        f'no config {path}'
+        + (
+            '; did you mean\n  ' + '\n  '.join(shown)
+            if shown
+            else f'; the configs are in {config_root()}'
+        )
+    )
+
+
+def find_config_or_model(name: str) -> str:
+    """File of a config, or of a variant of ``configs/_base_/models``.
+
+    What names a library is left as it is: ``torchvision.resnet18``, and
+    ``mmpretrain::resnet/resnet18_8xb32_in1k.py`` for a config in its wheel.
+
+    Raises:
+        UserError: If a name without ``.py`` is no variant, with close names.
+    """
+    if name.endswith('.py') or name.startswith(TORCHVISION):
+        return name  # the reader looks it up
+    if name in list_models():
+        return str(config_root() / '_base_/models' / f'{name}.py')
+    runs = {p.stem: p for p in run_configs()}
+    if name in runs:
+        return str(runs[name])
+    raise UserError(
+        f"no config or model '{name}'"
+        + (
+            did_you_mean(name, {*runs, *list_models()})
+            or f'; there are the models {", ".join(list_models())}'
+        )
+    )

@@ -1,0 +1,1 @@
+"""All that only classification of images knows."""

@@ -1,0 +1,109 @@
+"""Classification of images, as the engine sees it."""
+
+import os.path as osp
+
+from projects.core.errors import UserError
+from projects.core.files import make_folder
+from projects.core.tasks.evaluators import add_evaluators, evaluator_of
+from projects.core.tasks.images import ImageTask
+from projects.core.tasks.task import InferOptions, TestOptions
+
+# metrics of data with one label an image
+SINGLE_LABEL = ('Accuracy', 'SingleLabelMetric')
+
+
+class ClassificationTask(ImageTask):
+    """A class for each image: mmpretrain's classifiers."""
+
+    name = 'an image classifier'
+    model_bases = ('BaseClassifier',)
+    metric = 'accuracy/top1'
+
+    def check_data(self, cfg) -> list[str]:
+        from projects.core.tasks.classification.data_checks import (
+            check_classification_data,
+        )
+
+        return check_classification_data(cfg)
+
+    def train_in_part(self, model_cfg: dict, trainable_stages: int) -> None:
+        model_cfg['trainable_stages'] = trainable_stages
+
+    def prepare_test(self, cfg, options: TestOptions) -> None:
+        if evaluator_of(cfg, *SINGLE_LABEL) is None:
+            for option, value in (
+                ('--out', options.out),
+                ('--show-dir', options.show_dir),
+            ):
+                if value is not None:
+                    raise UserError(
+                        f'{option} {value}: the test_evaluator of {options.config} is '
+                        f'none of {", ".join(SINGLE_LABEL)}, so that it is not known '
+                        'which single class is the right one; leave it out'
+                    )
+            return
+        if options.out is not None and not options.out.endswith('.json'):
+            raise UserError(
+                f'--out {options.out}: predictions are JSON; name a file that ends '
+                'in .json'
+            )
+        if options.show_dir is not None:
+            make_folder(options.show_dir, '--show-dir')
+        add_evaluators(
+            cfg,
+            dict(
+                type='projects.ClassificationReport',
+                out_dir=cfg.work_dir,
+                out=options.out,
+            ),
+        )
+
+    def close_test(self, runner, metrics: dict, options: TestOptions) -> list[str]:
+        from projects.core.tasks.classification.pictures import draw_mistakes
+        from projects.core.tasks.classification.report import ClassificationReport
+
+        reports = [
+            m
+            for m in runner.test_loop.evaluator.metrics
+            if isinstance(m, ClassificationReport)
+        ]
+        if not reports:
+            return []
+        folder = osp.relpath(runner.work_dir)
+        dataset = runner.test_dataloader.dataset
+        lines = []
+        scores = ', '.join(
+            f'top-{name.rpartition("/top")[2]} {value:.2f} %'
+            for name, value in metrics.items()
+            if '/top' in name
+        )
+        if scores:
+            lines.append(f'{scores} of {len(dataset)} images')
+        lines += [
+            'which class is taken for which: '
+            f'{osp.join(folder, "confusion_matrix.png")}, '
+            f'{osp.join(folder, "confusion_matrix.csv")}',
+            'precision, recall and F1 of all classes: '
+            f'{osp.join(folder, "classes.csv")}',
+        ]
+        if options.out is not None:
+            lines.append(f'predictions: {options.out}')
+        if options.show_dir is not None:
+            lines += [
+                draw_mistakes(reports[-1].mistakes, dataset, options.show_dir),
+                f'pictures: {options.show_dir}',
+            ]
+        return lines
+
+    def results(self, meta: dict, options: InferOptions):
+        from projects.core.tasks.classification.results import LabelResults
+
+        return LabelResults(meta)
+
+    def parts_of(self, model):
+        from projects.core.tasks.classification.benchmark import ClassifierParts
+
+        return ClassifierParts(model) if ClassifierParts.fits(model) else None
+
+
+TASK = ClassificationTask()

@@ -1,0 +1,79 @@
+"""Detection, as the engine sees it."""
+
+import os
+import os.path as osp
+import shutil
+from pathlib import Path
+
+from projects.core.errors import UserError
+from projects.core.tasks.evaluators import evaluator_of
+from projects.core.tasks.images import ImageTask
+from projects.core.tasks.task import InferOptions, TestOptions
+
+
+class DetectionTask(ImageTask):
+    """Boxes of objects in images: mmdet's detectors."""
+
+    name = 'a detector'
+    model_bases = ('BaseDetector',)
+    metric = 'mAP'
+
+    def check_data(self, cfg) -> list[str]:
+        from projects.core.tasks.detection.data_checks import check_detection_data
+
+        return check_detection_data(cfg)
+
+    def training_results(self, runner) -> list[str]:
+        pictures = sorted(
+            Path(runner.work_dir, 'pictures').glob('*.png'),
+            key=lambda p: p.stat().st_mtime,
+        )
+        return [f'pictures of detections: {osp.relpath(p)}' for p in pictures[-1:]]
+
+    def train_in_part(self, model_cfg: dict, trainable_stages: int) -> None:
+        model_cfg['backbone']['trainable_stages'] = trainable_stages
+
+    def prepare_test(self, cfg, options: TestOptions) -> None:
+        evaluator = evaluator_of(cfg, 'CocoMetric')
+        if options.out is not None:
+            if not options.out.endswith('.json'):
+                raise UserError(
+                    f'--out {options.out}: the COCO results format is JSON; name a '
+                    'file that ends in .json'
+                )
+            if evaluator is None:
+                raise UserError(
+                    f'--out {options.out}: the test_evaluator of {options.config} is '
+                    'no COCO metric, so there are no results to write'
+                )
+            evaluator.outfile_prefix = osp.join(options.scratch, 'out')
+        if evaluator is not None:
+            evaluator.classwise = True
+        if options.show_dir is not None:
+            cfg.custom_hooks = [
+                *cfg.get('custom_hooks', []),
+                dict(type='projects.DetectionPicturesHook', show_dir=options.show_dir),
+            ]
+
+    def close_test(self, runner, metrics: dict, options: TestOptions) -> list[str]:
+        lines = []
+        if options.out is not None:
+            os.makedirs(osp.dirname(osp.abspath(options.out)), exist_ok=True)
+            shutil.move(osp.join(options.scratch, 'out.bbox.json'), options.out)
+            lines.append(f'detections: {options.out}')
+        if options.show_dir is not None:
+            lines.append(f'pictures: {options.show_dir}')
+        return lines
+
+    def results(self, meta: dict, options: InferOptions):
+        from projects.core.tasks.detection.results import DetectionResults
+
+        return DetectionResults(meta, options.score_thr)
+
+    def parts_of(self, model):
+        from projects.core.tasks.detection.benchmark import DetectorParts
+
+        return DetectorParts(model) if DetectorParts.fits(model) else None
+
+
+TASK = DetectionTask()

@@ -1,0 +1,184 @@
+"""What the engine asks about a model of some kind, and who answers.
+
+A *task* is a kind of model: detection, classification, ... All that only one kind
+knows stands in its room, ``projects/core/tasks/<kind>/``, whose ``task.py`` holds
+its :class:`Task` as ``TASK``. A distribution of its own joins by an entry point of
+the group ``mmatlas.tasks``, whose value is such an object, ``module:TASK``.
+"""
+
+import importlib
+import pkgutil
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any
+
+import projects.core.tasks
+from projects.core.errors import UserError
+from projects.registry import MODELS
+
+ENTRY_POINT_GROUP = 'mmatlas.tasks'
+
+
+@dataclass
+class TestOptions:
+    """What a test is asked for besides its metrics.
+
+    Args:
+        config: Config file, for messages.
+        out: File for the predictions; None for none.
+        show_dir: Folder for pictures; None for none.
+        scratch: Folder that is deleted after the test.
+    """
+
+    __test__ = False  # no class of tests, for pytest
+
+    config: str
+    out: str | None
+    show_dir: str | None
+    scratch: str
+
+
+@dataclass
+class InferOptions:
+    """What :func:`projects.core.engine.infer` is asked for.
+
+    Args:
+        out_dir: Folder to write to; None for the task's own.
+        score_thr: Least score of what is drawn.
+        batch_size: Inputs that go through the model together.
+    """
+
+    out_dir: str | None
+    score_thr: float
+    batch_size: int
+
+
+class Task:
+    """A kind of model, as the engine sees it.
+
+    This class itself answers for a model of no known kind: it trains and is
+    tested by the metrics of its config, and that is all.
+    """
+
+    #: names the kind in messages, with its article
+    name = 'a model of no known kind'
+    #: classes, by name, of which a model of this kind descends
+    model_bases: tuple[str, ...] = ()
+    #: what a data set counts, in the log
+    unit = 'samples'
+    #: end of the name of the metric that says most
+    metric = ''
+
+    def prepare(self, cfg) -> None:
+        """Complete the config of a training or a test by the kind's defaults."""
+
+    def check_data(self, cfg) -> list[str]:
+        """Look over the data of a config before anything is written.
+
+        Returns:
+            list: Notices of flaws with which a run is possible.
+
+        Raises:
+            UserError: At the first flaw with which it is not, or not correct.
+        """
+        return []
+
+    def names_of(self, inputs: dict) -> list[str]:
+        """Names of the data in what a model was given, for messages.
+
+        Args:
+            inputs: Arguments of the model's ``forward`` by name.
+        """
+        return []
+
+    def training_results(self, runner) -> list[str]:
+        """Last lines of a training's log, beside the scores."""
+        return []
+
+    def train_in_part(self, model_cfg: dict, trainable_stages: int) -> None:
+        """Set in a model's config that only its last stages are trained.
+
+        Raises:
+            UserError: If a model of this kind cannot be trained in part.
+        """
+        raise UserError(f'trainable_stages: {self.name} cannot be trained in part')
+
+    def prepare_test(self, cfg, options: TestOptions) -> None:
+        """Let a test write what is asked for: tables, files, pictures.
+
+        Raises:
+            UserError: If it cannot, before anything is written.
+        """
+        for option, value in (('--out', options.out), ('--show-dir', options.show_dir)):
+            if value is not None:
+                raise UserError(
+                    f'{option} {value}: {options.config} holds {self.name}, of '
+                    'which there is nothing to write'
+                )
+
+    def close_test(self, runner, metrics: dict, options: TestOptions) -> list[str]:
+        """Write what comes last, and say what was written; the log's last lines."""
+        return []
+
+    def infer(
+        self, model, cfg, meta: dict, inputs: str, options: InferOptions
+    ) -> list[dict]:
+        """Predict, write the results, and return them.
+
+        Args:
+            model: In eval mode.
+            cfg: Its config.
+            meta: What the checkpoint says of itself, with ``dataset_meta``.
+            inputs: What to predict from, as the user gave it.
+            options: How.
+
+        Raises:
+            UserError: If the inputs are not of this kind.
+        """
+        raise UserError(f'the checkpoint holds {self.name}, which cannot be applied')
+
+    def parts_of(self, model) -> Any:
+        """The parts of a step of ``model`` for the benchmark; None if unknown.
+
+        See :class:`projects.core.benchmark.parts.Parts`.
+        """
+        return None
+
+
+@cache
+def tasks() -> tuple[Task, ...]:
+    """The kinds that there are, those of other distributions last."""
+    rooms = [
+        importlib.import_module(f'{projects.core.tasks.__name__}.{room.name}.task').TASK
+        for room in pkgutil.iter_modules(projects.core.tasks.__path__)
+        if room.ispkg
+    ]
+    return (*rooms, *(e.load() for e in entry_points(group=ENTRY_POINT_GROUP)))
+
+
+def task_of(cfg) -> Task:
+    """The task of a config, by the class of its model.
+
+    Args:
+        cfg: MMEngine Config with ``model`` and, where its type has no scope,
+            ``default_scope``.
+
+    Returns:
+        Task: A plain :class:`Task` where none of the kinds is the model's.
+    """
+    type_ = (cfg.get('model') or {}).get('type')
+    if isinstance(type_, str):
+        scope = cfg.get('default_scope')
+        name = f'{scope}.{type_}' if scope and '.' not in type_ else type_
+        type_ = MODELS.get(name)
+    return task_of_class(type_)
+
+
+def task_of_class(cls: type | None) -> Task:
+    """The task of a model's class, see :func:`task_of`."""
+    bases = {base.__name__ for base in getattr(cls, '__mro__', ())}
+    for task in tasks():
+        if bases.intersection(task.model_bases):
+            return task
+    return Task()
