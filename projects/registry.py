@@ -1,14 +1,20 @@
 """The registries of MMAtlas, children of MMEngine's, with scope ``projects``.
 
-A folder below ``projects/`` is a plugin: the first look-up imports all of
-them, so that no config needs ``custom_imports`` for one. A distribution of
-its own joins by an entry point of the group ``mmatlas.plugins``, whose value
-is the module to import.
+A folder below ``projects/`` is a plugin; no config needs ``custom_imports`` for one.
+A look-up imports what defines the name, found by reading the sources, and nothing
+else: a classifier does not import the detectors, nor the libraries that these need.
+Only a name that is found nowhere imports all plugins, to say what there is. A
+distribution of its own joins by an entry point of the group ``mmatlas.plugins``, whose
+value is the module to import.
 """
 
 import importlib
 import pkgutil
+import re
+from collections import defaultdict
+from functools import cache
 from importlib.metadata import entry_points
+from pathlib import Path
 
 from mmengine import registry as mmengine_registry
 from mmengine.registry import Registry
@@ -18,21 +24,12 @@ from projects.core.errors import UserError, did_you_mean
 from projects.core.quiet import quiet_libraries
 
 ENTRY_POINT_GROUP = 'mmatlas.plugins'
-# rooms of core that register something
-CORE_MODULES = (
-    'projects.core.tasks.classification.classifier',
-    'projects.core.tasks.classification.accuracy',
-    'projects.core.tasks.classification.report',
-    'projects.core.tasks.detection.coco_metric',
-    'projects.core.tasks.detection.pictures_hook',
-    'projects.core.datasets',
-    'projects.core.engine',
-    'projects.core.tasks.classification.torchvision_net',
-    'projects.core.weights',
-)
+# registers layers of torch, which no source of ours defines
+LAYERS = 'projects.core.layers'
+REGISTERED = re.compile(r'^@[A-Z_]+\.register_module\(\)\n(?:class|def) (\w+)', re.M)
 
 failed_plugins: dict[str, Exception] = {}
-_found = False
+_importing_all = False
 
 
 def find_plugins() -> dict[str, str]:
@@ -47,20 +44,59 @@ def find_plugins() -> dict[str, str]:
     return plugins
 
 
-def import_plugins() -> None:
-    """Import every plugin once; one that fails is noted and left out."""
-    global _found
-    if _found:
+@cache
+def modules_of() -> dict[str, list[str]]:
+    """Modules to import by the name that they register, out of their sources.
+
+    Of a plugin that is the whole plugin, of core the module itself.
+    """
+    modules = defaultdict(list)
+    for folder in map(Path, projects.__path__):
+        for file in sorted(folder.glob('*/**/*.py')):
+            parts = file.relative_to(folder).with_suffix('').parts
+            module = '.'.join(
+                ('projects', *(parts if parts[0] == 'core' else parts[:1]))
+            )
+            for name in REGISTERED.findall(file.read_text(encoding='utf-8')):
+                if module not in modules[name]:
+                    modules[name].append(module)
+    return dict(modules)
+
+
+def import_plugin(name: str, module: str) -> None:
+    """Import a plugin; one that fails is noted, and left out from then on."""
+    if name in failed_plugins:
         return
-    _found = True  # first: the imports below look names up themselves
-    quiet_libraries()
-    for module in CORE_MODULES:
+    try:
         importlib.import_module(module)
-    for name, module in find_plugins().items():
-        try:
-            importlib.import_module(module)
-        except Exception as error:  # whatever it is, it hurts this plugin only
-            failed_plugins[name] = error
+    except Exception as error:  # whatever it is, it hurts this plugin only
+        failed_plugins[name] = error
+
+
+def import_definition(name: str) -> None:
+    """Import what registers ``name``, as far as the sources tell."""
+    quiet_libraries()
+    importlib.import_module(LAYERS)
+    for module in modules_of().get(name, ()):
+        if module.startswith('projects.core.'):
+            importlib.import_module(module)  # an error in it is ours: it is shown
+        else:
+            import_plugin(module.rpartition('.')[2], module)
+
+
+def import_plugins() -> None:
+    """Import all of core that registers something, and every plugin."""
+    global _importing_all
+    if _importing_all:  # the imports below look names up themselves
+        return
+    _importing_all = True
+    try:
+        for name in modules_of():
+            import_definition(name)
+        for name, module in find_plugins().items():
+            import_plugin(name, module)
+    finally:
+        _importing_all = False
 
 
 def plugin_failures() -> str:
@@ -86,7 +122,7 @@ class PluginRegistry(Registry):
         super().__init__(name, parent=parent, scope='projects')
 
     def import_from_location(self) -> None:
-        import_plugins()
+        """Nothing: :meth:`get` imports what it is asked for."""
 
     def get(self, key: str) -> type | None:
         """Class of that name.
@@ -98,7 +134,8 @@ class PluginRegistry(Registry):
         scope, name = self.split_scope_key(key)
         if scope not in (None, self.scope):
             return super().get(key)
-        import_plugins()
+        if name not in self.module_dict:
+            import_definition(name)
         if name in self.module_dict:
             return self.module_dict[name]
         if scope is None:
@@ -108,6 +145,9 @@ class PluginRegistry(Registry):
                 found = None
             if found is not None:
                 return found
+        import_plugins()
+        if name in self.module_dict:
+            return self.module_dict[name]
         raise UnknownTypeError(name, self._not_found(name))
 
     def _not_found(self, name: str) -> str:

@@ -13,7 +13,9 @@ def parse_args() -> argparse.Namespace:
         description='Draw detections or classes on images, and write them as JSON.'
     )
     parser.add_argument('checkpoint', help='file that tools/train.py wrote')
-    parser.add_argument('images', help='an image or a folder of images')
+    parser.add_argument(
+        'inputs', metavar='images', help='an image or a folder of images'
+    )
     parser.add_argument(
         '--out-dir',
         metavar='DIR',
@@ -40,18 +42,10 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> None:
-    args = parse_args()
+    options = vars(parse_args())
     from projects.core.cli import run_tool
 
-    run_tool(
-        'projects.core.engine:infer',
-        args.checkpoint,
-        args.images,
-        args.out_dir,
-        args.score_thr,
-        args.batch_size,
-        args.device,
-    )
+    run_tool('projects.core.engine:infer', **options)
 
 
 if __name__ == '__main__':

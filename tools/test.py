@@ -1,4 +1,4 @@
-"""Judge a checkpoint by the metric of its config.
+"""Evaluate a checkpoint by the metric of its config.
 
     python tools/test.py CONFIG CHECKPOINT --out results.json
 
@@ -52,13 +52,13 @@ def main() -> None:
 
     run_tool(
         'projects.core.engine:evaluate',
-        args.config,
-        args.checkpoint,
-        args.work_dir,
-        args.out,
-        args.show_dir,
-        args.launcher,
-        args.cfg_options,
+        config=args.config,
+        checkpoint=args.checkpoint,
+        work_dir=args.work_dir,
+        out=args.out,
+        show_dir=args.show_dir,
+        launcher=args.launcher,
+        cfg_options=args.cfg_options,
     )
 
 

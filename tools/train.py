@@ -56,15 +56,15 @@ def main() -> None:
 
     run_tool(
         'projects.core.engine:train',
-        args.config,
-        args.work_dir,
-        args.resume,
-        args.amp,
-        args.seed,
-        args.deterministic,
-        not args.no_auto_scale_lr,
-        args.launcher,
-        args.cfg_options,
+        config=args.config,
+        work_dir=args.work_dir,
+        resume=args.resume,
+        amp=args.amp,
+        seed=args.seed,
+        deterministic=args.deterministic,
+        auto_scale_lr=not args.no_auto_scale_lr,
+        launcher=args.launcher,
+        cfg_options=args.cfg_options,
     )
 
 

@@ -1,28 +1,10 @@
-"""timm's habit on MMEngine's registries: list variants, build one by name.
+"""timm's habit on MMEngine's registries: build a variant by its name.
 
-A variant is a file ``configs/_base_/models/<name>.py``; nothing else lists
-it. Nothing here imports torch until a model is built.
+Nothing here imports torch until a model is built.
 """
 
-import fnmatch
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
 from projects.core.errors import UserError, did_you_mean
-
-
-def config_root() -> Path:
-    """Folder of the configs: the checkout's, or the one a wheel carries."""
-    package = Path(__file__).resolve().parents[1]
-    installed = package / '.mim' / 'configs'
-    return installed if installed.is_dir() else package.parent / 'configs'
-
-
-def list_models(pattern: str = '*') -> list[str]:
-    """Names of the variants that match a shell pattern, as ``'yolo*'``."""
-    names = (p.stem for p in (config_root() / '_base_/models').glob('*.py'))
-    return sorted(fnmatch.filter(names, pattern))
+from projects.core.variants import config_root, list_models
 
 
 def create_model(
@@ -67,6 +49,7 @@ def create_model(
     from mmengine.registry import DefaultScope
 
     from projects.core.config.walk import set_everywhere
+    from projects.core.quiet import hushed
     from projects.core.tasks.task import task_of
     from projects.core.weights import load_weights, read_weights
     from projects.registry import MODELS
@@ -85,17 +68,3 @@ def create_model(
         weights = read_weights(source, unpickle=unpickle)['state_dict']
         print_log(load_weights(model, weights, source, allow_new_head=True), 'current')
     return model
-
-
-@contextmanager
-def hushed() -> Iterator[None]:
-    """Without the paragraph that mmengine logs for each weight it handles."""
-    from mmengine.logging import MMLogger
-
-    logger = MMLogger.get_current_instance()
-    level = logger.level
-    logger.setLevel('WARNING')
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

@@ -2,6 +2,8 @@
 
 import builtins
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 # First words of what mmengine's print_log prints without a logger, and of what
 # pycocotools prints for each file that it reads.
@@ -46,3 +48,17 @@ def _print_unless_known(*values: object, **options: object) -> None:
     if values and str(values[0]).startswith(KNOWN_MESSAGES):
         return
     builtins.print(*values, **options)
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """Without the paragraph that mmengine logs for each weight it handles."""
+    from mmengine.logging import MMLogger
+
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel('WARNING')
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

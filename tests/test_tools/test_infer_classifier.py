@@ -183,6 +183,6 @@ def test_model_of_another_kind(digits, error_of, monkeypatch):
         'other.pth',
     )
     assert error_of(infer, 'other.pth', 'digits') == (
-        'other.pth holds a MeanColour, which is neither a detector nor an '
-        'image classifier'
+        'other.pth holds a MeanColour, a model of no known kind, which this tool '
+        'cannot apply; there are an image classifier, a detector'
     )

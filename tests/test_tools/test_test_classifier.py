@@ -145,8 +145,9 @@ def test_metric_without_results(lenet, fresh, error_of):
         f"_base_ = '{CONFIG}'\ntest_evaluator = dict(_delete_=True, "
         "type='MultiLabelMetric')\n"
     )
-    error = error_of(evaluate, 'own.py', lenet, 'run', 'out.json')
-    assert 'the test_evaluator of own.py is no COCO metric and no ac' in error
+    for options in (dict(out='out.json'), dict(show_dir='pictures')):
+        error = error_of(evaluate, 'own.py', lenet, 'run', **options)
+        assert 'the test_evaluator of own.py is none of Accuracy, Sing' in error
     assert not Path('run').exists()
 
 

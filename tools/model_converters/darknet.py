@@ -25,16 +25,10 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> None:
-    args = parse_args()
+    options = vars(parse_args())
     from projects.core.cli import run_tool
 
-    run_tool(
-        'projects.yolov1.darknet:convert',
-        args.model,
-        args.source,
-        args.target,
-        args.num_classes,
-    )
+    run_tool('projects.yolov1.darknet:convert', **options)
 
 
 if __name__ == '__main__':

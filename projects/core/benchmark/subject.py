@@ -23,7 +23,7 @@ from projects.core.config import (
 from projects.core.config.find import TORCHVISION
 from projects.core.engine.runner import Runner
 from projects.core.errors import UserError
-from projects.core.factory import hushed
+from projects.core.quiet import hushed
 from projects.core.tasks.task import task_of_class
 from projects.registry import MODELS
 

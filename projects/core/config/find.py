@@ -4,7 +4,7 @@ import importlib.util
 from pathlib import Path
 
 from projects.core.errors import UserError, close_names, did_you_mean
-from projects.core.factory import config_root, list_models
+from projects.core.variants import config_root, list_models
 
 TORCHVISION = 'torchvision.'  # before the name of a classifier of its
 

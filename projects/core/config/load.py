@@ -7,7 +7,9 @@ from mmengine.config import Config
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
+from projects.core import imports
 from projects.core.config.find import find_config
+from projects.core.config.walk import values_of
 from projects.core.errors import UserError, close_names, did_you_mean
 
 # what a Runner reads of a config besides the arguments of its constructor
@@ -58,6 +60,8 @@ def load_config(path: str, cfg_options: list[str] | None = None) -> Config:
                 + did_you_mean(key, RUNNER_KEYS)
             )
     _check_checkpoint_hook(path, cfg)
+    types = values_of(cfg._cfg_dict, 'type')
+    imports.allow_for({t for t in types if isinstance(t, str)})
     return cfg
 
 

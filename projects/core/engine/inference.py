@@ -47,9 +47,8 @@ def infer(
     quiet_libraries()
     device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
     model, cfg, meta = load_model(checkpoint, device)
-    return task_of(cfg).infer(
-        model, cfg, meta, inputs, InferOptions(out_dir, score_thr, batch_size)
-    )
+    options = InferOptions(checkpoint, out_dir, score_thr, batch_size)
+    return task_of(cfg).infer(model, cfg, meta, inputs, options)
 
 
 def load_model(checkpoint: str, device: str = 'cpu') -> tuple[nn.Module, Config, dict]:

@@ -14,8 +14,8 @@ from importlib.metadata import entry_points
 from typing import Any
 
 import projects.core.tasks
-from projects.core.errors import UserError
-from projects.registry import MODELS
+from projects.core.errors import UserError, listed
+from projects.registry import MODELS, UnknownTypeError
 
 ENTRY_POINT_GROUP = 'mmatlas.tasks'
 
@@ -44,11 +44,13 @@ class InferOptions:
     """What :func:`projects.core.engine.infer` is asked for.
 
     Args:
+        checkpoint: Its file, for messages.
         out_dir: Folder to write to; None for the task's own.
         score_thr: Least score of what is drawn.
         batch_size: Inputs that go through the model together.
     """
 
+    checkpoint: str
     out_dir: str | None
     score_thr: float
     batch_size: int
@@ -136,7 +138,10 @@ class Task:
         Raises:
             UserError: If the inputs are not of this kind.
         """
-        raise UserError(f'the checkpoint holds {self.name}, which cannot be applied')
+        raise UserError(
+            f'{options.checkpoint} holds a {type(model).__name__}, {self.name}, which '
+            'this tool cannot apply; there are ' + listed(task.name for task in tasks())
+        )
 
     def parts_of(self, model) -> Any:
         """The parts of a step of ``model`` for the benchmark; None if unknown.
@@ -171,7 +176,10 @@ def task_of(cfg) -> Task:
     if isinstance(type_, str):
         scope = cfg.get('default_scope')
         name = f'{scope}.{type_}' if scope and '.' not in type_ else type_
-        type_ = MODELS.get(name)
+        try:
+            type_ = MODELS.get(name)
+        except UnknownTypeError:  # building it says so, and where it stands
+            type_ = None
     return task_of_class(type_)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from projects.core.tasks.classification.confusion import shortened
-from projects.core.tasks.detection.pictures import FONT, MIN_SIDE
+from projects.core.tasks.drawing import FONT, MIN_SIDE
 
 MAX_SIDE = 2048  # pixels; the picture of a larger image is reduced
 MAX_MISTAKES = 500

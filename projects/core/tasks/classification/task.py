@@ -86,13 +86,12 @@ class ClassificationTask(ImageTask):
             'precision, recall and F1 of all classes: '
             f'{osp.join(folder, "classes.csv")}',
         ]
+        if options.show_dir is not None:
+            lines.append(draw_mistakes(reports[-1].mistakes, dataset, options.show_dir))
         if options.out is not None:
             lines.append(f'predictions: {options.out}')
         if options.show_dir is not None:
-            lines += [
-                draw_mistakes(reports[-1].mistakes, dataset, options.show_dir),
-                f'pictures: {options.show_dir}',
-            ]
+            lines.append(f'pictures: {options.show_dir}')
         return lines
 
     def results(self, meta: dict, options: InferOptions):

@@ -7,14 +7,13 @@ pixels of the image.
 from collections.abc import Sequence
 
 import cv2
-import matplotlib
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 from torchvision.utils import draw_bounding_boxes, make_grid
 
-FONT = f'{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans-Bold.ttf'
-MIN_SIDE = 448  # pixels; smaller images are enlarged so that text is legible
+from projects.core.tasks.drawing import FONT, MIN_SIDE
+
 # hues far apart for neighbouring classes, bright enough for black text
 COLOURS = [
     (230, 90, 90),
