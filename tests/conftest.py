@@ -192,7 +192,7 @@ custom_hooks = [*_base_.custom_hooks,
     return folder / 'run'
 
 
-# learns its 16 images by heart and is judged by them: all metrics are above 0
+# learns its 16 images by heart and is evaluated on them: all metrics are above 0
 BY_HEART = """
 model['bbox_head']['predictor'] = dict(
     _delete_=True, type='projects.YOLOv1ConvPredictor')

@@ -18,7 +18,7 @@ CONFIG = 'yolov1/yolov1-mini_1xb16-15e_digits-coco.py'
 @pytest.fixture(scope='module')
 def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp('wheel')
-    source = folder / 'source'  # a build leaves its own files behind
+    source = folder / 'source'  # a build leaves files of its own
     source.mkdir()
     for name in ('projects', 'configs', 'tools'):
         shutil.copytree(

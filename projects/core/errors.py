@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 class UserError(RuntimeError):
-    """A mistake of the user: says what is wrong, in which file, and the mend.
+    """A mistake of the user: says what is wrong, in which file, and the fix.
 
     The tools print the message alone and exit with status 1.
     """

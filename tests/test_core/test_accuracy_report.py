@@ -46,7 +46,7 @@ def samples(confusion):
     return found
 
 
-def judge(tmp_path, confusion, classes=CLASSES, **kwargs):
+def report_on(tmp_path, confusion, classes=CLASSES, **kwargs):
     report = ClassificationReport(str(tmp_path), **kwargs)
     evaluator = Evaluator([Accuracy(topk=(1, 5)), report])
     evaluator.dataset_meta = dict(classes=classes) if classes else {}
@@ -178,7 +178,7 @@ def test_best_classes():
 
 
 def test_files_hold_the_numbers(tmp_path):
-    metrics, report = judge(
+    metrics, report = report_on(
         tmp_path / '.', CONFUSION, out=str(tmp_path / 'new/out.json')
     )
     # 10 of 13; k is cut to the 3 classes
@@ -210,12 +210,12 @@ def test_files_hold_the_numbers(tmp_path):
 
 
 def test_what_is_not_defined_is_empty_in_the_file(tmp_path):
-    judge(tmp_path, np.array([[3, 0], [0, 0]]), classes='ab')
+    report_on(tmp_path, np.array([[3, 0], [0, 0]]), classes='ab')
     assert (tmp_path / 'classes.csv').read_text().splitlines()[2] == 'b,,,,0'
 
 
 def test_classes_without_names_are_their_labels(tmp_path):
-    judge(tmp_path, CONFUSION, classes=None)
+    report_on(tmp_path, CONFUSION, classes=None)
     assert (
         (tmp_path / 'confusion_matrix.csv')
         .read_text()
@@ -225,7 +225,7 @@ def test_classes_without_names_are_their_labels(tmp_path):
 
 def test_names_with_commas_and_umlauts_come_back(tmp_path):
     names = ['tench, Tinca tinca', 'Käfer', '"']
-    judge(tmp_path, CONFUSION, classes=names)
+    report_on(tmp_path, CONFUSION, classes=names)
     for file in ('classes.csv', 'confusion_matrix.csv'):
         with open(tmp_path / file, newline='', encoding='utf-8') as stream:
             assert [row[0] for row in csv.reader(stream)][1:] == names
@@ -324,7 +324,7 @@ def test_bars_are_as_long_as_classes_are_probable():
         picture = draw_labels(
             np.zeros((448, 448, 3), np.uint8), best(0.2, 0.5, 0.3), true
         )[448:]
-        # rows of 27 pixels behind 4, their lower edge without text
+        # rows of 27 pixels after 4, their lower edge without text
         return [picture[4 + 27 * i + 23] for i in range(len(picture) // 27)]
 
     def length(row):

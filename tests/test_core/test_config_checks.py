@@ -1,4 +1,4 @@
-"""Each mistake of a user ends in one message that names it and the mend."""
+"""Each mistake of a user ends in one message that names it and the fix."""
 
 import json
 import shutil

@@ -438,14 +438,14 @@ def test_num_classes_of_the_head(tree, num_classes, raises):
             [float('nan'), 10, 20, 20],
             400,
             'hold values that are not finite',
-            'mend the file',
+            'fix the file',
             3,
         ),
         (
             [10, 10, float('inf'), 20],
             400,
             'hold values that are not finite',
-            'mend the file',
+            'fix the file',
             4,
         ),
     ],
@@ -513,7 +513,7 @@ def test_annotation_file_of_the_evaluator(tree):
         val=tree.dataset(), val_evaluator=dict(type='CocoMetric', ann_file=other)
     )
     assert len(notices) == 1
-    assert f'val_evaluator judges by {other}' in notices[0]
+    assert f'val_evaluator evaluates by {other}' in notices[0]
     with pytest.raises(UserError, match=r'val_evaluator: there is no .*x\.js'):
         check(
             val=tree.dataset(),

@@ -59,7 +59,7 @@ def test_labels_are_the_digits(splits):
 
 @pytest.mark.parametrize('split', ['train', 'val'])
 def test_digits_coco_takes_the_same_sources_for_a_split(splits, split):
-    """So a classifier of digits has not seen what digits-coco judges by."""
+    """So a classifier of digits has not seen what digits-coco evaluates by."""
     sources = sources_of(split)
     digits = load_digits()
     for i in range(0, len(sources), 50):

@@ -36,7 +36,7 @@ class KilledHook(Hook):
         if (place, runner.epoch) == (self.place, self.epoch):
             raise InterruptedError
 
-    def after_train_epoch(self, runner):  # behind the saving
+    def after_train_epoch(self, runner):  # after the saving
         self._end('after_train_epoch', runner)
 
     def before_train_epoch(self, runner):
@@ -348,11 +348,11 @@ def test_nonfinite_loss_stops_and_can_be_replayed(write_config, source, error_of
         cfg_options=[*options, 'train_dataloader.batch_size=2'],
     )
     step = 2 if source == 'lr' else 1
-    where, images, mend = error.splitlines()
+    where, images, fix = error.splitlines()
     assert where.startswith(
         f'the loss is not finite at epoch 1, iteration {step}: loss_coord '
     )
-    assert mend.startswith('the batch and the weights are in ')
+    assert fix.startswith('the batch and the weights are in ')
     assert not list(Path('run').glob('epoch_*.pth'))
     assert len(scalars('run')) == step - 1
 

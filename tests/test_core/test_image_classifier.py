@@ -142,7 +142,7 @@ def test_a_step_moves_what_is_trained_and_nothing_else(
 ):
     model = build(trainable_stages=trainable_stages)
     assert moved(model) == expected
-    # again: also behind a validation, and in a copy
+    # again: also after a validation, and in a copy
     model.eval()
     assert moved(copy.deepcopy(model)) == expected
     assert {

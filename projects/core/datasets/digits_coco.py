@@ -107,9 +107,9 @@ def read_settings(root: str | Path) -> dict | None:
     root = Path(root)
     if not root.exists() or (root.is_dir() and not any(root.iterdir())):
         return None
-    mend = 'remove it to have it made anew, or choose another folder'
+    fix = 'remove it to have it made anew, or choose another folder'
     if not all(_ann_file(root, split).is_file() for split in SPLITS):
-        raise UserError(f'{root} exists and is no digits-coco set; {mend}')
+        raise UserError(f'{root} exists and is no digits-coco set; {fix}')
     settings = {}
     for split in SPLITS:
         ann_file = _ann_file(root, split)
@@ -119,13 +119,13 @@ def read_settings(root: str | Path) -> dict | None:
             settings = coco.get('info', {}).get('settings', {})
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(
-                f'{ann_file} is no COCO annotation file ({error!r}); {mend}'
+                f'{ann_file} is no COCO annotation file ({error!r}); {fix}'
             ) from error
         missing = names - {path.name for path in (root / split).glob('*')}
         if missing:
             raise UserError(
                 f'{root / split} lacks {len(missing)} of its '
-                f'{len(names)} images ({min(missing)}); {mend}'
+                f'{len(names)} images ({min(missing)}); {fix}'
             )
     return settings
 

@@ -25,7 +25,7 @@ def is_cut_short(image_bytes: bytes) -> bool:
     """
     if not image_bytes.startswith(JPEG_START):
         return False
-    # Cameras may write more behind the marker, hence the search; and scan data
+    # Cameras may write more after the marker, hence the search; and scan data
     # never holds it, as an 0xFF in there is followed by 0x00. The preview
     # image of an EXIF header has a marker of its own: skip the header.
     return not (

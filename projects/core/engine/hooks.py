@@ -56,7 +56,7 @@ class ResumeHook(Hook):
     keeps code out of checkpoints, which are read as mere data.
     """
 
-    priority = 'LOWEST'  # in before_train, behind CheckpointHook
+    priority = 'LOWEST'  # in before_train, after CheckpointHook
 
     def before_run(self, runner) -> None:
         if is_main_process():

@@ -99,7 +99,7 @@ class MLPClsHead(ClsHead):
         hidden_channels: Widths of the layers before the last.
         dropouts: Probability of dropout before each linear layer, the last
             one's too; 0 for none. One for all where it is a number.
-        act_cfg: Activation behind each hidden layer.
+        act_cfg: Activation after each hidden layer.
         linear_cfg: Layer in the place of ``nn.Linear``.
         dropout_cfg: Layer in the place of ``nn.Dropout``.
         **kwargs: Of mmpretrain's ``ClsHead``.

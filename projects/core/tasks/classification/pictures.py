@@ -24,7 +24,7 @@ def draw_labels(
 ) -> np.ndarray:
     """The image with its best classes and their probabilities below.
 
-    A bar behind each is as long as it is probable: green for the true class,
+    Each has a bar as long as it is probable: green for the true class,
     where that is known, red for another. An image that is smaller than
     ``MIN_SIDE`` is enlarged by a whole factor, pixel by pixel.
 

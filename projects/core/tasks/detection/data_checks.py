@@ -173,7 +173,7 @@ def _check_evaluators(cfg, split: str, ann_files: list[str]) -> list[str]:
             )
         if osp.abspath(path) not in map(osp.abspath, ann_files):
             notices.append(
-                f'{split}_evaluator judges by {path}, but {split}_dataloader '
+                f'{split}_evaluator evaluates by {path}, but {split}_dataloader '
                 f'reads {ann_files[0]}: set the same ann_file'
             )
     return notices
@@ -440,7 +440,7 @@ def _check_boxes(
         (
             ~finite,
             'hold values that are not finite',
-            'mend the file, they spoil losses and mAP',
+            'fix the file, they spoil losses and mAP',
         ),
     ):
         if mask.any():
