@@ -270,7 +270,7 @@ class SSDHead(detection.DetectionHead):
             )
             bboxes = decode(self._of_boxes(bbox_preds, image_ids, boxes), priors[boxes])
             bboxes = bboxes.clamp(min=0).minimum(shapes.repeat(1, 2)[image_ids])
-            stays = detection.suppress(
+            stays = detection.batched_nms(
                 bboxes,
                 scores,
                 image_ids * self.num_classes + labels,
