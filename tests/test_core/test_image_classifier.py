@@ -333,6 +333,49 @@ def test_what_is_behind_the_last_map_is_neither_computed_nor_trained():
         Stairs((0,), trainable_stages=2)
 
 
+@pytest.mark.parametrize(
+    ('first', 'then', 'trained', 'modes'),
+    [
+        (1, None, STAGE_1 | STAGE_3, (True, True)),
+        (0, None, STAGE_1 | STAGE_3, (True, True)),
+        (1, 2, STAGE_1 | STAGE_3, (True, True)),
+        (0, 1, STAGE_3, (False, True)),
+        (2, 1, STAGE_3, (False, True)),
+        (None, 0, set(), (False, False)),
+    ],
+)
+def test_the_last_call_decides_what_is_frozen(first, then, trained, modes):
+    backbone = Stairs(trainable_stages=first).train()
+    backbone.freeze(then)
+    assert {
+        f'backbone.{name}' for name, p in backbone.named_parameters() if p.requires_grad
+    } == trained
+    for _ in range(2):  # at once, and in the next epoch
+        assert (backbone.bn1.training, backbone.bn3.training) == modes
+        backbone.eval().train()
+
+
+def test_thawing_leaves_alone_what_freezing_did_not_freeze():
+    backbone = Stairs(out_indices=(0,), trainable_stages=0)
+    backbone.freeze(None)
+    assert backbone.conv1.weight.requires_grad
+    assert not backbone.conv3.weight.requires_grad  # not computed
+    backbone = Stairs(trainable_stages=1).eval()
+    backbone.conv3.weight.requires_grad_(False)  # the user's own
+    backbone.freeze(None)
+    assert backbone.conv1.weight.requires_grad
+    assert not backbone.conv3.weight.requires_grad
+    assert not backbone.bn1.training  # eval stays eval
+
+
+def test_a_refused_number_changes_nothing():
+    backbone = Stairs(trainable_stages=1).train()
+    with pytest.raises(ValueError, match='trainable_stages 3'):
+        backbone.freeze(3)
+    assert backbone.num_frozen_stages == 2
+    assert not backbone.conv1.weight.requires_grad
+
+
 def test_stages_without_weights_are_not_counted():
     # of 1, the pool between them is no stage to train
     backbone = Stairs(trainable_stages=2).train()
