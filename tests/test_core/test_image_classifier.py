@@ -274,15 +274,19 @@ def test_layers_that_stand_in(registered, monkeypatch):
         pass
 
     monkeypatch.setitem(MODELS.module_dict, 'Double', Double)
+    monkeypatch.setitem(MODELS.module_dict, 'AdaptiveMaxPool2d', nn.AdaptiveMaxPool2d)
     head = MLPClsHead(
         10,
         4,
         1,
         (8,),
         dropouts=0.5,
+        pool_cfg=dict(type='projects.AdaptiveMaxPool2d'),
         linear_cfg=dict(type='projects.Double', bias=False),
         dropout_cfg=dict(type='Dropout', inplace=True),
     )
+    assert isinstance(head.avgpool, nn.AdaptiveMaxPool2d)
+    assert head.avgpool.output_size == 1
     assert kinds(head) == ['Dropout', 'Double', 'ReLU', 'Dropout', 'Double']
     assert head.classifier[1].bias is None
     assert head.classifier[0].inplace
