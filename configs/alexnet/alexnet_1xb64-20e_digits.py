@@ -5,15 +5,9 @@ Top-1 97.98 % (seed 0), trained in 37 s on two CPU cores.
     python tools/train.py configs/alexnet/alexnet_1xb64-20e_digits.py
 """
 
-_base_ = [
-    '../_base_/models/alexnet.py',
-    '../_base_/datasets/digits.py',
-    '../_base_/pipelines/digits_64.py',
-    '../_base_/schedules/digits_20e.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['../_base_/models/alexnet.py', '../_base_/recipes/digits_64.py']
 model = dict(
-    data_preprocessor=dict(mean=[127.5], std=[127.5], to_rgb=False),
+    data_preprocessor=_base_.grey_model.data_preprocessor,
     # He's initialisation learns in half the epochs of torch's own
     backbone=dict(in_channels=1, init_cfg=dict(type='Kaiming', layer='Conv2d')),
     # 64 pixels leave one of the last map, and ten classes need no 4,096
@@ -24,9 +18,5 @@ model = dict(
         init_cfg=dict(type='Kaiming', layer='Linear'),
     ),
 )
-train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
-test_dataloader = val_dataloader
-custom_hooks = [*_base_.custom_hooks, dict(type='projects.ChannelsLastHook')]
 # half of the schedule's rate: without batch norm that one is too fast
 optim_wrapper = dict(optimizer=dict(lr=0.001))

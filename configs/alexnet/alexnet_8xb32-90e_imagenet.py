@@ -3,15 +3,6 @@
 tools/dist_train.sh configs/alexnet/alexnet_8xb32-90e_imagenet.py 8
 """
 
-_base_ = [
-    '../_base_/models/alexnet.py',
-    '../_base_/datasets/imagenet.py',
-    '../_base_/pipelines/imagenet_224.py',
-    '../_base_/schedules/step_90e.py',
-    '../_base_/default_runtime.py',
-]
-train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
-test_dataloader = val_dataloader
+_base_ = ['../_base_/models/alexnet.py', '../_base_/recipes/imagenet_90e.py']
 # a tenth of the rate for networks with batch norm
 optim_wrapper = dict(optimizer=dict(lr=0.01))

@@ -6,14 +6,5 @@ Rate, batch, epochs and decay are those of ResNet, with Nesterov's momentum;
 known from secondary sources.
 """
 
-_base_ = [
-    '../_base_/models/densenet121.py',
-    '../_base_/datasets/imagenet.py',
-    '../_base_/pipelines/imagenet_224.py',
-    '../_base_/schedules/step_90e.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['../_base_/models/densenet121.py', '../_base_/recipes/imagenet_90e.py']
 optim_wrapper = dict(optimizer=dict(nesterov=True))
-train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
-test_dataloader = val_dataloader

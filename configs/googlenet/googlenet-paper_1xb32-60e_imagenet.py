@@ -6,11 +6,7 @@
 
 _base_ = [
     '../_base_/models/googlenet_paper.py',
-    '../_base_/datasets/imagenet.py',
-    '../_base_/pipelines/imagenet_224.py',
+    '../_base_/datasets/imagenet_224.py',
     '../_base_/schedules/googlenet_60e.py',
     '../_base_/default_runtime.py',
 ]
-train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
-test_dataloader = val_dataloader

@@ -5,26 +5,6 @@ Top-1 97.64 % (seed 0), trained in 39 s on two CPU cores.
     python tools/train.py configs/googlenet/googlenet_1xb64-10e_digits.py
 """
 
-_base_ = [
-    '../_base_/models/googlenet.py',
-    '../_base_/datasets/digits.py',
-    '../_base_/pipelines/digits_32.py',
-    '../_base_/schedules/digits_20e.py',
-    '../_base_/default_runtime.py',
-]
-model = dict(
-    data_preprocessor=dict(mean=[127.5], std=[127.5], to_rgb=False),
-    backbone=dict(in_channels=1),
-    head=dict(num_classes=10),
-)
-train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
-test_dataloader = val_dataloader
-custom_hooks = [*_base_.custom_hooks, dict(type='projects.ChannelsLastHook')]
-# half of the schedule, which is enough
-max_epochs = 10
-train_cfg = dict(max_epochs=max_epochs)
-param_scheduler = [
-    _base_.param_scheduler[0],
-    {**_base_.param_scheduler[1], 'end': max_epochs, 'T_max': max_epochs},
-]
+_base_ = ['../_base_/models/googlenet.py', '../_base_/recipes/digits_32.py']
+model = _base_.grey_model
+train_cfg = dict(max_epochs=10)  # half of the schedule's do

@@ -5,16 +5,8 @@ Top-1 97.98 % (seed 0), trained in 27 s on two CPU cores.
     python tools/train.py configs/lenet/lenet5_1xb64-40e_digits.py
 """
 
-_base_ = [
-    '../_base_/models/lenet5.py',
-    '../_base_/datasets/digits.py',
-    '../_base_/pipelines/digits_28.py',
-    '../_base_/schedules/digits_40e.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['../_base_/models/lenet5.py', '../_base_/recipes/digits_28.py']
 # A sigmoid passes on a quarter of the gradient at most: five times the rate,
 # and no decay, which would keep it in its flat middle.
 optim_wrapper = dict(optimizer=dict(lr=0.01, weight_decay=0))
-train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
-test_dataloader = val_dataloader
+train_cfg = dict(max_epochs=40, val_interval=10)

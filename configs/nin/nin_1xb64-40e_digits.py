@@ -5,17 +5,11 @@ Top-1 97.31 % (seed 0), trained in 51 s on two CPU cores.
     python tools/train.py configs/nin/nin_1xb64-40e_digits.py
 """
 
-_base_ = [
-    '../_base_/models/nin.py',
-    '../_base_/datasets/digits.py',
-    '../_base_/pipelines/digits_32.py',
-    '../_base_/schedules/digits_20e.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['../_base_/models/nin.py', '../_base_/recipes/digits_32.py']
 # padded, so that 32 pixels leave one of the last map; unpadded they leave none
 pool_cfg = dict(type='projects.MaxPool2d', padding=1)
 model = dict(
-    data_preprocessor=dict(mean=[127.5], std=[127.5], to_rgb=False),
+    data_preprocessor=_base_.grey_model.data_preprocessor,
     backbone=dict(in_channels=1, pool_cfg=pool_cfg),
     # A map that is 0 everywhere learns no more, for a ReLU is its last layer:
     # all begin above it, and go slowly, hence for twice the epochs.
@@ -34,13 +28,5 @@ train_pipeline = [
     for step in _base_.train_pipeline
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
-test_dataloader = val_dataloader
-custom_hooks = [*_base_.custom_hooks, dict(type='projects.ChannelsLastHook')]
 optim_wrapper = dict(optimizer=dict(lr=0.0005))
-max_epochs = 40
-train_cfg = dict(max_epochs=max_epochs)
-param_scheduler = [
-    _base_.param_scheduler[0],
-    {**_base_.param_scheduler[1], 'end': max_epochs, 'T_max': max_epochs},
-]
+train_cfg = dict(max_epochs=40)

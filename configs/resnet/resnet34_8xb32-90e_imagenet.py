@@ -3,13 +3,4 @@
 tools/dist_train.sh configs/resnet/resnet34_8xb32-90e_imagenet.py 8
 """
 
-_base_ = [
-    '../_base_/models/resnet34.py',
-    '../_base_/datasets/imagenet.py',
-    '../_base_/pipelines/imagenet_224.py',
-    '../_base_/schedules/step_90e.py',
-    '../_base_/default_runtime.py',
-]
-train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
-test_dataloader = val_dataloader
+_base_ = ['../_base_/models/resnet34.py', '../_base_/recipes/imagenet_90e.py']

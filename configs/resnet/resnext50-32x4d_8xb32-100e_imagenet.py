@@ -7,11 +7,7 @@ Theirs were 1,024 images a step at a rate of 0.4: per image the same.
 
 _base_ = [
     '../_base_/models/resnext50_32x4d.py',
-    '../_base_/datasets/imagenet.py',
-    '../_base_/pipelines/imagenet_224.py',
+    '../_base_/datasets/imagenet_224.py',
     '../_base_/schedules/step_100e.py',
     '../_base_/default_runtime.py',
 ]
-train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
-test_dataloader = val_dataloader

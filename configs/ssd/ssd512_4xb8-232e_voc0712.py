@@ -9,10 +9,9 @@ which file that is.
 
 _base_ = [
     '../_base_/models/ssd512_vgg16.py',
-    '../_base_/datasets/voc0712.py',
-    '../_base_/pipelines/ssd_512.py',
+    '../_base_/datasets/voc0712_ssd_512.py',
     '../_base_/schedules/ssd_232e.py',
-    '../_base_/default_runtime.py',
+    '../_base_/detection_runtime.py',
 ]
 model = dict(
     bbox_head=dict(
@@ -26,23 +25,3 @@ model = dict(
         use_ignored=True,
     )
 )
-train_dataloader = dict(
-    dataset=dict(
-        datasets=[
-            dict(
-                type='VOCDataset',
-                data_root=_base_.data_root,
-                ann_file=f'VOC{year}/ImageSets/Main/trainval.txt',
-                data_prefix=dict(sub_data_root=f'VOC{year}/'),
-                pipeline=_base_.train_pipeline,
-            )
-            for year in (2007, 2012)
-        ]
-    )
-)
-val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
-test_dataloader = val_dataloader
-custom_hooks = [
-    *_base_.custom_hooks,
-    dict(type='projects.DetectionPicturesHook'),
-]

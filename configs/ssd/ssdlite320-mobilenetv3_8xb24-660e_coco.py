@@ -5,20 +5,9 @@ tools/dist_train.sh configs/ssd/ssdlite320-mobilenetv3_8xb24-660e_coco.py 8
 
 _base_ = [
     '../_base_/models/ssdlite320_mobilenet_v3_large.py',
-    '../_base_/datasets/coco_detection.py',
-    '../_base_/pipelines/ssdlite_320.py',
+    '../_base_/datasets/coco_ssdlite_320.py',
     '../_base_/schedules/ssdlite_660e.py',
-    '../_base_/default_runtime.py',
+    '../_base_/detection_runtime.py',
 ]
 model = dict(bbox_head=dict(num_classes=80))
-train_dataloader = dict(
-    batch_size=24,
-    num_workers=4,
-    dataset=dict(filter_cfg=dict(filter_empty_gt=True), pipeline=_base_.train_pipeline),
-)
-val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
-test_dataloader = val_dataloader
-custom_hooks = [
-    *_base_.custom_hooks,
-    dict(type='projects.DetectionPicturesHook'),
-]
+train_dataloader = dict(batch_size=24, num_workers=4)

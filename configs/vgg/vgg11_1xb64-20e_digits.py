@@ -5,16 +5,10 @@ Top-1 97.64 % (seed 0), trained in 23 s on two CPU cores.
     python tools/train.py configs/vgg/vgg11_1xb64-20e_digits.py
 """
 
-_base_ = [
-    '../_base_/models/vgg11.py',
-    '../_base_/datasets/digits.py',
-    '../_base_/pipelines/digits_32.py',
-    '../_base_/schedules/digits_20e.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['../_base_/models/vgg11.py', '../_base_/recipes/digits_32.py']
 channels = (16, 32, 64, 128, 128)  # a sixteenth of the work
 model = dict(
-    data_preprocessor=dict(mean=[127.5], std=[127.5], to_rgb=False),
+    data_preprocessor=_base_.grey_model.data_preprocessor,
     backbone=dict(channels=channels, in_channels=1),
     # 32 pixels leave one of the last map, and ten classes need no 4,096
     head=dict(
@@ -26,7 +20,3 @@ model = dict(
         init_cfg=dict(_delete_=True, type='Kaiming', layer='Linear'),
     ),
 )
-train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
-test_dataloader = val_dataloader
-custom_hooks = [*_base_.custom_hooks, dict(type='projects.ChannelsLastHook')]

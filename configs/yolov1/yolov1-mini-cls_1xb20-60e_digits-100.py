@@ -10,12 +10,7 @@ and the head, model.trainable_stages=0 the final layer alone, and
 model.init_cfg=None starts from random weights. Results are in README.md.
 """
 
-_base_ = [
-    '../_base_/datasets/digits.py',
-    '../_base_/pipelines/digits_64.py',
-    '../_base_/schedules/digits_20e.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['../_base_/recipes/digits_64.py']
 default_scope = 'mmpretrain'
 model = dict(
     type='projects.ImageClassifier',
@@ -36,15 +31,9 @@ train_dataloader = dict(
     dataset=dict(
         num_channels=3,
         indices=list(range(0, 1500, 15)),  # of every writer
-        pipeline=_base_.train_pipeline,
     ),
 )
-val_dataloader = dict(dataset=dict(num_channels=3, pipeline=_base_.test_pipeline))
+val_dataloader = dict(dataset=dict(num_channels=3))
 test_dataloader = val_dataloader
-max_epochs = 60
-train_cfg = dict(max_epochs=max_epochs, val_interval=10)
-param_scheduler = [
-    _base_.param_scheduler[0],
-    {**_base_.param_scheduler[1], 'end': max_epochs, 'T_max': max_epochs},
-]
+train_cfg = dict(max_epochs=60, val_interval=10)
 auto_scale_lr = dict(base_batch_size=20)

@@ -9,10 +9,9 @@ darknet's into ``extraction.pth`` with tools/model_converters/darknet.py.
 
 _base_ = [
     '../_base_/models/yolov1.py',
-    '../_base_/datasets/coco_detection.py',
-    '../_base_/pipelines/yolov1_448.py',
+    '../_base_/datasets/coco_yolov1_448.py',
     '../_base_/schedules/yolov1_135e.py',
-    '../_base_/default_runtime.py',
+    '../_base_/detection_runtime.py',
 ]
 # darknet's objective is half the paper's sum; the rates of its schedule, which
 # are the paper's, belong to it
@@ -25,10 +24,3 @@ model = dict(
         class_scale=0.5,
     )
 )
-train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
-test_dataloader = val_dataloader
-custom_hooks = [
-    *_base_.custom_hooks,
-    dict(type='projects.DetectionPicturesHook'),
-]

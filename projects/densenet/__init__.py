@@ -1,6 +1,6 @@
 """DenseNet: every layer sees the maps of all layers before it."""
 
+from projects.densenet.convert import convert_densenet
 from projects.densenet.densenet import DenseBlock, DenseLayer, DenseNet
-from projects.densenet.published import read_densenet
 
-__all__ = ['DenseBlock', 'DenseLayer', 'DenseNet', 'read_densenet']
+__all__ = ['DenseBlock', 'DenseLayer', 'DenseNet', 'convert_densenet']

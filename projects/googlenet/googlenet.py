@@ -6,6 +6,8 @@ README, "Notes".
 """
 
 from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
 
 import torch
 from mmcv.cnn import build_conv_layer, build_norm_layer
@@ -16,19 +18,6 @@ from projects.core.layers.backbone import Stages
 from projects.registry import MODELS
 
 BN = dict(type='BN', eps=1e-3)
-# Of each module (Table 1): channels of the 1 x 1 branch; of the reduction and
-# the 3 x 3; of the reduction and the 5 x 5; of the projection behind the pool.
-INCEPTION_CHANNELS = {
-    '3a': (64, (96, 128), (16, 32), 32),
-    '3b': (128, (128, 192), (32, 96), 64),
-    '4a': (192, (96, 208), (16, 48), 64),
-    '4b': (160, (112, 224), (24, 64), 64),
-    '4c': (128, (128, 256), (24, 64), 64),
-    '4d': (112, (144, 288), (32, 64), 64),
-    '4e': (256, (160, 320), (32, 128), 128),
-    '5a': (256, (160, 320), (32, 128), 128),
-    '5b': (384, (192, 384), (48, 128), 128),
-}
 
 
 class ConvNormReLU(nn.Module):
@@ -73,6 +62,17 @@ class ConvNormReLU(nn.Module):
         return self.relu(self.bn(self.conv(x)))
 
 
+class GoogLeNetMaps(NamedTuple):
+    """What the three classifiers of GoogLeNet look at, by the module's name.
+
+    A tuple of maps as any backbone's; the last is the main classifier's.
+    """
+
+    inception4a: Tensor  # (B, 512, H / 16, W / 16)
+    inception4d: Tensor  # (B, 528, H / 16, W / 16)
+    inception5b: Tensor  # (B, 1024, H / 32, W / 32)
+
+
 class Inception(nn.Module):
     """Four branches on the same map, their channels one after the other.
 
@@ -81,7 +81,10 @@ class Inception(nn.Module):
 
     Args:
         in_channels: Channels of the input.
-        channels: As in ``INCEPTION_CHANNELS``.
+        wide_1x1: Channels of the 1 x 1 branch.
+        branch_3x3: Channels of the reduction and of the 3 x 3.
+        branch_5x5: Channels of the reduction and of the 5 x 5.
+        wide_pool: Channels of the projection after the pool.
         kernel_5x5: Kernel of the third branch: the paper's 5, or 3.
         pool_cfg: Layer in the place of ``nn.MaxPool2d``.
         **cfgs: ``conv_cfg`` and ``norm_cfg`` of :class:`ConvNormReLU`.
@@ -90,13 +93,17 @@ class Inception(nn.Module):
     def __init__(
         self,
         in_channels: int,
-        channels: tuple,
+        wide_1x1: int,
+        branch_3x3: tuple[int, int],
+        branch_5x5: tuple[int, int],
+        wide_pool: int,
         kernel_5x5: int,
         pool_cfg: dict | None,
         **cfgs: dict | None,
     ) -> None:
         super().__init__()
-        wide_1x1, (reduced_3x3, wide_3x3), (reduced_5x5, wide_5x5), wide_pool = channels
+        reduced_3x3, wide_3x3 = branch_3x3
+        reduced_5x5, wide_5x5 = branch_5x5
         self.branch1 = ConvNormReLU(in_channels, wide_1x1, 1, **cfgs)
         self.branch2 = nn.Sequential(
             ConvNormReLU(in_channels, reduced_3x3, 1, **cfgs),
@@ -110,7 +117,6 @@ class Inception(nn.Module):
             build_layer(pool_cfg, nn.MaxPool2d, 3, 1, 1),
             ConvNormReLU(in_channels, wide_pool, 1, **cfgs),
         )
-        self.out_channels = wide_1x1 + wide_3x3 + wide_5x5 + wide_pool
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat(
@@ -140,11 +146,11 @@ class GoogLeNet(Backbone):
     Args:
         arch: 'torchvision' has 3 x 3 kernels in the branch of 5 x 5 and a
             last pool of 2 x 2; 'paper' has 5 x 5 and 3 x 3.
-        aux_maps: In training, put the maps behind 4a and 4d, (B, 512, H / 16,
-            W / 16) and (B, 528, H / 16, W / 16), before the last, for
-            :class:`projects.googlenet.GoogLeNetHead`. Only where the last
-            stage alone is asked for: a detector gets none but its own maps.
-        norm_cfg: Normalisation behind each convolution; None for none.
+        aux_maps: Return :class:`GoogLeNetMaps`, with the maps after 4a and 4d
+            before the last, for :class:`projects.googlenet.GoogLeNetHead`.
+            Only where the last stage alone is asked for: a detector gets none
+            but its own maps.
+        norm_cfg: Normalisation after each convolution; None for none.
         out_indices: Maps to return; -1 is the last.
         trainable_stages: Train only so many of the last, see
             :meth:`projects.core.layers.Backbone.freeze`.
@@ -184,20 +190,26 @@ class GoogLeNet(Backbone):
         def pool(kernel_size: int) -> nn.Module:
             return build_layer(pool_cfg, nn.MaxPool2d, kernel_size, 2, ceil_mode=True)
 
+        inception = partial(Inception, kernel_5x5=kernel_5x5, pool_cfg=pool_cfg, **cfgs)
         self.conv1 = ConvNormReLU(in_channels, 64, 7, 2, **cfgs)
         self.maxpool1 = pool(3)
         self.conv2 = ConvNormReLU(64, 64, 1, **cfgs)
         self.conv3 = ConvNormReLU(64, 192, 3, **cfgs)
         self.maxpool2 = pool(3)
+        # the channels of Table 1, a line for each of its rows
+        self.inception3a = inception(192, 64, (96, 128), (16, 32), 32)
+        self.inception3b = inception(256, 128, (128, 192), (32, 96), 64)
         self.maxpool3 = pool(3)
+        self.inception4a = inception(480, 192, (96, 208), (16, 48), 64)
+        self.inception4b = inception(512, 160, (112, 224), (24, 64), 64)
+        self.inception4c = inception(512, 128, (128, 256), (24, 64), 64)
+        self.inception4d = inception(512, 112, (144, 288), (32, 64), 64)
+        self.inception4e = inception(528, 256, (160, 320), (32, 128), 128)
         self.maxpool4 = pool(last_pool)
-        in_channels = 192
-        for name, channels in INCEPTION_CHANNELS.items():
-            block = Inception(in_channels, channels, kernel_5x5, pool_cfg, **cfgs)
-            self.add_module(f'inception{name}', block)
-            in_channels = block.out_channels
-        self.aux_maps = aux_maps
+        self.inception5a = inception(832, 256, (160, 320), (32, 128), 128)
+        self.inception5b = inception(832, 384, (192, 384), (48, 128), 128)
         self.select_stages(out_indices, trainable_stages)
+        self.aux_maps = aux_maps and self.out_indices == (4,)
 
     def stage_modules(self) -> Stages:
         return (
@@ -216,12 +228,15 @@ class GoogLeNet(Backbone):
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        if not (self.aux_maps and self.training and self.out_indices == (4,)):
-            return super().forward(x)
-        outs = []
+        return self.forward_aux(x) if self.aux_maps else super().forward(x)
+
+    def forward_aux(self, x: Tensor) -> GoogLeNetMaps:
+        """The maps of the three classifiers, in training and in eval mode."""
         for stage in self.stage_modules():
             for module in stage:
                 x = module(x)
-                if module in (self.inception4a, self.inception4d):
-                    outs.append(x)
-        return (*outs, x)
+                if module is self.inception4a:
+                    inception4a = x
+                elif module is self.inception4d:
+                    inception4d = x
+        return GoogLeNetMaps(inception4a, inception4d, x)

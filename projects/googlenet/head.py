@@ -3,14 +3,21 @@
 Legend: B images, C channels, H and W in pixels, K classes.
 """
 
-from collections.abc import Sequence
+from typing import NamedTuple
 
-import torch
 from mmpretrain.models import ClsHead
 from torch import Tensor, nn
 
-from projects.googlenet.googlenet import BN, ConvNormReLU
+from projects.googlenet.googlenet import BN, ConvNormReLU, GoogLeNetMaps
 from projects.registry import MODELS
+
+
+class GoogLeNetLogits(NamedTuple):
+    """What the three classifiers say in training, (B, K) each."""
+
+    main: Tensor
+    aux1: Tensor  # after 4a
+    aux2: Tensor  # after 4d
 
 
 class AuxiliaryClassifier(nn.Module):
@@ -25,7 +32,7 @@ class AuxiliaryClassifier(nn.Module):
         paper_pool: Average over 5 x 5 pixels, stride 3, which makes 4 x 4 out
             of 14 x 14 and of no other size; else over what gives 4 x 4.
         conv_cfg: Layer in the place of ``nn.Conv2d``.
-        norm_cfg: Normalisation behind the convolution; None for none.
+        norm_cfg: Normalisation after the convolution; None for none.
     """
 
     def __init__(
@@ -56,24 +63,23 @@ class AuxiliaryClassifier(nn.Module):
 class GoogLeNetHead(ClsHead):
     """Average, dropout and one linear layer; in training two classifiers more.
 
-    The two sit halfway, behind 4a and 4d, so that the layers before them get a
+    The two sit halfway, after 4a and 4d, so that the layers before them get a
     gradient that has not come through all of the network. In eval mode they
     are not computed.
 
-    Takes the maps of a :class:`projects.googlenet.GoogLeNet` with
-    ``aux_maps``. Gives (B, K) logits; in training three of them: the main
-    ones, those of 4a, those of 4d.
+    Takes the :class:`GoogLeNetMaps` of a backbone with ``aux_maps``. Gives
+    (B, K) logits, in training :class:`GoogLeNetLogits`.
 
     Args:
         num_classes: K.
         in_channels: Channels of the last map.
-        aux_channels: Channels of the maps behind 4a and 4d.
+        aux_channels: Channels of the maps after 4a and 4d.
         dropout: Probability of dropout before the linear layer.
         aux_dropout: The same within the two classifiers.
         aux_weight: Weight of each of their two losses.
         paper_pool: See :class:`AuxiliaryClassifier`.
         conv_cfg: Layer in the place of ``nn.Conv2d``.
-        norm_cfg: Normalisation behind the convolutions; None for none.
+        norm_cfg: Normalisation after the convolutions; None for none.
         init_cfg: Initialisation, see :class:`mmengine.model.BaseModule`; the
             default is torchvision's, see the backbone.
         **kwargs: Of mmpretrain's ``ClsHead``.
@@ -114,33 +120,34 @@ class GoogLeNetHead(ClsHead):
         """(B, in_channels): what the final layer sees."""
         return self.dropout(feats[-1].mean((2, 3)))
 
-    def forward(
-        self, feats: tuple[Tensor, ...]
-    ) -> Tensor | tuple[Tensor, Tensor, Tensor]:
-        """(B, K) logits, or three of them in training.
+    def forward(self, feats: tuple[Tensor, ...]) -> Tensor | GoogLeNetLogits:
+        """(B, K) logits, in training those of all three classifiers.
 
         Raises:
-            ValueError: If, in training, there are not three maps.
+            ValueError: If the auxiliary maps are missing in training.
         """
         logits = self.fc(self.pre_logits(feats))
         if not self.training:
             return logits
-        if len(feats) != 3:
+        if not isinstance(feats, GoogLeNetMaps):
             raise ValueError(
-                f'{len(feats)} maps for three classifiers: the '
+                f'{len(feats)} maps, not those of the three classifiers: the '
                 'backbone needs aux_maps=True, and no neck'
             )
-        return logits, self.aux1(feats[0]), self.aux2(feats[1])
+        return GoogLeNetLogits(
+            logits, self.aux1(feats.inception4a), self.aux2(feats.inception4d)
+        )
 
     def _get_loss(
-        self, cls_score: Tensor | Sequence[Tensor], data_samples: list, **kwargs
+        self, cls_score: Tensor | GoogLeNetLogits, data_samples: list, **kwargs
     ) -> dict[str, Tensor]:
-        if isinstance(cls_score, torch.Tensor):
+        if not isinstance(cls_score, GoogLeNetLogits):
             return super()._get_loss(cls_score, data_samples, **kwargs)
-        losses = super()._get_loss(cls_score[0], data_samples, **kwargs)
+        losses = super()._get_loss(cls_score.main, data_samples, **kwargs)
         # not 'loss', by which the log calls their sum
         losses['loss_main'] = losses.pop('loss')
-        for i, logits in enumerate(cls_score[1:], 1):
+        for name in ('aux1', 'aux2'):
+            logits = getattr(cls_score, name)
             loss = super()._get_loss(logits, data_samples, **kwargs)['loss']
-            losses[f'loss_aux{i}'] = self.aux_weight * loss
+            losses[f'loss_{name}'] = self.aux_weight * loss
         return losses

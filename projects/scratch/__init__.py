@@ -2,7 +2,6 @@
 
 from projects.scratch.convolution import ScratchConv2d, ScratchLoopConv2d
 from projects.scratch.dense import ScratchDropout, ScratchLinear, ScratchReLU
-from projects.scratch.head import ScratchMLPClsHead
 from projects.scratch.normalisation import (
     ScratchBatchNorm1d,
     ScratchBatchNorm2d,
@@ -26,7 +25,6 @@ __all__ = [
     'ScratchLinear',
     'ScratchLocalResponseNorm',
     'ScratchLoopConv2d',
-    'ScratchMLPClsHead',
     'ScratchMaxPool2d',
     'ScratchReLU',
 ]

@@ -1,9 +1,9 @@
 """SSD: default boxes on maps of several scales (Liu et al., 2016)."""
 
 from projects.ssd.backbone import SSDVGG, SSDLiteMobileNetV3
+from projects.ssd.convert import convert_ssd, convert_vgg16
 from projects.ssd.head import SSDHead
 from projects.ssd.neck import SSDNeck
-from projects.ssd.published import read_ssd, read_vgg16
 from projects.ssd.reference import MMDetSSDHead
 
 __all__ = [
@@ -12,6 +12,6 @@ __all__ = [
     'SSDHead',
     'SSDLiteMobileNetV3',
     'SSDNeck',
-    'read_ssd',
-    'read_vgg16',
+    'convert_ssd',
+    'convert_vgg16',
 ]

@@ -39,7 +39,7 @@ class SSDVGG(Backbone):
     Names of weights are those of torchvision's and mmdetection's VGG.
 
     Args:
-        out_indices: Maps to return.
+        out_indices: Maps to return; -1 is the last, fc7.
         trainable_stages: Train only so many of the last, see
             :meth:`projects.core.layers.Backbone.freeze`.
         init_cfg: Initialisation, see :class:`mmengine.model.BaseModule`; the
@@ -61,12 +61,11 @@ class SSDVGG(Backbone):
         super().__init__(
             init_cfg or dict(type='Xavier', layer='Conv2d', distribution='uniform')
         )
-        if not set(out_indices) <= set(range(6)):
-            raise ValueError(f'out_indices {tuple(out_indices)}: there are maps 0 to 5')
+        out_indices = self.resolve_indices(out_indices, len(self.arch) + 1)
         layers: list[nn.Module] = []
         ends, in_channels = [], 3
         for stage, (num_convs, channels) in enumerate(self.arch):
-            if stage > 0:  # rounds up: 75 -> 38 behind conv3_3
+            if stage > 0:  # rounds up: 75 -> 38 after conv3_3
                 layers.append(nn.MaxPool2d(2, 2, ceil_mode=True))
             for _ in range(num_convs):
                 layers += [
@@ -83,7 +82,7 @@ class SSDVGG(Backbone):
             nn.ReLU(inplace=True),
         ]
         ends.append(len(layers) - 1)
-        self.ends = ends[: max(out_indices) + 1]
+        self.ends = ends[: out_indices[-1] + 1]
         self.features = nn.Sequential(*layers[: self.ends[-1] + 1])
         self.select_stages(out_indices, trainable_stages)
 

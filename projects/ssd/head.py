@@ -270,7 +270,7 @@ class SSDHead(detection.DetectionHead):
             )
             bboxes = decode(self._of_boxes(bbox_preds, image_ids, boxes), priors[boxes])
             bboxes = bboxes.clamp(min=0).minimum(shapes.repeat(1, 2)[image_ids])
-            stays = detection.suppress(
+            stays = detection.batched_nms(
                 bboxes,
                 scores,
                 image_ids * self.num_classes + labels,
@@ -307,7 +307,8 @@ class SSDHead(detection.DetectionHead):
         for x in self._by_box(cls_scores):
             num_boxes, positions = x.shape[1], x.shape[3]
             scores = x.float().softmax(2)
-            scores[:, :, -1] = 0  # the background is no detection
+            # the background is no detection, whatever the threshold
+            scores[:, :, -1] = -torch.inf
             top, i = scores.flatten(1).topk(min(limit, scores[0].numel()))
             kind, label, position = torch.unravel_index(i, scores.shape[1:])
             box = first + position * num_boxes + kind

@@ -213,7 +213,7 @@ class YOLOv1Head(detection.DetectionHead):
         valid = scores > cfg.score_thr
         boxes, scores = boxes[valid], scores[valid]
         labels, image_ids = labels[valid], image_ids[valid]
-        stays = detection.suppress(
+        stays = detection.batched_nms(
             boxes, scores, image_ids * self.num_classes + labels, cfg.nms_iou_thr
         )
         return detection.to_instances(

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from torchvision.ops import batched_nms
+from torchvision.ops import batched_nms as torchvision_nms
 
-from projects.core.tasks.detection.head import suppress, to_instances
+from projects.core.tasks.detection.head import batched_nms, to_instances
 
 
 def random_boxes(num_boxes, size=100.0, side=40.0):
@@ -34,8 +34,8 @@ def test_those_that_torchvision_keeps(num_boxes, num_groups, iou_thr):
     bboxes, scores = random_boxes(num_boxes), torch.rand(num_boxes)
     groups = torch.randint(num_groups, (num_boxes,)) * 7  # with gaps
     expected = torch.zeros(num_boxes, dtype=torch.bool)
-    expected[batched_nms(bboxes, scores, groups, iou_thr)] = True
-    stays = suppress(bboxes, scores, groups, iou_thr)
+    expected[torchvision_nms(bboxes, scores, groups, iou_thr)] = True
+    stays = batched_nms(bboxes, scores, groups, iou_thr)
     assert torch.equal(stays, expected)
     assert num_boxes == 3 or 0 < stays.sum() < num_boxes
 
@@ -45,9 +45,9 @@ def test_order_of_the_boxes_does_not_matter():
     bboxes, scores = random_boxes(300), torch.rand(300)
     groups = torch.randint(4, (300,))
     shuffled = torch.randperm(300)
-    stays = suppress(bboxes, scores, groups, 0.45)
+    stays = batched_nms(bboxes, scores, groups, 0.45)
     assert torch.equal(
-        suppress(bboxes[shuffled], scores[shuffled], groups[shuffled], 0.45),
+        batched_nms(bboxes[shuffled], scores[shuffled], groups[shuffled], 0.45),
         stays[shuffled],
     )
 
@@ -56,7 +56,7 @@ def test_what_a_suppressed_box_would_suppress_stays():
     # 10 x 10 each, 4 apart: IoU of neighbours 6 / 14, of the outer two 2 / 18
     bboxes = torch.tensor([[8.0, 0, 18, 10], [0.0, 0, 10, 10], [4.0, 0, 14, 10]])
     scores = torch.tensor([0.7, 0.9, 0.8])
-    stays = suppress(bboxes, scores, torch.zeros(3, dtype=torch.long), 0.4)
+    stays = batched_nms(bboxes, scores, torch.zeros(3, dtype=torch.long), 0.4)
     assert stays.tolist() == [True, True, False]
 
 
@@ -67,7 +67,7 @@ def test_of_a_long_chain_every_other_stays(num_boxes):
     top = torch.zeros(num_boxes)
     bboxes = torch.stack([left, top, left + 10, top + 10], 1)
     scores = torch.linspace(0.9, 0.1, num_boxes)
-    stays = suppress(bboxes, scores, torch.zeros(num_boxes).long(), 0.4)
+    stays = batched_nms(bboxes, scores, torch.zeros(num_boxes).long(), 0.4)
     assert stays.nonzero().flatten().tolist() == list(range(0, num_boxes, 2))
 
 
@@ -75,14 +75,14 @@ def test_an_iou_at_the_threshold_is_not_above_it():
     # half of the first box: 50 / 100, exact in float32
     bboxes = torch.tensor([[0.0, 0, 10, 10], [0.0, 0, 10, 5]])
     scores, groups = torch.tensor([0.9, 0.8]), torch.tensor([0, 0])
-    assert suppress(bboxes, scores, groups, 0.5).tolist() == [True, True]
-    assert suppress(bboxes, scores, groups, 0.49).tolist() == [True, False]
+    assert batched_nms(bboxes, scores, groups, 0.5).tolist() == [True, True]
+    assert batched_nms(bboxes, scores, groups, 0.49).tolist() == [True, False]
 
 
 def test_groups_do_not_meet():
     bboxes = torch.tensor([[0.0, 0, 10, 10]]).expand(4, 4)
     scores = torch.tensor([0.9, 0.8, 0.7, 0.6])
-    stays = suppress(bboxes, scores, torch.tensor([0, 1, 0, 1]), 0.5)
+    stays = batched_nms(bboxes, scores, torch.tensor([0, 1, 0, 1]), 0.5)
     assert stays.tolist() == [True, True, False, False]
 
 
@@ -90,14 +90,14 @@ def test_of_equal_scores_the_first_wins():
     bboxes = torch.tensor([[0.0, 0, 10, 10], [0.0, 0, 10, 9], [0.0, 0, 10, 8]])
     # long enough a group that an unstable sort would not keep its order
     bboxes = bboxes.repeat(100, 1)
-    stays = suppress(bboxes, torch.full((300,), 0.5), torch.zeros(300).long(), 0.5)
+    stays = batched_nms(bboxes, torch.full((300,), 0.5), torch.zeros(300).long(), 0.5)
     assert stays.nonzero().flatten().tolist() == [0]
 
 
 def test_max_per_group_leaves_the_best_of_each_group():
     bboxes, scores = column(0.1, 0.5, 0.3, 0.4, 0.2)
     groups = torch.tensor([1, 1, 1, 0, 0])
-    stays = suppress(bboxes, scores, groups, 0.5, max_per_group=2)
+    stays = batched_nms(bboxes, scores, groups, 0.5, max_per_group=2)
     assert stays.tolist() == [False, True, True, True, True]
 
 
@@ -105,7 +105,7 @@ def test_max_per_group_counts_candidates_not_what_stays():
     # the second goes, and leaves no room for the third
     bboxes, scores = column(0.9, 0.8, 0.7)
     bboxes[1] = bboxes[0]
-    stays = suppress(bboxes, scores, torch.zeros(3).long(), 0.5, max_per_group=2)
+    stays = batched_nms(bboxes, scores, torch.zeros(3).long(), 0.5, max_per_group=2)
     assert stays.tolist() == [True, False, False]
 
 
@@ -118,15 +118,15 @@ def test_max_per_group_is_suppression_of_each_group_s_best(max_per_group):
     for group in range(20):
         own = (groups == group).nonzero().flatten()
         best = own[scores[own].argsort(descending=True)[:max_per_group]]
-        kept = batched_nms(bboxes[best], scores[best], groups[best], 0.45)
+        kept = torchvision_nms(bboxes[best], scores[best], groups[best], 0.45)
         expected[best[kept]] = True
-    stays = suppress(bboxes, scores, groups, 0.45, max_per_group)
+    stays = batched_nms(bboxes, scores, groups, 0.45, max_per_group)
     assert torch.equal(stays, expected)
 
 
 @pytest.mark.parametrize('max_per_group', [None, 5])
 def test_no_boxes_at_all(max_per_group):
-    stays = suppress(
+    stays = batched_nms(
         torch.zeros(0, 4), torch.zeros(0), torch.zeros(0).long(), 0.5, max_per_group
     )
     assert stays.shape == (0,)
@@ -139,7 +139,7 @@ def test_boxes_without_area_neither_go_nor_suppress():
         [[5.0, 5, 5, 5], [5.0, 5, 5, 5], [0.0, 5, 10, 5], [0.0, 0, 10, 10]]
     )
     scores = torch.tensor([0.9, 0.8, 0.7, 0.6])
-    stays = suppress(bboxes, scores, torch.zeros(4).long(), 0.1)
+    stays = batched_nms(bboxes, scores, torch.zeros(4).long(), 0.1)
     assert stays.all()
 
 

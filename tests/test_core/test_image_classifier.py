@@ -274,15 +274,19 @@ def test_layers_that_stand_in(registered, monkeypatch):
         pass
 
     monkeypatch.setitem(MODELS.module_dict, 'Double', Double)
+    monkeypatch.setitem(MODELS.module_dict, 'AdaptiveMaxPool2d', nn.AdaptiveMaxPool2d)
     head = MLPClsHead(
         10,
         4,
         1,
         (8,),
         dropouts=0.5,
+        pool_cfg=dict(type='projects.AdaptiveMaxPool2d'),
         linear_cfg=dict(type='projects.Double', bias=False),
         dropout_cfg=dict(type='Dropout', inplace=True),
     )
+    assert isinstance(head.avgpool, nn.AdaptiveMaxPool2d)
+    assert head.avgpool.output_size == 1
     assert kinds(head) == ['Dropout', 'Double', 'ReLU', 'Dropout', 'Double']
     assert head.classifier[1].bias is None
     assert head.classifier[0].inplace
@@ -331,6 +335,49 @@ def test_what_is_behind_the_last_map_is_neither_computed_nor_trained():
     assert not Stairs((0,), trainable_stages=1).bn3.weight.requires_grad
     with pytest.raises(ValueError, match='Stairs has 1 stages with weights'):
         Stairs((0,), trainable_stages=2)
+
+
+@pytest.mark.parametrize(
+    ('first', 'then', 'trained', 'modes'),
+    [
+        (1, None, STAGE_1 | STAGE_3, (True, True)),
+        (0, None, STAGE_1 | STAGE_3, (True, True)),
+        (1, 2, STAGE_1 | STAGE_3, (True, True)),
+        (0, 1, STAGE_3, (False, True)),
+        (2, 1, STAGE_3, (False, True)),
+        (None, 0, set(), (False, False)),
+    ],
+)
+def test_the_last_call_decides_what_is_frozen(first, then, trained, modes):
+    backbone = Stairs(trainable_stages=first).train()
+    backbone.freeze(then)
+    assert {
+        f'backbone.{name}' for name, p in backbone.named_parameters() if p.requires_grad
+    } == trained
+    for _ in range(2):  # at once, and in the next epoch
+        assert (backbone.bn1.training, backbone.bn3.training) == modes
+        backbone.eval().train()
+
+
+def test_thawing_leaves_alone_what_freezing_did_not_freeze():
+    backbone = Stairs(out_indices=(0,), trainable_stages=0)
+    backbone.freeze(None)
+    assert backbone.conv1.weight.requires_grad
+    assert not backbone.conv3.weight.requires_grad  # not computed
+    backbone = Stairs(trainable_stages=1).eval()
+    backbone.conv3.weight.requires_grad_(False)  # the user's own
+    backbone.freeze(None)
+    assert backbone.conv1.weight.requires_grad
+    assert not backbone.conv3.weight.requires_grad
+    assert not backbone.bn1.training  # eval stays eval
+
+
+def test_a_refused_number_changes_nothing():
+    backbone = Stairs(trainable_stages=1).train()
+    with pytest.raises(ValueError, match='trainable_stages 3'):
+        backbone.freeze(3)
+    assert backbone.num_frozen_stages == 2
+    assert not backbone.conv1.weight.requires_grad
 
 
 def test_stages_without_weights_are_not_counted():

@@ -3,6 +3,8 @@
 Counts, parity of logits in eval mode and gradients: test_classifiers.py.
 """
 
+import inspect
+
 import pytest
 import torch
 import torchvision
@@ -13,9 +15,14 @@ from torch.nn.functional import cross_entropy
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from projects import create_model
-from projects.core.benchmark.subject import ClassifierParts
+from projects.core.tasks.classification.benchmark import ClassifierParts
 from projects.core.weights import load_weights
-from projects.googlenet import GoogLeNet, GoogLeNetHead
+from projects.googlenet import (
+    GoogLeNet,
+    GoogLeNetHead,
+    GoogLeNetLogits,
+    GoogLeNetMaps,
+)
 
 NODES = ['conv1', 'conv3', 'inception3b', 'inception4e', 'inception5b']
 
@@ -72,11 +79,11 @@ def test_maps_are_those_of_torchvisions_layers(reference, model):
 def test_in_training_the_three_logits_are_torchvisions(reference, model):
     images = torch.randn(2, 3, 128, 128)
     expected = reference.train()(images)
-    logits, aux1, aux2 = model.train()(images)
+    logits = model.train()(images)
     for own, theirs in (
-        (logits, expected.logits),
-        (aux1, expected.aux_logits1),
-        (aux2, expected.aux_logits2),
+        (logits.main, expected.logits),
+        (logits.aux1, expected.aux_logits1),
+        (logits.aux2, expected.aux_logits2),
     ):
         assert theirs.std() > 1e-2
         torch.testing.assert_close(own, theirs, rtol=1e-3, atol=1e-3)
@@ -105,13 +112,23 @@ def test_eval_mode_computes_nothing_of_the_auxiliaries(model):
     for aux in (model.head.aux1, model.head.aux2):
         aux.register_forward_pre_hook(refuse)
     with torch.no_grad():
-        assert len(model.extract_feat(torch.rand(1, 3, 64, 64))) == 1
         assert model(torch.rand(1, 3, 64, 64)).shape == (1, 1000)
     with pytest.raises(AssertionError, match='computed'):
         model.train()(torch.rand(2, 3, 64, 64))
 
 
-def test_auxiliary_maps_are_those_behind_4a_and_4d_in_training():
+def test_stages_are_attributes_that_source_and_model_name_alike():
+    model = torchvision.models.GoogLeNet(init_weights=False, aux_logits=False)
+    trunk = [name for name, _ in model.named_children()][:-3]
+    assert trunk[-1] == 'inception5b'
+    # in the order in which they are run; the rest of theirs is the head
+    assert [name for name, _ in GoogLeNet().named_children()] == trunk
+    source = inspect.getsource(GoogLeNet.__init__)
+    assert [name for name in trunk if f'self.{name} = ' not in source] == []
+
+
+@pytest.mark.parametrize('training', [True, False])
+def test_auxiliary_maps_are_those_after_4a_and_4d_in_either_mode(training):
     torch.manual_seed(0)
     backbone = GoogLeNet(
         aux_maps=True, norm_cfg=None, init_cfg=dict(type='Kaiming', layer='Conv2d')
@@ -123,22 +140,21 @@ def test_auxiliary_maps_are_those_behind_4a_and_4d_in_training():
             lambda m, args, out, name=name: seen.update({name: out})
         )
     images = torch.rand(1, 3, 64, 64)
-    outs = backbone.train()(images)
+    outs = backbone.train(training)(images)
+    assert isinstance(outs, GoogLeNetMaps)
     assert [out.shape[1] for out in outs] == [512, 528, 1024]
-    assert all(out is kept for out, kept in zip(outs, seen.values(), strict=True))
-    (eval_out,) = backbone.eval()(images)
-    torch.testing.assert_close(eval_out, outs[-1])
-    # a detector's maps are its own alone, also in training
-    detector = GoogLeNet(aux_maps=True, out_indices=(3, 4)).train()
+    assert all(out is seen[name] for name, out in outs._asdict().items())
+    # a detector's maps are its own alone
+    detector = GoogLeNet(aux_maps=True, out_indices=(3, 4)).train(training)
     assert [out.shape[1] for out in detector(images)] == [832, 1024]
-    assert len(GoogLeNet().train()(torch.rand(2, 3, 64, 64))) == 1
+    assert len(GoogLeNet().train(training)(torch.rand(2, 3, 64, 64))) == 1
 
 
 def test_loss_is_the_main_one_and_03_of_each_auxiliary():
     torch.manual_seed(0)
     head = GoogLeNetHead(5).train()
     logits = torch.randn(3, 2, 5)
-    losses = head._get_loss(tuple(logits), samples(4, 1))
+    losses = head._get_loss(GoogLeNetLogits(*logits), samples(4, 1))
     labels = torch.tensor([4, 1])
     expected = [cross_entropy(x, labels) for x in logits]
     assert list(losses) == ['loss_main', 'loss_aux1', 'loss_aux2']
@@ -166,11 +182,11 @@ def test_loss_takes_mixed_labels_and_the_accuracy_is_the_main_ones():
     head = GoogLeNetHead(3, aux_weight=0.5)
     right, wrong = 9 * torch.eye(3)[:1], 9 * torch.eye(3)[1:2]
     mixed = [DataSample().set_gt_score(torch.tensor([0.6, 0.4, 0.0]))]
-    losses = head._get_loss((right, wrong, right), mixed)
+    losses = head._get_loss(GoogLeNetLogits(right, wrong, right), mixed)
     expected = cross_entropy(wrong, torch.tensor([[0.6, 0.4, 0.0]]))
     torch.testing.assert_close(losses['loss_aux1'], 0.5 * expected)
     head = GoogLeNetHead(3, cal_acc=True)
-    losses = head._get_loss((right, wrong, wrong), samples(0))
+    losses = head._get_loss(GoogLeNetLogits(right, wrong, wrong), samples(0))
     assert losses['accuracy_top-1'][0] == 100
 
 
@@ -387,5 +403,5 @@ def test_what_there_is_not_is_refused():
         GoogLeNet('caffe')
     with pytest.raises(ValueError, match='GoogLeNet has 5 stages'):
         GoogLeNet(out_indices=(5,))
-    with pytest.raises(ValueError, match='1 maps for three classifiers'):
+    with pytest.raises(ValueError, match='1 maps, not those of the three classifiers'):
         GoogLeNetHead(3).train()((torch.rand(1, 1024, 2, 2),))

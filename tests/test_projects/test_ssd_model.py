@@ -101,9 +101,24 @@ def test_vgg_has_no_layers_behind_its_last_map():
     assert len(convs) == 10  # conv1_1 to conv4_3
 
 
-@pytest.mark.parametrize('out_indices', [(3, 6), (-1,)])
+@pytest.mark.parametrize(
+    ('out_indices', 'same'), [((-1,), (5,)), ((-3, -1), (3, 5)), ((-2, 3), (3, 4))]
+)
+def test_vgg_counts_maps_from_the_last_too(out_indices, same):
+    torch.manual_seed(0)
+    model, twin = SSDVGG(out_indices=out_indices), SSDVGG(out_indices=same)
+    assert model.out_indices == same
+    twin.load_state_dict(model.state_dict())  # strict: as many layers
+    images = torch.rand(1, 3, 32, 32)
+    with torch.no_grad():
+        outs, expected = model(images), twin(images)
+    assert len(outs) == len(same)
+    assert all(torch.equal(a, b) for a, b in zip(outs, expected, strict=True))
+
+
+@pytest.mark.parametrize('out_indices', [(3, 6), (-7,), ()])
 def test_vgg_refuses(out_indices):
-    with pytest.raises(ValueError, match=r'out_indices .*there are maps 0 to'):
+    with pytest.raises(ValueError, match=r'out_indices .*SSDVGG has 6 stages'):
         SSDVGG(out_indices=out_indices)
 
 

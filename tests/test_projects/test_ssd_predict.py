@@ -185,6 +185,21 @@ def test_the_score_must_be_above_the_threshold():
     assert len(predict(head, cls_scores, bbox_preds, metas(1))[0]) == 1
 
 
+@pytest.mark.parametrize('score_thr', [-0.5, -math.inf])
+@pytest.mark.parametrize('background', [20, 1000])  # others: 2e-9, exactly 0
+def test_below_zero_every_score_is_a_candidate_but_the_background(
+    score_thr, background
+):
+    head, cls_scores, bbox_preds = two_positions()
+    cls_scores[:, :, 2] = background
+    head.test_cfg.score_thr = score_thr
+    (result,) = predict(head, cls_scores, bbox_preds, metas(1))
+    # 2 positions, 2 boxes with an IoU of 100 / 400 at each, 2 classes
+    assert sorted(result.labels.tolist()) == [0] * 4 + [1] * 4
+    assert len({tuple(box) for box in result.bboxes.tolist()}) == 4
+    assert (result.scores < 1e-8).all()
+
+
 # background nearly everywhere
 FEW = dict(bias=(0.0, 0, 0, 0, 0, 0, 13))
 # class 0 has the 336 best candidates of an image or nearly so
@@ -210,6 +225,12 @@ OVERLAP = dict(**ONE_CLASS, growth=6.0)
         (dict(nms_pre=5, score_thr=0.3), ONE_CLASS, [100, 400]),  # and no more
         (dict(nms_iou_thr=0.3), OVERLAP, [100, 400]),
         (dict(nms_iou_thr=0.3, score_thr=0.0), OVERLAP, [100, 400]),
+        # below 0 all 336 * 6 are candidates, and backgrounds are none
+        (dict(score_thr=-1.0), FEW, [100]),
+        (dict(score_thr=-1.0, max_per_img=500), dict(), [2500]),
+        # 3 of each class can stay, never 20: all of them are looked at
+        (dict(score_thr=-1.0, nms_pre=3), dict(), [100, 400, 1600, 6400]),
+        (dict(score_thr=-math.inf, nms_pre=3), FEW, [100, 400, 1600, 6400]),
     ],
 )
 def test_detections_are_those_of_plain_loops(rounds, test_cfg, kind, limits):

@@ -20,7 +20,7 @@ from projects.core.factory import config_root
 from projects.core.weights import load_weights
 from projects.registry import MODELS
 from projects.ssd import SSDVGG
-from projects.ssd.published import read_ssd
+from projects.ssd.convert import convert_ssd
 
 OURS = dict(
     ssd300_vgg16='ssd300_vgg16_coco91',
@@ -170,7 +170,7 @@ def test_all_of_torchvision_is_loaded_and_told():
     assert 'left out' not in report
     assert 'not used' not in report
     own = model.state_dict()
-    pairs = {v: k for k, v in read_ssd(model, state_dict).renamed.items()}
+    pairs = {v: k for k, v in convert_ssd(model, state_dict).renamed.items()}
     assert pairs.keys() == state_dict.keys()
     assert set(pairs.values()) == own.keys()
     for old, new in pairs.items():
@@ -304,7 +304,7 @@ def test_mmdetection_before_2_14(mmdet_ssd300):
     assert len(renamed) == 1 + 16 + 24  # scale, 8 and 12 convolutions
     model = create_model('ssd300_vgg16')
     old_state = {old: state_dict[new] for new, old in old_names.items()}
-    assert read_ssd(model, old_state).renamed == renamed
+    assert convert_ssd(model, old_state).renamed == renamed
     assert re.search(r'renamed +41 ', load_weights(model, old_state, 'x'))
     for name, value in model.state_dict().items():
         assert torch.equal(value, state_dict[name]), name

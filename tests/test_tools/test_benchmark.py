@@ -156,7 +156,7 @@ def test_each_suppression_is_counted_once_and_nothing_stays_replaced():
         # its kernel calls torchvision's where mmcv is not compiled
         batched_nms(boxes, scores, labels, dict(type='nms', iou_threshold=0.5))
         assert (counts.calls, counts.boxes) == (3, 8)
-        detection.suppress(boxes, scores, labels, 0.5)
+        detection.batched_nms(boxes, scores, labels, 0.5)
         assert (counts.calls, counts.boxes) == (4, 11)
     assert keep.tolist() == [0, 2]
     assert watch.seconds['nms'] > 0

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from projects.ssd.picture import draw_matches
+from projects.ssd.draw_matches import draw_matches
 
 TOOL = Path(__file__).parents[2] / 'tools/analysis_tools/draw_default_boxes.py'
 # the tiny run's data under the head of SSD-mini

@@ -1,7 +1,7 @@
 """COCO 2017: 118,287 training images, 5,000 for validation, 80 classes.
 
 Expects data/coco/annotations, data/coco/train2017 and data/coco/val2017. For
-data of your own in the COCO format see the README. A run config sets the
+data of your own in the COCO format see the README. coco_*_<size>.py set the
 pipelines.
 """
 

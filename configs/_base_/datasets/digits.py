@@ -1,7 +1,7 @@
 """digits: 1,500 handwritten digits to train on, 297 held out, 8 x 8 pixels.
 
-They come with scikit-learn; nothing is read from ``data/``. A run config sets
-the pipelines, which enlarge the images.
+They come with scikit-learn; nothing is read from ``data/``. digits_28.py and
+its like set the pipelines, which enlarge the images.
 """
 
 dataset_type = 'projects.DigitsDataset'
@@ -21,3 +21,9 @@ val_dataloader = dict(
 test_dataloader = val_dataloader
 val_evaluator = dict(type='projects.Accuracy', topk=(1, 5))
 test_evaluator = val_evaluator
+# what a classifier of ImageNet changes for one channel and ten classes
+grey_model = dict(
+    data_preprocessor=dict(mean=[127.5], std=[127.5], to_rgb=False),
+    backbone=dict(in_channels=1),
+    head=dict(num_classes=10),
+)

@@ -1,8 +1,8 @@
 """digits-coco: real handwritten digits on clutter, 2,000 + 300 images.
 
 Made in ``data_root`` on first use (16 s on one core). For a harder or larger
-set run ``tools/dataset_tools/make_digits_coco.py`` and name its folder here. A
-run config sets the pipelines.
+set run ``tools/dataset_tools/make_digits_coco.py`` and name its folder here.
+digits_coco_192.py sets the pipelines.
 """
 
 dataset_type = 'projects.DigitsCocoDataset'

@@ -1,7 +1,7 @@
 """Fashion-MNIST: 60,000 pictures of clothes to train on, 10,000 held out.
 
-Files, sizes and names are MNIST's, in data/fashion-mnist. A run config sets
-the pipelines.
+Files, sizes and names are MNIST's, in data/fashion-mnist. fashion_mnist_28.py
+sets the pipelines.
 """
 
 _base_ = './mnist.py'

@@ -1,8 +1,8 @@
 """ImageNet-1k: 1,281,167 training images, 50,000 for validation.
 
 Expects data/imagenet/train/<wnid>/*.JPEG, and data/imagenet/val the same way
-or flat with data/imagenet/meta/val.txt ("<file> <label>" a line). A run config
-sets the pipelines.
+or flat with data/imagenet/meta/val.txt ("<file> <label>" a line).
+imagenet_224.py sets the pipelines.
 """
 
 data_root = 'data/imagenet'

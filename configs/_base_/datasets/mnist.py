@@ -1,8 +1,8 @@
 """MNIST: 60,000 handwritten digits to train on, 10,000 held out, 28 x 28.
 
 Expects the four unpacked files, data/mnist/train-images-idx3-ubyte,
-train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte. A
-run config sets the pipelines.
+train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte.
+mnist_28.py sets the pipelines.
 """
 
 dataset_type = 'MNIST'

@@ -1,7 +1,7 @@
-"""Pascal VOC: trains on 2007 + 2012 trainval, judged on 2007 test.
+"""Pascal VOC: trains on 2007 + 2012 trainval, evaluated on 2007 test.
 
 Expects data/VOCdevkit/VOC2007 and data/VOCdevkit/VOC2012 as the archives
-unpack. A run config sets the pipelines.
+unpack. voc0712_*.py set the pipelines.
 """
 
 data_root = 'data/VOCdevkit/'
@@ -12,9 +12,19 @@ train_dataloader = dict(
     dataset=dict(
         type='ConcatDataset',
         ignore_keys=['dataset_type'],  # VOC2007, VOC2012
+        # train_datasets with a pipeline each: lists are not merged
         datasets=[],
     ),
-)  # lists are not merged: a run config sets both
+)
+train_datasets = [
+    dict(
+        type='VOCDataset',
+        data_root=data_root,
+        ann_file=f'VOC{year}/ImageSets/Main/trainval.txt',
+        data_prefix=dict(sub_data_root=f'VOC{year}/'),
+    )
+    for year in (2007, 2012)
+]
 val_dataloader = dict(
     batch_size=8,
     num_workers=2,

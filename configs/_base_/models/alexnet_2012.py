@@ -3,6 +3,6 @@
 _base_ = './alexnet.py'
 model = dict(
     backbone=dict(arch='2012'),
-    # dropout behind each hidden layer
+    # dropout after each hidden layer
     head=dict(pool_size=5, dropouts=(0, 0.5, 0.5)),
 )

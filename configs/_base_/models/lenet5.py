@@ -1,6 +1,7 @@
 """LeNet-5 with sigmoids and average pooling, input 28, one channel."""
 
 default_scope = 'mmpretrain'
+channels_last = False  # trains 0.84 times as fast with it (README)
 model = dict(
     type='projects.ImageClassifier',
     data_preprocessor=dict(mean=[127.5], std=[127.5]),

@@ -12,8 +12,8 @@ model = dict(
         init_cfg=dict(type='Xavier', layer='ScratchConv2d', distribution='uniform'),
     ),
     head=dict(
-        type='projects.ScratchMLPClsHead',
         act_cfg=relu,
+        pool_cfg=dict(type='projects.ScratchAdaptiveAvgPool2d'),
         linear_cfg=dict(type='projects.ScratchLinear'),
         dropout_cfg=dict(type='projects.ScratchDropout'),
         init_cfg=dict(layer='ScratchLinear'),

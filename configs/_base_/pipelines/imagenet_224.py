@@ -1,4 +1,4 @@
-"""torchvision's: crops of 8 to 100 % of the image's area, flips; judged on
+"""torchvision's: crops of 8 to 100 % of the image's area, flips; evaluated on
 the central 224 pixels of a shorter side of 256. Pillow resizes as theirs."""
 
 train_pipeline = [

@@ -1,7 +1,6 @@
 """AdamW with warm-up and cosine decay, short enough for a CPU."""
 
-max_epochs = 15
-train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=3)
+train_cfg = dict(by_epoch=True, max_epochs=15, val_interval=3)
 val_cfg = dict()
 test_cfg = dict()
 optim_wrapper = dict(
@@ -15,9 +14,7 @@ param_scheduler = [
     dict(
         type='CosineAnnealingLR',
         eta_min_ratio=0.01,
-        begin=0,
-        end=max_epochs,
-        T_max=max_epochs,
+        # without an end: that of the run, whatever its max_epochs
         by_epoch=True,
         convert_to_iter_based=True,
     ),

@@ -1,7 +1,6 @@
 """AdamW with warm-up and cosine decay: 20 short epochs on a CPU."""
 
-max_epochs = 20
-train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=5)
+train_cfg = dict(by_epoch=True, max_epochs=20, val_interval=5)
 val_cfg = dict()
 test_cfg = dict()
 optim_wrapper = dict(
@@ -14,9 +13,7 @@ param_scheduler = [
     dict(
         type='CosineAnnealingLR',
         eta_min_ratio=0.01,
-        begin=0,
-        end=max_epochs,
-        T_max=max_epochs,
+        # without an end: that of the run, whatever its max_epochs
         by_epoch=True,
         convert_to_iter_based=True,
     ),

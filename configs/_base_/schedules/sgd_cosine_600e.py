@@ -1,6 +1,6 @@
 """torchvision's newer schedule: 600 epochs, 1,024 images a step.
 
-The weights that are judged are a moving average of the trained ones.
+The weights that are evaluated are a moving average of the trained ones.
 """
 
 max_epochs = 600

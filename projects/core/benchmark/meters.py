@@ -153,7 +153,7 @@ class NMSCounts:
 def nms_as_part(meter, name: str) -> Iterator[NMSCounts]:
     """Make a part of each non-maximum suppression in the block.
 
-    Seen are ``suppress`` of :mod:`projects.core.tasks.detection.head`, torchvision's
+    Seen are ``batched_nms`` of :mod:`projects.core.tasks.detection.head`, torchvision's
     ``nms`` (looked up as ``torchvision.ops.nms`` or by
     ``torchvision.ops.batched_nms``) and the kernels of ``mmcv.ops.nms``. What
     prepares a call, such as shifting the classes apart, is not part of it.
@@ -179,7 +179,7 @@ def nms_as_part(meter, name: str) -> Iterator[NMSCounts]:
     targets = [
         (importlib.import_module(module), key)
         for module, key in (
-            ('projects.core.tasks.detection.head', 'suppress'),
+            ('projects.core.tasks.detection.head', 'batched_nms'),
             ('torchvision.ops', 'nms'),
             ('torchvision.ops.boxes', 'nms'),
         )

@@ -12,7 +12,7 @@ class Backbone(BaseModule):
     """Stages one after the other, some of whose maps are returned.
 
     Maps (B, C, H, W) images to a tuple of maps, one per index of
-    ``out_indices`` in ascending order. Stages behind the last of them are not
+    ``out_indices`` in ascending order. Stages after the last of them are not
     computed. A subclass builds its modules under the names of published
     weights, groups them in :meth:`stage_modules` and calls
     :meth:`select_stages` at the end of its constructor.
@@ -37,22 +37,39 @@ class Backbone(BaseModule):
         Raises:
             ValueError: If there are no such stages.
         """
-        num_stages = len(self.stage_modules())
-        if not out_indices or not all(
-            -num_stages <= i < num_stages for i in out_indices
-        ):
-            raise ValueError(
-                f'out_indices {tuple(out_indices)}: '
-                f'{type(self).__name__} has {num_stages} stages'
-            )
-        self.out_indices = tuple(sorted({i % num_stages for i in out_indices}))
+        self.out_indices = self.resolve_indices(out_indices, len(self.stage_modules()))
         # what is not computed has no gradient, which DDP takes for an error
         for module in self._modules_of(slice(self.out_indices[-1] + 1, None)):
             module.requires_grad_(False)
         self.freeze(trainable_stages)
 
+    @classmethod
+    def resolve_indices(
+        cls, out_indices: Sequence[int], num_stages: int
+    ) -> tuple[int, ...]:
+        """Indices from 0, in ascending order, each once.
+
+        Args:
+            out_indices: Stages; -1 is the last.
+            num_stages: Number of stages.
+
+        Raises:
+            ValueError: If there are none, or no such stages.
+        """
+        if not out_indices or not all(
+            -num_stages <= i < num_stages for i in out_indices
+        ):
+            raise ValueError(
+                f'out_indices {tuple(out_indices)}: '
+                f'{cls.__name__} has {num_stages} stages'
+            )
+        return tuple(sorted({i % num_stages for i in out_indices}))
+
     def freeze(self, trainable_stages: int | None) -> None:
         """Train only the last stages: the others keep weights and statistics.
+
+        A further call replaces the one before it: stages that were frozen by
+        that one, and are not by this, are trained again.
 
         Args:
             trainable_stages: Stages that are trained, counted from the last
@@ -62,25 +79,31 @@ class Backbone(BaseModule):
         Raises:
             ValueError: If there are fewer.
         """
+        num_frozen_stages = self._num_frozen(trainable_stages)
+        # only what an earlier call froze: a subclass may have fixed weights
+        for module in self._modules_of(slice(self.num_frozen_stages)):
+            module.requires_grad_(True)
+        self.num_frozen_stages = num_frozen_stages
+        for module in self._modules_of(slice(self.num_frozen_stages)):
+            module.requires_grad_(False)
+        self.train(self.training)
+
+    def _num_frozen(self, trainable_stages: int | None) -> int:
+        """How many of the first stages :meth:`freeze` is to freeze."""
         if trainable_stages is None:
-            return
+            return 0
         computed = self.stage_modules()[: self.out_indices[-1] + 1]
-        weighty = [
+        with_weights = [
             i
             for i, stage in enumerate(computed)
             if any(list(module.parameters()) for module in stage)
         ]
-        if not 0 <= trainable_stages <= len(weighty):
+        if not 0 <= trainable_stages <= len(with_weights):
             raise ValueError(
                 f'trainable_stages {trainable_stages}: {type(self).__name__} '
-                f'has {len(weighty)} stages with weights that are computed'
+                f'has {len(with_weights)} stages with weights that are computed'
             )
-        self.num_frozen_stages = (
-            weighty[-trainable_stages] if trainable_stages else len(computed)
-        )
-        for module in self._modules_of(slice(self.num_frozen_stages)):
-            module.requires_grad_(False)
-        self.train(self.training)
+        return with_weights[-trainable_stages] if trainable_stages else len(computed)
 
     def _modules_of(self, stages: slice) -> list[nn.Module]:
         return [module for stage in self.stage_modules()[stages] for module in stage]

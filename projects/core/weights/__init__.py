@@ -1,29 +1,29 @@
 """Reading checkpoints, and loading weights without leaving any in silence."""
 
-from projects.core.weights.initializer import Pretrained
-from projects.core.weights.loading import (
-    Translation,
-    load_weights,
-    read_checkpoint,
-    register_layout,
-)
-from projects.core.weights.published import (
+from projects.core.weights.convert import (
     RenamingRules,
     flatten_linear,
     rename,
     renamed_weights,
 )
+from projects.core.weights.initializer import Pretrained
+from projects.core.weights.loading import (
+    ConvertedStateDict,
+    load_weights,
+    read_checkpoint,
+    register_converter,
+)
 from projects.core.weights.sources import read_weights
 
 __all__ = [
+    'ConvertedStateDict',
     'Pretrained',
     'RenamingRules',
-    'Translation',
     'flatten_linear',
     'load_weights',
     'read_checkpoint',
     'read_weights',
-    'register_layout',
+    'register_converter',
     'rename',
     'renamed_weights',
 ]

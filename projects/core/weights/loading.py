@@ -111,7 +111,7 @@ def _read_safetensors(path: str):
 
 
 @dataclass
-class Translation:
+class ConvertedStateDict:
     """A file's weights in a model's own names.
 
     Args:
@@ -129,19 +129,19 @@ class Translation:
     kept: list[str] = field(default_factory=list)
 
 
-Layout = Callable[[nn.Module, Mapping[str, Tensor]], Translation | None]
-_layouts: list[Layout] = []
+Converter = Callable[[nn.Module, Mapping[str, Tensor]], ConvertedStateDict | None]
+_converters: list[Converter] = []
 
 
-def register_layout(layout: Layout) -> Layout:
+def register_converter(converter: Converter) -> Converter:
     """Let :func:`load_weights` read files that name weights in another way.
 
-    ``layout(model, state_dict)`` returns None where the file or the model is
+    ``converter(model, state_dict)`` returns None where the file or the model is
     not of its kind. The last one that was registered is asked first, so that
     a plugin's goes before the general ones.
     """
-    _layouts.insert(0, layout)
-    return layout
+    _converters.insert(0, converter)
+    return converter
 
 
 def load_weights(
@@ -173,10 +173,10 @@ def load_weights(
     """
     state_dict = {k.removeprefix('module.'): v for k, v in state_dict.items()}
     wanted = model.state_dict()
-    given = Translation(state_dict)
+    given = ConvertedStateDict(state_dict)
     if state_dict.keys() != wanted.keys():
-        translations = (layout(model, state_dict) for layout in _layouts)
-        given = next(filter(None, translations), given)
+        conversions = (converter(model, state_dict) for converter in _converters)
+        given = next(filter(None, conversions), given)
     fitting = {
         k
         for k, v in wanted.items()
@@ -205,7 +205,7 @@ def _is_of_backbone(model: nn.Module, name: str) -> bool:
 
 def _difference(
     wanted: Mapping[str, Tensor],
-    given: Translation,
+    given: ConvertedStateDict,
     fitting: set[str],
     missing: list[str],
     unknown: list[str],
@@ -238,7 +238,7 @@ def _difference(
 def _report(
     model: nn.Module,
     wanted: Mapping[str, Tensor],
-    given: Translation,
+    given: ConvertedStateDict,
     fitting: set[str],
     missing: list[str],
     unknown: list[str],

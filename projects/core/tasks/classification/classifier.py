@@ -100,6 +100,7 @@ class MLPClsHead(ClsHead):
         dropouts: Probability of dropout before each linear layer, the last
             one's too; 0 for none. One for all where it is a number.
         act_cfg: Activation after each hidden layer.
+        pool_cfg: Layer in the place of ``nn.AdaptiveAvgPool2d``.
         linear_cfg: Layer in the place of ``nn.Linear``.
         dropout_cfg: Layer in the place of ``nn.Dropout``.
         **kwargs: Of mmpretrain's ``ClsHead``.
@@ -116,6 +117,7 @@ class MLPClsHead(ClsHead):
         hidden_channels: Sequence[int] = (4096, 4096),
         dropouts: float | Sequence[float] = 0.0,
         act_cfg: dict = RELU,
+        pool_cfg: dict | None = None,
         linear_cfg: dict | None = None,
         dropout_cfg: dict | None = None,
         **kwargs,
@@ -129,7 +131,7 @@ class MLPClsHead(ClsHead):
             raise ValueError(
                 f'{len(dropouts)} dropouts for {len(widths) - 1} linear layers'
             )
-        self.avgpool = nn.AdaptiveAvgPool2d(pool_size)
+        self.avgpool = build_layer(pool_cfg, nn.AdaptiveAvgPool2d, pool_size)
         layers: list[nn.Module] = []
         for i, dropout in enumerate(dropouts):
             if dropout:

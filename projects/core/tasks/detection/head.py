@@ -40,7 +40,7 @@ class DetectionHead(BaseModule):
         )
 
 
-def suppress(
+def batched_nms(
     bboxes: Tensor,
     scores: Tensor,
     groups: Tensor,

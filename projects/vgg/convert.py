@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from projects.core.weights import (
-    Translation,
+    ConvertedStateDict,
     flatten_linear,
-    register_layout,
+    register_converter,
     renamed_weights,
 )
 from projects.vgg.vgg import VGG
@@ -21,10 +21,10 @@ TIMM_LAYERS = {
 }
 
 
-@register_layout
-def read_timm_vgg(
+@register_converter
+def convert_timm_vgg(
     model: nn.Module, state_dict: Mapping[str, Tensor]
-) -> Translation | None:
+) -> ConvertedStateDict | None:
     """timm's: the linear layers in parts of other names and shapes."""
     if not isinstance(getattr(model, 'backbone', None), VGG) or (
         'pre_logits.fc1.weight' not in state_dict
@@ -42,10 +42,10 @@ def read_timm_vgg(
     return flatten_linear(renamed_weights(state_dict, renamed))
 
 
-@register_layout
-def read_mmpretrain_vgg(
+@register_converter
+def convert_mmpretrain_vgg(
     model: nn.Module, state_dict: Mapping[str, Tensor]
-) -> Translation | None:
+) -> ConvertedStateDict | None:
     """mmpretrain's: convolution and norm are one layer of the backbone, the
     linear layers belong to it."""
     backbone = getattr(model, 'backbone', None)

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from projects.core.weights import (
+    ConvertedStateDict,
     RenamingRules,
-    Translation,
-    register_layout,
+    register_converter,
     rename,
     renamed_weights,
 )
@@ -42,10 +42,10 @@ MMPRETRAIN: RenamingRules = (
 )
 
 
-@register_layout
-def read_densenet(
+@register_converter
+def convert_densenet(
     model: nn.Module, state_dict: Mapping[str, Tensor]
-) -> Translation | None:
+) -> ConvertedStateDict | None:
     """torchvision's files and mmpretrain's, into a classifier or a backbone."""
     alone = isinstance(model, DenseNet)
     if not alone and not isinstance(getattr(model, 'backbone', None), DenseNet):

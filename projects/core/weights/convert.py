@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from torch import Tensor, nn
 
-from projects.core.weights.loading import Translation, register_layout
+from projects.core.weights.loading import ConvertedStateDict, register_converter
 
 # (beginning of a name as a pattern, what stands in its place)
 RenamingRules = tuple[tuple[str, str | Callable[[re.Match], str]], ...]
@@ -16,10 +16,10 @@ RenamingRules = tuple[tuple[str, str | Callable[[re.Match], str]], ...]
 FINAL_LAYERS = ('classifier', 'fc', 'head', 'head.fc', 'last_linear')
 
 
-@register_layout
-def read_bare_classifier(
+@register_converter
+def convert_bare_classifier(
     model: nn.Module, state_dict: Mapping[str, Tensor]
-) -> Translation | None:
+) -> ConvertedStateDict | None:
     """torchvision's and timm's: without the parts 'backbone' and 'head'."""
     if not hasattr(model, 'backbone') or any(
         name.startswith('backbone.') for name in state_dict
@@ -42,10 +42,10 @@ def read_bare_classifier(
     return renamed_weights(state_dict, renamed)
 
 
-@register_layout
-def read_classifier_in_backbone(
+@register_converter
+def convert_classifier_in_backbone(
     model: nn.Module, state_dict: Mapping[str, Tensor]
-) -> Translation | None:
+) -> ConvertedStateDict | None:
     """mmpretrain's AlexNet: the linear layers belong to the backbone."""
     renamed = {
         name: name.replace('backbone.', 'head.', 1)
@@ -57,10 +57,10 @@ def read_classifier_in_backbone(
     return renamed_weights(state_dict, renamed)
 
 
-@register_layout
-def read_backbone(
+@register_converter
+def convert_backbone(
     model: nn.Module, state_dict: Mapping[str, Tensor]
-) -> Translation | None:
+) -> ConvertedStateDict | None:
     """The backbone out of a whole model's file, where it is loaded alone."""
     if hasattr(model, 'backbone'):
         return None
@@ -74,22 +74,22 @@ def read_backbone(
 
 def renamed_weights(
     state_dict: Mapping[str, Tensor], renamed: Mapping[str, str]
-) -> Translation:
-    """A translation that only renames; ``renamed`` is new by old."""
-    return Translation(
+) -> ConvertedStateDict:
+    """A conversion that only renames; ``renamed`` is new by old."""
+    return ConvertedStateDict(
         {renamed.get(name, name): w for name, w in state_dict.items()},
         {new: old for old, new in renamed.items() if new != old},
     )
 
 
-def flatten_linear(translation: Translation) -> Translation:
+def flatten_linear(converted: ConvertedStateDict) -> ConvertedStateDict:
     """Linear layers of a head that a file holds as convolutions: their
     weights become rows."""
-    for name, weight in translation.state_dict.items():
+    for name, weight in converted.state_dict.items():
         if name.startswith('head.classifier.') and weight.ndim == 4:
-            translation.reshaped[name] = f'{tuple(weight.shape)} to rows'
-            translation.state_dict[name] = weight.flatten(1)
-    return translation
+            converted.reshaped[name] = f'{tuple(weight.shape)} to rows'
+            converted.state_dict[name] = weight.flatten(1)
+    return converted
 
 
 def rename(names: Iterable[str], rules: RenamingRules) -> dict[str, str]:

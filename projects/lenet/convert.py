@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from projects.core.weights import (
-    Translation,
+    ConvertedStateDict,
     flatten_linear,
-    register_layout,
+    register_converter,
     renamed_weights,
 )
 from projects.lenet.lenet import LeNet
@@ -25,10 +25,10 @@ LAYERS = {
 }
 
 
-@register_layout
-def read_lenet(
+@register_converter
+def convert_lenet(
     model: nn.Module, state_dict: Mapping[str, Tensor]
-) -> Translation | None:
+) -> ConvertedStateDict | None:
     """mmpretrain's LeNet5 as a classifier without batch norm."""
     if not isinstance(getattr(model, 'backbone', None), LeNet) or (
         'backbone.features.6.weight' not in state_dict

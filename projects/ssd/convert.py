@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from projects.core.weights import (
+    ConvertedStateDict,
     RenamingRules,
-    Translation,
-    register_layout,
+    register_converter,
     rename,
     renamed_weights,
 )
@@ -75,8 +75,10 @@ OLD_MMDET: RenamingRules = (
 VGG16_SHAPES = [(4096, 25088), (4096,), (4096, 4096), (4096,)]
 
 
-@register_layout
-def read_ssd(model: nn.Module, state_dict: Mapping[str, Tensor]) -> Translation | None:
+@register_converter
+def convert_ssd(
+    model: nn.Module, state_dict: Mapping[str, Tensor]
+) -> ConvertedStateDict | None:
     """torchvision's SSD and SSDLite, mmdetection's SSD before 2.14."""
     head = getattr(model, 'bbox_head', None)
     if not isinstance(head, SSDHead):
@@ -92,8 +94,8 @@ def read_ssd(model: nn.Module, state_dict: Mapping[str, Tensor]) -> Translation 
         rules = OLD_MMDET
     else:
         return None
-    translation = renamed_weights(state_dict, rename(state_dict, rules))
-    weights = translation.state_dict
+    converted = renamed_weights(state_dict, rename(state_dict, rules))
+    weights = converted.state_dict
     if from_torchvision:
         for i, num_boxes in enumerate(head.default_boxes.num_boxes):
             prefix = f'bbox_head.cls_convs.{i}.{len(head.cls_convs[i]) - 1}.'
@@ -101,16 +103,16 @@ def read_ssd(model: nn.Module, state_dict: Mapping[str, Tensor]) -> Translation 
                 if name in weights and len(weights[name]) % num_boxes == 0:
                     by_box = weights[name].unflatten(0, (num_boxes, -1))
                     weights[name] = by_box.roll(-1, 1).flatten(0, 1)
-                    translation.reshaped[name] = (
+                    converted.reshaped[name] = (
                         'the background from the first class to the last'
                     )
-    return translation
+    return converted
 
 
-@register_layout
-def read_vgg16(
+@register_converter
+def convert_vgg16(
     model: nn.Module, state_dict: Mapping[str, Tensor]
-) -> Translation | None:
+) -> ConvertedStateDict | None:
     """torchvision's VGG-16 for ImageNet as the backbone (paper, Sec. 3).
 
     fc6 and fc7 are cut out of the two connected layers: every fourth output,
@@ -119,7 +121,7 @@ def read_vgg16(
     backbone = getattr(model, 'backbone', None)
     if not isinstance(backbone, SSDVGG) or 'features.28.weight' not in (state_dict):
         return None
-    translation = renamed_weights(
+    converted = renamed_weights(
         state_dict,
         {
             name: f'backbone.{name}'
@@ -131,13 +133,13 @@ def read_vgg16(
         f'backbone.features.{i}.{kind}' for i in (31, 33) for kind in ('weight', 'bias')
     ]
     if len(backbone.features) <= 31:
-        return translation
+        return converted
     names = [f'classifier.{i}.{kind}' for i in (0, 3) for kind in ('weight', 'bias')]
     connected = [state_dict.get(name) for name in names]
     shapes = [None if x is None else tuple(x.shape) for x in connected]
     if shapes != VGG16_SHAPES or not all(x.isfinite().all() for x in connected):
-        translation.kept = wanted  # the file has no numbers for them
-        return translation
+        converted.kept = wanted  # the file has no numbers for them
+        return converted
     fc6, fc6_bias, fc7, fc7_bias = connected
     fc6 = fc6.unflatten(1, (512, 7, 7))[::4, :, ::3, ::3]
     cut = (fc6, fc6_bias[::4], fc7[::4, ::4, None, None], fc7_bias[::4])
@@ -148,8 +150,8 @@ def read_vgg16(
         '1024 of 4096 outputs',
     )
     for old, new, weight, text in zip(names, wanted, cut, how, strict=True):
-        del translation.state_dict[old]
-        translation.state_dict[new] = weight.contiguous()
-        translation.renamed[new] = old
-        translation.reshaped[new] = text
-    return translation
+        del converted.state_dict[old]
+        converted.state_dict[new] = weight.contiguous()
+        converted.renamed[new] = old
+        converted.reshaped[new] = text
+    return converted

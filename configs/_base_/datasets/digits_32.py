@@ -1,0 +1,6 @@
+"""digits, enlarged to 32 x 32."""
+
+_base_ = ['./digits.py', '../pipelines/digits_32.py']
+train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
+test_dataloader = val_dataloader
