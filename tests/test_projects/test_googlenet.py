@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from projects import create_model
-from projects.core.benchmark.subject import ClassifierParts
+from projects.core.tasks.classification.benchmark import ClassifierParts
 from projects.core.weights import load_weights
 from projects.googlenet import GoogLeNet, GoogLeNetHead
 
