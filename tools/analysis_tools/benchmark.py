@@ -48,8 +48,8 @@ def parse_args() -> argparse.Namespace:
         type=int,
         nargs='+',
         metavar='N',
-        help="height and width of images (default: the test pipeline's, else that of "
-        'the kind of model)',
+        help="height and width of images (default: the test pipeline's, else what the "
+        'variant is made for)',
     )
     parser.add_argument(
         '--objects',

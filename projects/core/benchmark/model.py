@@ -13,10 +13,11 @@ from mmengine.registry import DefaultScope
 from torch import Tensor
 
 from projects.core.benchmark.parts import Parts
+from projects.core.benchmark.references import input_size_of
 from projects.core.config import explained, load_config, values_of, walk
 from projects.core.engine.runner import Runner
 from projects.core.errors import UserError
-from projects.core.factory import hushed
+from projects.core.factory import config_root, hushed
 from projects.core.tasks.task import library_config, task_of_class
 from projects.registry import MODELS
 
@@ -84,13 +85,20 @@ class BenchmarkedModel:
                 f'{config}: the parts of a step of a {type(self.model).__name__} '
                 f'({task.name}) are not known, so that it cannot be measured'
             )
-        self.default_input_size = self.parts.default_input_size
         self.input_size = settings.input_size or self.parts.input_size_of(cfg)
-        if len(self.input_size or ()) not in (0, len(self.default_input_size)):
+        if len(self.input_size or ()) not in (0, len(self.parts.default_input_size)):
             raise UserError(
                 f'--input-size {" ".join(map(str, self.input_size))}: that of '
-                f'{task.name} has {len(self.default_input_size)} numbers'
+                f'{task.name} has {len(self.parts.default_input_size)} numbers'
             )
+
+    @property
+    def default_input_size(self) -> tuple[int, ...]:
+        """What a variant is made for; of any other config what its kind says."""
+        file = Path(self.config)
+        if file.parent == config_root() / '_base_/models':
+            return input_size_of(file.stem, self.parts)
+        return self.parts.default_input_size
 
     @contextmanager
     def _building(self) -> Iterator[None]:
@@ -166,7 +174,8 @@ class BenchmarkedModel:
                 raise UserError(f'--data: {self.config}: {error}') from error
             return None, str(error)
 
-    def _autocast(self):
+    def autocast(self):
+        """Context of the network in the settings' precision."""
         dtype = self.settings.dtype
         return (
             nullcontext()
@@ -184,9 +193,9 @@ class BenchmarkedModel:
         """One step of training in four parts."""
         batch = self.batches['train']
         self.model.train()
-        with meter.part('train.forward'), self._autocast():
+        with meter.part('train.forward'), self.autocast():
             outs = self.network(batch['inputs'])
-        with meter.part('train.loss'), self._autocast():
+        with meter.part('train.loss'), self.autocast():
             loss, _ = self.model.parse_losses(
                 self.parts.losses(outs, batch['data_samples'])
             )
@@ -202,11 +211,11 @@ class BenchmarkedModel:
         """One prediction in two parts, those of ``inner_parts`` within the second."""
         batch = self.batches['predict']
         self.model.eval()
-        with meter.part('predict.forward'), self._autocast():
+        with meter.part('predict.forward'), self.autocast():
             outs = self.network(batch['inputs'])
         with (
             meter.part('predict.decode'),
-            self._autocast(),
+            self.autocast(),
             self.parts.metered(meter) as self.counts,
         ):
             return self.parts.predictions(outs, batch['data_samples'])

@@ -56,8 +56,8 @@ def benchmark(
         iters: Timed iterations.
         warmup: Iterations before them.
         input_size: Height and width in pixels; by default that of the
-            config's test pipeline, else of the other config's, else that of
-            the kind of model.
+            config's test pipeline, else of the other config's, else what
+            the first variant is made for.
         objects: Objects in each image.
         device: 'cpu' or 'cuda'; a GPU where there is one by default.
         threads: Threads of torch on the CPU; as they are by default.
@@ -207,10 +207,9 @@ def _settle(models: list[BenchmarkedModel]) -> None:
             if key == 'batch_size' and stated:  # one for all
                 model.batch_size = stated[0]
             elif not getattr(model, key):
+                default = f'default_{key}'
                 setattr(
-                    model,
-                    key,
-                    stated[0] if stated else getattr(model, f'default_{key}'),
+                    model, key, stated[0] if stated else getattr(models[0], default)
                 )
 
 
