@@ -207,10 +207,8 @@ def _settle(models: list[BenchmarkedModel]) -> None:
             if key == 'batch_size' and stated:  # one for all
                 model.batch_size = stated[0]
             elif not getattr(model, key):
-                default = f'default_{key}'
-                setattr(
-                    model, key, stated[0] if stated else getattr(models[0], default)
-                )
+                default = getattr(models[0], f'default_{key}')
+                setattr(model, key, stated[0] if stated else default)
 
 
 def _run(

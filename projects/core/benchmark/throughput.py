@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from projects.core.benchmark.meters import MemoryMeter, NoMeter, synchronize
+from projects.core.benchmark.meters import NoMeter, allocations, synchronize
 from projects.core.benchmark.model import BenchmarkedModel
 from projects.core.benchmark.statistics import quartiles, ratio
 
@@ -169,16 +169,18 @@ def measure(
             if first in samples and name in samples:
                 results[name][step]['ratio'] = ratio(samples[first], samples[name])
         for name in ready if step != 'forward' else ():
-            meter = MemoryMeter(device, models[name].held_bytes(step))
-            if attempt(
-                name,
-                step,
-                lambda name=name, meter=meter: getattr(models[name], f'{step}_step')(
-                    meter
-                ),
-            ):
-                results[name][step]['peak_bytes'] = meter.peak
+            try:
+                results[name][step]['peak_bytes'] = peak_bytes(models[name], step)
+            except Exception as error:
+                results[name][step] = dict(failure=failure(error))
     return results
+
+
+def peak_bytes(model: BenchmarkedModel, phase: str) -> int:
+    """Most bytes at any moment of a step, with what is held throughout."""
+    with allocations(model.settings.device) as measured:
+        getattr(model, f'{phase}_step')(NoMeter())
+    return model.held_bytes(phase) + measured.peak
 
 
 def matrix_rates(device: torch.device, size: int, seconds: float) -> dict[str, float]:
