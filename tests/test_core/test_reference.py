@@ -1,12 +1,15 @@
 """The other side of a comparison: torchvision's nets, a library's configs."""
 
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
 import torchvision
 from mmengine.registry import DefaultScope
 from mmpretrain.structures import DataSample
+from torch import nn
 from torch.nn.functional import cross_entropy
 
 from projects.core.benchmark import benchmark
@@ -54,6 +57,7 @@ def test_both_sides_are_measured(tmp_path):
         iters=1,
         warmup=0,
         input_size=(32, 32),
+        device='cpu',
         out=out,
     )
     ours, theirs = result['configs']
@@ -69,6 +73,38 @@ def test_unknown_net():
         r"mean 'torchvision\.resnet18'",
     ):
         benchmark(['resnet18', 'torchvision.resnet81'])
+
+
+@pytest.fixture
+def timm(monkeypatch):
+    """What we use of timm, of one net."""
+    module = ModuleType('timm')
+    module.is_model = lambda name: name in module.list_models()
+    module.list_models = lambda: ['tinynet']
+    module.create_model = lambda name, pretrained, num_classes: nn.Sequential(
+        nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(12, num_classes)
+    )
+    monkeypatch.setitem(sys.modules, 'timm', module)
+
+
+def test_timm_is_a_side_where_it_is_installed(timm):
+    result = benchmark(
+        ['timm.tinynet'],
+        batch_size=2,
+        iters=1,
+        warmup=0,
+        input_size=(8, 8),
+        device='cpu',
+    )
+    assert result['configs'][0]['parameters'] == 12 * 1000 + 1000
+    with pytest.raises(UserError, match=r"timm has no .* 'tinnet'; did you mean 'timm"):
+        benchmark(['timm.tinnet'])
+
+
+def test_timm_that_is_not_installed_is_one_line(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'timm', None)
+    with pytest.raises(UserError, match=r'^timm\.resnet18: timm is not installed; pip'):
+        benchmark(['timm.resnet18'])
 
 
 def test_a_config_of_a_library_s_wheel():

@@ -218,7 +218,7 @@ def crowded():
         num_classes=4,
         in_channels=(1,) * 6,
     )
-    cfg = Config.fromfile(root / 'ssd/reference/ssd300_mmdet.py').model
+    cfg = Config.fromfile(root / 'ssd/reference/ssd300_vgg16_mmdet.py').model
     with DefaultScope.overwrite_default_scope('mmdet'):
         theirs = MODELS.build(
             dict(

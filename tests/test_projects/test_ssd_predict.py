@@ -265,7 +265,7 @@ def test_images_of_a_batch_need_not_as_many_rounds(rounds):
 def test_detections_are_those_of_mmdet(score_thr):
     torch.manual_seed(0)
     # as in configs/ssd/reference, with C = 6 and small maps
-    cfg = Config.fromfile(config_root() / 'ssd/reference/ssd300_mmdet.py')
+    cfg = Config.fromfile(config_root() / 'ssd/reference/ssd300_vgg16_mmdet.py')
     cfg.model.bbox_head.num_classes = NUM_CLASSES
     cfg.model.test_cfg.update(score_thr=score_thr, max_per_img=200, nms_pre=100_000)
     reference = MODELS.build({**cfg.model.bbox_head, 'test_cfg': cfg.model.test_cfg})

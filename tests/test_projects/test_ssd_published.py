@@ -250,7 +250,7 @@ def build_mmdet(cfg):
 
 @pytest.fixture(scope='module')
 def mmdet_ssd300():
-    cfg = Config.fromfile(config_root() / 'ssd/reference/ssd300_mmdet.py')
+    cfg = Config.fromfile(config_root() / 'ssd/reference/ssd300_vgg16_mmdet.py')
     return build_mmdet(
         {**cfg.model, 'backbone': {**cfg.model.backbone, 'init_cfg': None}}
     )

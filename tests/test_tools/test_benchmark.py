@@ -9,23 +9,28 @@ from pathlib import Path
 import pytest
 import torch
 import torchvision
+from mmdet.structures import DetDataSample
+from torch import nn
+from torchvision.ops import nms
 
-from projects.core.benchmark import benchmark, benchmarking
-from projects.core.benchmark.meters import (
-    MemoryMeter,
-    Stopwatch,
-    allocations,
-    nms_as_part,
-)
-from projects.core.benchmark.subject import Subject, SubjectSettings
+from projects import create_model
+from projects.core.benchmark import benchmark, tables
+from projects.core.benchmark.meters import MemoryMeter, Stopwatch, allocations
+from projects.core.benchmark.model import BenchmarkedModel, BenchmarkSettings
+from projects.core.benchmark.parts import Parts
+from projects.core.benchmark.statistics import ratio, summary
 from projects.core.config import find_config_or_model
 from projects.core.datasets.digits_coco import make_digits_coco
 from projects.core.errors import UserError
 from projects.core.tasks.detection import head as detection
+from projects.core.tasks.detection.benchmark import DetectorParts
+from projects.core.tasks.detection.nms_meter import nms_as_part
+from projects.core.tasks.task import task_of_class
 
 TOOL = Path(__file__).parents[2] / 'tools/analysis_tools/benchmark.py'
 MINI_RUN = 'yolov1-mini_1xb16-15e_digits-coco'
 CPU = torch.device('cpu')
+SUMS = ('train.passes', 'train.step', 'predict.step')
 MB = 4 * 10**6  # bytes of a million float32
 RETINANET = """
 default_scope = 'mmdet'
@@ -78,10 +83,10 @@ def pair(retinanet, tmp_path_factory):
     return result, json.loads(out.read_text())
 
 
-def make_subject(config, **settings):
-    subject = Subject(
+def make_model(config, **settings):
+    benchmarked = BenchmarkedModel(
         config,
-        SubjectSettings(
+        BenchmarkSettings(
             **{
                 **dict(
                     batch_size=2,
@@ -98,8 +103,8 @@ def make_subject(config, **settings):
             }
         ),
     )
-    subject.prepare()
-    return subject
+    benchmarked.prepare()
+    return benchmarked
 
 
 # ------------------------------------------------------------------- meters
@@ -143,24 +148,93 @@ def test_memory_meter_adds_up_what_the_parts_leave():
 def test_each_suppression_is_counted_once_and_nothing_stays_replaced():
     from mmcv.ops import batched_nms
 
-    kernels = sys.modules['mmcv.ops.nms'].ext_module
-    before = (torchvision.ops.nms, torchvision.ops.boxes.nms, kernels.nms)
+    kernels = (torch.ops.torchvision.nms, sys.modules['mmcv._ext'].nms)
     boxes = torch.tensor([[0.0, 0, 4, 4], [0, 0, 4, 3], [5, 5, 9, 9]])
     scores, labels = torch.tensor([0.9, 0.8, 0.7]), torch.zeros(3).long()
     watch = Stopwatch(CPU)
     with nms_as_part(watch, 'nms') as counts:
         keep = torchvision.ops.nms(boxes, scores, 0.5)
-        assert (counts.calls, counts.boxes) == (1, 3)
+        assert list(counts.values()) == [1, 3]
         torchvision.ops.batched_nms(boxes[:2], scores[:2], labels[:2], 0.5)
-        assert (counts.calls, counts.boxes) == (2, 5)
+        assert list(counts.values()) == [2, 5]
         # its kernel calls torchvision's where mmcv is not compiled
         batched_nms(boxes, scores, labels, dict(type='nms', iou_threshold=0.5))
-        assert (counts.calls, counts.boxes) == (3, 8)
+        assert list(counts.values()) == [3, 8]
         detection.batched_nms(boxes, scores, labels, 0.5)
-        assert (counts.calls, counts.boxes) == (4, 11)
+        assert list(counts.values()) == [4, 11]
     assert keep.tolist() == [0, 2]
     assert watch.seconds['nms'] > 0
-    assert before == (torchvision.ops.nms, torchvision.ops.boxes.nms, kernels.nms)
+    assert kernels == (torch.ops.torchvision.nms, sys.modules['mmcv._ext'].nms)
+    detection.batched_nms(boxes, scores, labels, 0.5)  # nobody counts any more
+    assert list(counts.values()) == [4, 11]
+
+
+class TorchvisionHead(nn.Module):
+    """Imported the kernel by name, before anything is measured."""
+
+    nms = staticmethod(nms)
+
+    def predict_by_feat(self, boxes, scores, batch_img_metas, rescale):
+        return [boxes[self.nms(boxes, scores, 0.5)] for _ in batch_img_metas]
+
+
+our_batched_nms = detection.batched_nms  # by a name of its own
+
+
+class OurHead(TorchvisionHead):
+    nms = staticmethod(
+        lambda boxes, scores, thr: our_batched_nms(boxes, scores, scores.long(), thr)
+    )
+
+
+@pytest.mark.parametrize('head', [TorchvisionHead, OurHead])
+def test_suppression_is_seen_however_a_head_imports_it(head):
+    model = nn.Module()
+    model.bbox_head, model.backbone = head(), nn.Conv2d(3, 1, 1)
+    parts, watch = DetectorParts(model), Stopwatch(CPU)
+    boxes = torch.tensor([[0.0, 0, 4, 4], [0, 0, 4, 3], [5, 5, 9, 9]])
+    samples = [DetDataSample(), DetDataSample()]
+    with parts.metered(watch) as counts, watch.part('predict.decode'):
+        found = parts.predictions((boxes, torch.tensor([0.9, 0.8, 0.7])), samples)
+    assert [len(detections) for detections in found] == [2, 2]
+    assert counts == {'NMS calls': 2, 'boxes into NMS': 6}
+    assert watch.seconds['predict.nms'] > 0
+    assert set(watch.seconds) == {'predict.decode', *parts.inner_parts}
+
+
+@pytest.mark.parametrize('name', ['yolov1_mini', 'lenet5'])
+def test_what_a_task_hands_out_are_parts(name):
+    model = create_model(name)
+    assert isinstance(task_of_class(type(model)).parts_of(model), Parts)
+
+
+# --------------------------------------------------------------- statistics
+def test_ratio_is_the_median_of_the_pairs_and_lies_within_their_quartiles():
+    # pairs 2/1, 2/4, 30/10: sorted 0.5, 2, 3; of the medians it would be 2/4
+    assert ratio([1, 4, 10], [2, 2, 30]) == dict(median=2.0, q1=1.25, q3=2.5)
+    # pairs 1, 1, 1, 4/1: the ratio of the medians, 3/2, lies outside of 1 to 1.75
+    numbers = ratio([1, 3, 3, 1], [1, 3, 3, 4])
+    assert numbers == dict(median=1.0, q1=1.0, q3=1.75)
+    assert ratio([2, 0], [4, 1]) == dict(median=2.0, q1=2.0, q3=2.0)
+    assert ratio([0], [1]) is None
+
+
+def test_sums_of_parts_are_of_each_iteration():
+    times = {
+        'train.forward': [1.0, 2.0, 3.0],
+        'train.loss': [3.0, 2.0, 1.0],
+        'train.backward': [4.0, 4.0, 4.0],
+        'train.optimizer': [2.0, 0.0, 2.0],
+        'predict.forward': [3.0, 6.0, 9.0],
+        'predict.decode': [1.0, 2.0, 1.0],
+    }
+    result = summary(times, batch_size=4)
+    parts = result['parts']
+    assert parts['train.step']['samples'] == [10_000, 8_000, 10_000]
+    assert parts['train.passes']['samples'] == [8_000] * 3
+    assert parts['predict.step']['median'] == 8_000
+    assert parts['predict.forward']['share'] == pytest.approx(6 / 7)
+    assert result['images_per_second'] == dict(train=0.4, predict=0.5)
 
 
 # -------------------------------------------------------------------- steps
@@ -172,37 +246,36 @@ def test_the_parts_make_the_models_own_step(name, request):
         else (find_config_or_model(name))
     )
     # one object: two in a cell would be drawn by lot
-    subject = make_subject(config, objects=1)
-    model, losses, batch = subject.model, [], subject.batches['train']
+    benchmarked = make_model(config, objects=1)
+    model, losses, batch = benchmarked.model, [], benchmarked.batches['train']
     own = copy.deepcopy(model).train()
     expected, _ = own.parse_losses(own(**batch, mode='loss'))
-    subject.optim_wrapper.backward = losses.append
-    subject.train_step(Stopwatch(CPU))
+    benchmarked.optim_wrapper.backward = losses.append
+    benchmarked.train_step(Stopwatch(CPU))
     assert expected.isfinite()
     torch.testing.assert_close(losses[0], expected, rtol=0, atol=0)
 
     own = copy.deepcopy(model).eval()
-    detections = subject.predict_step(Stopwatch(CPU))
+    detections = benchmarked.predict_step(Stopwatch(CPU))
     with torch.no_grad():
-        wanted = own(**subject.batches['predict'], mode='predict')
+        wanted = own(**benchmarked.batches['predict'], mode='predict')
     for found, sample in zip(detections, wanted, strict=True):
         assert len(found) > 0
         assert torch.equal(found.bboxes, sample.pred_instances.bboxes)
 
 
 def test_steps_update_without_changing_the_weights(retinanet):
-    subject = make_subject(retinanet)
-    weights = [p.clone() for p in subject.model.parameters()]
-    subject.train_step(Stopwatch(CPU))
-    assert len(subject.optim_wrapper.optimizer.state) == len(weights)
-    assert all(map(torch.equal, weights, subject.model.parameters()))
+    benchmarked = make_model(retinanet)
+    weights = [p.clone() for p in benchmarked.model.parameters()]
+    benchmarked.train_step(Stopwatch(CPU))
+    assert len(benchmarked.optim_wrapper.optimizer.state) == len(weights)
+    assert all(map(torch.equal, weights, benchmarked.model.parameters()))
 
 
 def test_random_batch_is_alike_for_two_and_its_boxes_are_inside(retinanet):
     other = find_config_or_model('yolov1_mini')
     batches = [
-        make_subject(config, objects=50).batches['train']
-        for config in (retinanet, other)
+        make_model(config, objects=50).batches['train'] for config in (retinanet, other)
     ]
     boxes = [
         torch.cat([sample.gt_instances.bboxes for sample in batch['data_samples']])
@@ -222,14 +295,14 @@ def test_random_batch_is_alike_for_two_and_its_boxes_are_inside(retinanet):
 
 
 def test_held_bytes_are_weights_images_and_the_optimizers_state(retinanet):
-    subject = make_subject(retinanet)
-    num_params = sum(p.numel() for p in subject.model.parameters())
-    buffers = sum(b.numel() * b.element_size() for b in subject.model.buffers())
+    benchmarked = make_model(retinanet)
+    num_params = sum(p.numel() for p in benchmarked.model.parameters())
+    buffers = sum(b.numel() * b.element_size() for b in benchmarked.model.buffers())
     expected = 4 * num_params + buffers + 4 * 2 * 3 * 64 * 96
-    assert subject.held_bytes('train') == expected
-    subject.train_step(Stopwatch(CPU))  # SGD now has its momentum
-    assert subject.held_bytes('train') == expected + 4 * num_params
-    assert subject.held_bytes('predict') == expected
+    assert benchmarked.held_bytes('train') == expected
+    benchmarked.train_step(Stopwatch(CPU))  # SGD now has its momentum
+    assert benchmarked.held_bytes('train') == expected + 4 * num_params
+    assert benchmarked.held_bytes('predict') == expected
 
 
 # ------------------------------------------------------------------ results
@@ -252,12 +325,12 @@ def test_result_of_two_detectors(pair):
         'predict.step',
     }
     for entry in (yolo, retina):
-        assert set(entry['parts']) == parts
+        assert set(entry['parts']) == {*parts, 'train.passes'}
         for phase in ('train', 'predict'):
             shares = [
                 times['share']
                 for part, times in entry['parts'].items()
-                if part.startswith(phase) and 'step' not in part
+                if part.startswith(phase) and part not in SUMS
             ]
             assert sum(shares) == pytest.approx(1)
             step = entry['parts'][f'{phase}.step']
@@ -266,7 +339,7 @@ def test_result_of_two_detectors(pair):
                     sum(
                         entry['parts'][part]['samples'][i]
                         for part in parts
-                        if part.startswith(phase) and 'step' not in part
+                        if part.startswith(phase) and part not in SUMS
                     )
                     for i in range(2)
                 ]
@@ -283,40 +356,44 @@ def test_result_of_two_detectors(pair):
         )
         # after the backward pass each weight has its gradient
         assert memory['train.step'] > memory['train.held'] + (4 * entry['parameters'])
-    assert set(result['ratios']) == parts
-    ratio = result['ratios']['train.loss']['of_medians']
-    assert ratio == (
-        retina['parts']['train.loss']['median'] / yolo['parts']['train.loss']['median']
-    )
+    assert set(result['ratios']) == {*parts, 'train.passes'}
+    for part, numbers in result['ratios'].items():
+        assert numbers == ratio(
+            yolo['parts'][part]['samples'], retina['parts'][part]['samples']
+        )
     # YOLOv1: one call for the batch; mmdet's: one per image, 4 x 6 cells of
     # one anchor in 4 classes being 96 candidates, under nms_pre
-    assert yolo['nms']['calls'] == 1
-    assert retina['nms'] == dict(calls=2, boxes=2 * 96)
+    assert yolo['counts']['NMS calls'] == 1
+    assert retina['counts'] == {'NMS calls': 2, 'boxes into NMS': 2 * 96}
 
 
 def test_table_shows_each_part_and_the_ratio(pair):
     result = copy.deepcopy(pair[0])
     times = dict(median=12.34, q1=11.0, q3=13.0, share=0.104)
     result['configs'][0]['parts']['train.loss'] = times
-    result['ratios']['train.loss'] = dict(of_medians=0.5, q1=0.44, q3=0.61)
-    lines = benchmarking.table(result).splitlines()
+    result['ratios']['train.loss'] = dict(median=0.5, q1=0.44, q3=0.61)
+    lines = tables.table(result).splitlines()
     (line,) = (row for row in lines if row.startswith('train loss  ') and '%' in row)
     assert '12.3 (11.0-13.0)   10.4%' in line
     assert line.endswith(' 0.50 (0.44-0.61)')
     assert lines[1].split() == ['data', '-', '-', '-']
-    assert 'B: 192 boxes into NMS a prediction, calls: 2' in lines
-    text = benchmarking.header(result)
+    assert 'B: a prediction has NMS calls 2, boxes into NMS 192' in lines
+    assert any(row.startswith('predict NMS ') for row in lines)
+    # of the time a ratio, of images per second none: that of medians is another
+    (line,) = (row for row in lines if row.startswith('images/s, train'))
+    assert len(line.split()) == 4
+    text = tables.header(result)
     assert 'batch 2, 5 objects an image, float32' in text
     assert '1 threads, torch ' + torch.__version__ in text
     assert 'input sizes differ' not in text
     result['configs'][0]['input_size'] = [32, 32]
-    assert 'input sizes differ' in benchmarking.header(result)
+    assert 'input sizes differ' in tables.header(result)
 
 
 def test_two_configs_take_turns_in_alternating_order(monkeypatch, retinanet):
     order = []
     monkeypatch.setattr(
-        Subject,
+        BenchmarkedModel,
         'draw',
         lambda self, meter: order.append(type(self.model.bbox_head).__name__[0]),
     )
@@ -326,11 +403,11 @@ def test_two_configs_take_turns_in_alternating_order(monkeypatch, retinanet):
 
 def test_classifier_has_no_suppression_and_all_other_parts():
     result = benchmark(
-        ['yolov1_extraction'],
+        ['lenet5_modern'],
         batch_size=1,
         iters=1,
         warmup=0,
-        input_size=(64, 64),
+        input_size=(28, 28),
         device='cpu',
     )
     parts = result['configs'][0]['parts']
@@ -340,13 +417,14 @@ def test_classifier_has_no_suppression_and_all_other_parts():
         'train.backward',
         'train.optimizer',
         'train.step',
+        'train.passes',
         'predict.forward',
         'predict.decode',
         'predict.step',
     }
-    assert result['configs'][0]['nms'] == dict(calls=0, boxes=0)
+    assert result['configs'][0]['counts'] == {}
     assert 'ratios' not in result
-    assert 'into NMS' not in benchmarking.table(result)
+    assert 'into NMS' not in tables.table(result)
 
 
 def test_data_is_drawn_from_the_config_where_it_is_there(tmp_path):
@@ -368,14 +446,14 @@ def test_data_is_drawn_from_the_config_where_it_is_there(tmp_path):
     make_digits_coco(
         root, num_train=2, num_val=1, image_size=64, min_size=10, max_size=30
     )
-    subject = make_subject(
+    benchmarked = make_model(
         find_config_or_model(MINI_RUN), batch_size=3, cfg_options=[option]
     )
-    assert next(subject.data)['inputs'][0].shape == (3, 192, 192)
+    assert next(benchmarked.data)['inputs'][0].shape == (3, 192, 192)
     # more than the set holds, and always whole batches
-    assert [len(next(subject.data)['inputs']) for _ in range(3)] == [3] * 3
+    assert [len(next(benchmarked.data)['inputs']) for _ in range(3)] == [3] * 3
     watch = Stopwatch(CPU)
-    subject.draw(watch)
+    benchmarked.draw(watch)
     assert list(watch.seconds) == ['data']
 
 
@@ -426,6 +504,7 @@ def test_input_size_and_memory_format_of_a_run_config():
         (dict(iters=0), r'--iters 0: must be 1 or more'),
         (dict(compile=True, warmup=0), r'--warmup 0: must be 1 or more'),
         (dict(input_size=(64, -1)), r'--input-size -1: must be'),
+        (dict(input_size=(8,)), r'--input-size 8: that of a detector has 2 numbers'),
         (dict(dtype='float16'), r'--dtype float16: must be float32 or bfloat16'),
         (dict(out='result.txt'), r'--out result.txt: must end in .json'),
         (dict(data=True), r'--data: \S+ has no train_dataloader'),
@@ -443,7 +522,9 @@ def test_mistakes_are_refused(arguments, message):
 def test_a_model_of_another_kind_is_refused(tmp_path):
     config = tmp_path / 'backbone.py'
     config.write_text("model = dict(type='projects.YOLOv1Backbone', arch='mini')")
-    with pytest.raises(UserError, match='parts of a YOLOv1Backbone are not'):
+    with pytest.raises(
+        UserError, match=r'parts of a step of a YOLOv1Backbone \(a model of'
+    ):
         benchmark([str(config)], device='cpu')
 
 

@@ -14,7 +14,8 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         'config',
-        help="config file, or name of a model; torchvision.resnet18 is torchvision's",
+        help='config file, or name of a model; torchvision.resnet18 and '
+        "timm.resnet18 are those libraries', mmdet::PATH is a config of a wheel",
     )
     parser.add_argument(
         'other',
@@ -45,9 +46,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--input-size',
         type=int,
-        nargs=2,
-        metavar=('H', 'W'),
-        help="pixels (default: the test pipeline's; else 448, or 224 for a classifier)",
+        nargs='+',
+        metavar='N',
+        help="height and width of images (default: the test pipeline's, else what the "
+        'variant is made for)',
     )
     parser.add_argument(
         '--objects',

@@ -4,10 +4,7 @@ A step says where its parts begin and end, ``with meter.part('loss'):``, and
 runs under any of these meters.
 """
 
-import functools
-import importlib
 import os
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -141,57 +138,9 @@ class MemoryMeter:
         self.live += measured.net
 
 
-@dataclass
-class NMSCounts:
-    """Calls of a suppression kernel, and the boxes they were given."""
+class NoMeter:
+    """Measures nothing: the parts run as they would, one after the other."""
 
-    calls: int = 0
-    boxes: int = 0
-
-
-@contextmanager
-def nms_as_part(meter, name: str) -> Iterator[NMSCounts]:
-    """Make a part of each non-maximum suppression in the block.
-
-    Seen are ``batched_nms`` of :mod:`projects.core.tasks.detection.head`, torchvision's
-    ``nms`` (looked up as ``torchvision.ops.nms`` or by
-    ``torchvision.ops.batched_nms``) and the kernels of ``mmcv.ops.nms``. What
-    prepares a call, such as shifting the classes apart, is not part of it.
-    """
-    counts, depth = NMSCounts(), 0
-
-    def metered(function: Callable) -> Callable:
-        @functools.wraps(function)
-        def call(*args, **kwargs):
-            nonlocal depth
-            if depth == 0:  # mmcv's fallback calls torchvision's
-                counts.calls += 1
-                counts.boxes += len(args[0] if args else kwargs['boxes'])
-            depth += 1
-            try:
-                with meter.part(name):
-                    return function(*args, **kwargs)
-            finally:
-                depth -= 1
-
-        return call
-
-    targets = [
-        (importlib.import_module(module), key)
-        for module, key in (
-            ('projects.core.tasks.detection.head', 'batched_nms'),
-            ('torchvision.ops', 'nms'),
-            ('torchvision.ops.boxes', 'nms'),
-        )
-    ]
-    if 'mmcv.ops.nms' in sys.modules:  # a function shadows it in mmcv.ops
-        kernels = sys.modules['mmcv.ops.nms'].ext_module
-        targets += [(kernels, 'nms'), (kernels, 'softnms')]
-    originals = [getattr(module, key) for module, key in targets]
-    try:
-        for (module, key), original in zip(targets, originals, strict=True):
-            setattr(module, key, metered(original))
-        yield counts
-    finally:
-        for (module, key), original in zip(targets, originals, strict=True):
-            setattr(module, key, original)
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        yield

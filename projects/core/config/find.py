@@ -6,7 +6,7 @@ from pathlib import Path
 from projects.core.errors import UserError, close_names, did_you_mean
 from projects.core.variants import config_root, list_models
 
-TORCHVISION = 'torchvision.'  # before the name of a classifier of its
+TORCHVISION, TIMM = 'torchvision.', 'timm.'  # before the name of a model of theirs
 
 
 def run_configs() -> list[Path]:
@@ -57,13 +57,14 @@ def find_config(path: str) -> Path:
 def find_config_or_model(name: str) -> str:
     """File of a config, or of a variant of ``configs/_base_/models``.
 
-    What names a library is left as it is: ``torchvision.resnet18``, and
-    ``mmpretrain::resnet/resnet18_8xb32_in1k.py`` for a config in its wheel.
+    What names a library is left as it is: ``torchvision.resnet18``,
+    ``timm.resnet18``, and ``mmpretrain::resnet/resnet18_8xb32_in1k.py`` for a
+    config in its wheel.
 
     Raises:
         UserError: If a name without ``.py`` is no variant, with close names.
     """
-    if name.endswith('.py') or name.startswith(TORCHVISION):
+    if name.endswith('.py') or name.startswith((TORCHVISION, TIMM)):
         return name  # the reader looks it up
     if name in list_models():
         return str(config_root() / '_base_/models' / f'{name}.py')

@@ -66,6 +66,8 @@ def train(
         cfg.randomness['deterministic'] = deterministic or (
             cfg.randomness.get('deterministic', False)
         )
+        if cfg.randomness['deterministic']:  # cuBLAS refuses to run without
+            os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
         if cfg.get('auto_scale_lr'):
             cfg.auto_scale_lr.enable = auto_scale_lr
         if amp:

@@ -143,6 +143,16 @@ class Task:
             'this tool cannot apply; there are ' + listed(task.name for task in tasks())
         )
 
+    def library_config(self, name: str) -> Any:
+        """Config of a model of this kind that a library builds by its name, to
+        compare with; None if ``name``, such as ``torchvision.resnet18``, names no
+        library of the kind.
+
+        Raises:
+            UserError: If the library is not installed or has none of that name.
+        """
+        return None
+
     def parts_of(self, model) -> Any:
         """The parts of a step of ``model`` for the benchmark; None if unknown.
 
@@ -160,6 +170,13 @@ def tasks() -> tuple[Task, ...]:
         if room.ispkg
     ]
     return (*rooms, *(e.load() for e in entry_points(group=ENTRY_POINT_GROUP)))
+
+
+def library_config(name: str) -> Any:
+    """The config that a task makes of a library's model, None if none does; see
+    :meth:`Task.library_config`."""
+    configs = (task.library_config(name) for task in tasks())
+    return next((cfg for cfg in configs if cfg is not None), None)
 
 
 def task_of(cfg) -> Task:

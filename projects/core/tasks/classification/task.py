@@ -2,6 +2,7 @@
 
 import os.path as osp
 
+from projects.core.config.find import TIMM, TORCHVISION
 from projects.core.errors import UserError
 from projects.core.files import make_folder
 from projects.core.tasks.evaluators import add_evaluators, evaluator_of
@@ -98,6 +99,19 @@ class ClassificationTask(ImageTask):
         from projects.core.tasks.classification.results import LabelResults
 
         return LabelResults(meta)
+
+    def library_config(self, name: str):
+        if name.startswith(TORCHVISION):
+            from projects.core.tasks.classification.torchvision_net import (
+                torchvision_config,
+            )
+
+            return torchvision_config(name)
+        if name.startswith(TIMM):
+            from projects.core.tasks.classification.timm_net import timm_config
+
+            return timm_config(name)
+        return None
 
     def parts_of(self, model):
         from projects.core.tasks.classification.benchmark import ClassifierParts

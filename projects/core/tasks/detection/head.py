@@ -11,6 +11,8 @@ from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from projects.core.tasks.detection.nms_meter import reports_nms
+
 PAIRS_AT_ONCE = 2**17  # some 100 bytes each
 
 
@@ -40,6 +42,7 @@ class DetectionHead(BaseModule):
         )
 
 
+@reports_nms
 def batched_nms(
     bboxes: Tensor,
     scores: Tensor,

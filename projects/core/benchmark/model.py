@@ -12,39 +12,21 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 from torch import Tensor
 
-from projects.core.benchmark.meters import NMSCounts, nms_as_part
-from projects.core.config import (
-    explained,
-    load_config,
-    test_pipeline_of,
-    values_of,
-    walk,
-)
-from projects.core.config.find import TORCHVISION
+from projects.core.benchmark.parts import Parts
+from projects.core.benchmark.references import input_size_of
+from projects.core.config import explained, load_config, values_of, walk
 from projects.core.engine.runner import Runner
 from projects.core.errors import UserError
 from projects.core.quiet import hushed
-from projects.core.tasks.task import task_of_class
+from projects.core.tasks.task import library_config, task_of_class
+from projects.core.variants import config_root
 from projects.registry import MODELS
 
-# parts of a step by the names that the meters know, and their labels
-PARTS = {
-    'data': 'data',
-    'train.forward': 'train forward',
-    'train.loss': 'train loss',
-    'train.backward': 'train backward',
-    'train.optimizer': 'train optimiser',
-    'train.step': 'train step',
-    'predict.forward': 'predict forward',
-    'predict.decode': 'predict decode',
-    'predict.nms': 'predict NMS',
-    'predict.step': 'predict step',
-}
 SEED = 0
 
 
 @dataclass
-class SubjectSettings:
+class BenchmarkSettings:
     """Arguments of :func:`projects.core.benchmark.benchmark` that say how a
     model runs."""
 
@@ -59,54 +41,65 @@ class SubjectSettings:
     cfg_options: list[str] | None
 
 
-class Subject:
+class BenchmarkedModel:
     """A config's model, optimiser and batch, and their step in parts.
 
     ``batch_size`` and ``input_size`` are what the settings or the config say,
     None where neither does; they may be set until :meth:`prepare`.
 
     Args:
-        config: Config file, or ``torchvision.`` and a name of its classifiers.
+        config: Config file, or ``library.name`` of a model that a library builds
+            by its name, such as ``torchvision.resnet18``.
         settings: How to run it.
 
     Raises:
-        UserError: If the config is faulty, or holds no single-stage detector
-            or classifier.
+        UserError: If the config is faulty, or the parts of its model's step are
+            not known.
     """
 
     default_batch_size = 8
 
-    def __init__(self, config: str, settings: SubjectSettings) -> None:
+    def __init__(self, config: str, settings: BenchmarkSettings) -> None:
         self.config = config
         self.settings = settings
-        self.cfg = cfg = (
-            _torchvision_config(config)
-            if config.startswith(TORCHVISION)
-            else load_config(config, settings.cfg_options)
+        self.cfg = cfg = library_config(config) or load_config(
+            config, settings.cfg_options
         )
         if 'model' not in cfg:
             raise UserError(f'{config} holds no model')
         _drop_pretrained(cfg.model)
         loader = cfg.get('train_dataloader') or {}
         self.batch_size = settings.batch_size or loader.get('batch_size')
-        self.input_size = settings.input_size or input_size_of(cfg)
         self.channels_last = settings.channels_last or any(
             hook.type == 'projects.ChannelsLastHook'
             for hook in cfg.get('custom_hooks') or []
         )
-        self.nms = NMSCounts()
+        self.counts: dict[str, int] = {}  # of the last prediction
         torch.manual_seed(SEED)
         with self._building():
             self.model = MODELS.build(cfg.model)
             self.model.init_weights()
-        self.parts = task_of_class(type(self.model)).parts_of(self.model)
+        task = task_of_class(type(self.model))
+        self.parts: Parts | None = task.parts_of(self.model)
         if self.parts is None:
             raise UserError(
-                f'{config}: the parts of a {type(self.model).__name__} are '
-                'not known; only those of single-stage detectors (bbox_head '
-                'with loss_by_feat) and of classifiers (ClsHead)'
+                f'{config}: the parts of a step of a {type(self.model).__name__} '
+                f'({task.name}) are not known, so that it cannot be measured'
             )
-        self.default_input_size = self.parts.default_input_size
+        self.input_size = settings.input_size or self.parts.input_size_of(cfg)
+        if len(self.input_size or ()) not in (0, len(self.parts.default_input_size)):
+            raise UserError(
+                f'--input-size {" ".join(map(str, self.input_size))}: that of '
+                f'{task.name} has {len(self.parts.default_input_size)} numbers'
+            )
+
+    @property
+    def default_input_size(self) -> tuple[int, ...]:
+        """What a variant is made for; of any other config what its kind says."""
+        file = Path(self.config)
+        if file.parent == config_root() / '_base_/models':
+            return input_size_of(file.stem, self.parts)
+        return self.parts.default_input_size
 
     @contextmanager
     def _building(self) -> Iterator[None]:
@@ -122,8 +115,12 @@ class Subject:
         """Move the model, draw the batches, build optimiser and data."""
         device = self.settings.device
         self.model.to(device)
-        if self.channels_last:
-            self.model.to(memory_format=torch.channels_last)
+        # also back: it may have been prepared otherwise before
+        self.model.to(
+            memory_format=torch.channels_last
+            if self.channels_last
+            else torch.contiguous_format
+        )
         self.network = (
             torch.compile(self.parts.network)
             if self.settings.compile
@@ -131,7 +128,15 @@ class Subject:
         )
         # two: a preprocessor changes what it gets
         self.batches = {
-            phase: self.model.data_preprocessor(self._random_batch(), phase == 'train')
+            phase: self.model.data_preprocessor(
+                self.parts.random_batch(
+                    torch.Generator().manual_seed(SEED),
+                    self.batch_size,
+                    self.input_size,
+                    self.settings.objects,
+                ),
+                phase == 'train',
+            )
             for phase in ('train', 'predict')
         }
         with self._building():
@@ -139,25 +144,6 @@ class Subject:
             self.data, self.no_data = self._open_data()
         for group in self.optim_wrapper.optimizer.param_groups:
             group['lr'] = 0.0  # as much work, and the weights stay
-
-    def _random_batch(self) -> dict:
-        rng = torch.Generator().manual_seed(SEED)
-        stem = next((p for p in self.model.backbone.parameters() if p.dim() == 4), None)
-        channels = 3 if stem is None else stem.shape[1]
-        images = torch.randint(
-            0,
-            256,
-            (self.batch_size, channels, *self.input_size),
-            dtype=torch.uint8,
-            generator=rng,
-        )
-        return dict(
-            inputs=list(images),
-            data_samples=[
-                self.parts.sample(rng, i, self.settings.objects, self.input_size)
-                for i in range(self.batch_size)
-            ],
-        )
 
     def _open_data(self) -> tuple[Iterator | None, str]:
         """Endless batches of the training data; or None, and why."""
@@ -189,7 +175,8 @@ class Subject:
                 raise UserError(f'--data: {self.config}: {error}') from error
             return None, str(error)
 
-    def _autocast(self):
+    def autocast(self):
+        """Context of the network in the settings' precision."""
         dtype = self.settings.dtype
         return (
             nullcontext()
@@ -207,9 +194,9 @@ class Subject:
         """One step of training in four parts."""
         batch = self.batches['train']
         self.model.train()
-        with meter.part('train.forward'), self._autocast():
+        with meter.part('train.forward'), self.autocast():
             outs = self.network(batch['inputs'])
-        with meter.part('train.loss'), self._autocast():
+        with meter.part('train.loss'), self.autocast():
             loss, _ = self.model.parse_losses(
                 self.parts.losses(outs, batch['data_samples'])
             )
@@ -222,15 +209,15 @@ class Subject:
 
     @torch.no_grad()
     def predict_step(self, meter) -> list:
-        """One prediction in two parts, suppression within the second."""
+        """One prediction in two parts, those of ``inner_parts`` within the second."""
         batch = self.batches['predict']
         self.model.eval()
-        with meter.part('predict.forward'), self._autocast():
+        with meter.part('predict.forward'), self.autocast():
             outs = self.network(batch['inputs'])
         with (
             meter.part('predict.decode'),
-            self._autocast(),
-            nms_as_part(meter, 'predict.nms') as self.nms,
+            self.autocast(),
+            self.parts.metered(meter) as self.counts,
         ):
             return self.parts.predictions(outs, batch['data_samples'])
 
@@ -261,28 +248,9 @@ class Subject:
             input_size=list(self.input_size),
             optimizer=type(self.optim_wrapper.optimizer).__name__,
             channels_last=self.channels_last,
+            inner_parts=self.parts.inner_parts,
             no_data=self.no_data,
         )
-
-
-def input_size_of(cfg: Config) -> tuple[int, int] | None:
-    """Height and width that the test pipeline makes, None where it is not
-    stated."""
-    size = None
-    for step in test_pipeline_of(cfg):
-        key = 'crop_size' if step.type.endswith('CenterCrop') else 'scale'
-        size = step.get(key, size)
-    if size is None:
-        return None
-    return (size, size) if isinstance(size, int) else (size[1], size[0])
-
-
-def _torchvision_config(name: str) -> Config:
-    from projects.core.tasks.classification.torchvision_net import (
-        torchvision_config,  # with mmpretrain
-    )
-
-    return torchvision_config(name)
 
 
 def _optim_cfg(cfg: Config) -> dict:
