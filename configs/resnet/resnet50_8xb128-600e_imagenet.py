@@ -4,7 +4,7 @@
 
 The recipe is known from secondary sources. Two pieces differ in detail:
 
-- Random erasing comes before the normalisation here, behind it there: it fills
+- Random erasing comes before the normalisation here, after it there: it fills
   with the mean in whole numbers in place of 0.
 - An epoch of repeated images is as long as ImageNet; theirs is rounded down to
   a multiple of 256.

@@ -44,7 +44,7 @@ class AlexNet(Backbone):
     Args:
         arch: '2014', one tower of fewer channels, as in torchvision; '2012',
             the channels of the paper's two towers together.
-        lrn_cfg: Local response normalisation behind conv1 and conv2, as
+        lrn_cfg: Local response normalisation after conv1 and conv2, as
             ``dict(type='projects.LocalResponseNorm')``; its other keys
             override the paper's constants. None for none.
         out_indices: Maps to return; -1 is the last.

@@ -38,8 +38,8 @@ class LeNet(Backbone):
         trainable_stages: Train only so many of the last, see
             :meth:`projects.core.layers.Backbone.freeze`.
         conv_cfg: Layer in the place of ``nn.Conv2d``.
-        norm_cfg: Normalisation behind each convolution; None for none.
-        act_cfg: Activation behind each convolution.
+        norm_cfg: Normalisation after each convolution; None for none.
+        act_cfg: Activation after each convolution.
         pool_cfg: Layer in the place of ``nn.AvgPool2d``.
         init_cfg: Initialisation, see :class:`mmengine.model.BaseModule`; the
             default is Xavier's, without which sigmoids hardly learn.

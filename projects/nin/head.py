@@ -16,8 +16,8 @@ class NiNHead(ClsHead):
     """Pool, dropout, the fourth mlpconv layer and a global average.
 
     Takes the last of its maps, (B, in_channels, H, W), and gives (B, K)
-    logits, none below 0: a ReLU is behind the last convolution, too. No layer
-    has weights behind the average, so each of the K maps says where its class
+    logits, none below 0: a ReLU follows the last convolution, too. No layer
+    has weights after the average, so each of the K maps says where its class
     is.
 
     Args:

@@ -36,7 +36,7 @@ class ResidualBlock(BaseModule):
             width in Table 1.
         stride: 2 in the first block of a stage that halves the map.
         conv_cfg: Layer in the place of ``nn.Conv2d``.
-        norm_cfg: Normalisation behind each convolution.
+        norm_cfg: Normalisation after each convolution.
         init_cfg: Initialisation, see :class:`mmengine.model.BaseModule`.
     """
 
@@ -199,7 +199,7 @@ class ResNet(Backbone):
         trainable_stages: Train only so many of the last, see
             :meth:`projects.core.layers.Backbone.freeze`.
         conv_cfg: Layer in the place of ``nn.Conv2d``.
-        norm_cfg: Normalisation behind each convolution.
+        norm_cfg: Normalisation after each convolution.
         pool_cfg: Layer in the place of ``nn.MaxPool2d``.
         init_cfg: Initialisation, see :class:`mmengine.model.BaseModule`; the
             default is torchvision's.

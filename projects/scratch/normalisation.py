@@ -214,7 +214,7 @@ class ScratchLocalResponseNorm(nn.Module):
 
     Args:
         size: Channels that count, half of them before x's own; if even, one
-            more before than behind.
+            more before than after.
         alpha: Weight of their mean square. The paper's is that of the sum:
             its 1e-4 at 5 channels is 5e-4 here.
         beta: Exponent.
@@ -239,10 +239,10 @@ class ScratchLocalResponseNorm(nn.Module):
         return f'{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}'
 
     def forward(self, x: Tensor) -> Tensor:
-        before, behind = self.size // 2, (self.size - 1) // 2
+        before, after = self.size // 2, (self.size - 1) // 2
         squares = x.square()
         nothing = squares.new_zeros(squares[:, :1].shape)
-        squares = torch.cat([nothing] * before + [squares] + [nothing] * behind, 1)
+        squares = torch.cat([nothing] * before + [squares] + [nothing] * after, 1)
         # (B, C, ..., size), summed over the channels around each
         sums = squares.unfold(1, self.size, 1).sum(-1)
         return x / (self.k + self.alpha / self.size * sums) ** self.beta

@@ -64,7 +64,7 @@ class _Pool2d(nn.Module):
             steps = size + 2 * padding - tall
             number = 1 + (-(-steps // stride) if self.ceil_mode else steps // stride)
             if (number - 1) * stride >= size + padding:
-                number -= 1  # the last would begin behind the map
+                number -= 1  # the last would begin beyond the map
             if number < 1:
                 raise ValueError(
                     f'a window of {self.span} on a map of {tuple(x.shape[2:])}'
@@ -75,7 +75,7 @@ class _Pool2d(nn.Module):
     def padded(
         self, x: Tensor, value: float, beyond: Pair, value_beyond: float
     ) -> Tensor:
-        """(B, C, H, W) with its padding, and what windows reach behind it."""
+        """(B, C, H, W) with its padding, and what windows reach beyond it."""
         vertical, horizontal = self.padding
         x = pad(x, (vertical, vertical), (horizontal, horizontal), value)
         return pad(x, (0, beyond[0]), (0, beyond[1]), value_beyond)

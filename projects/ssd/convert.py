@@ -31,7 +31,7 @@ TORCHVISION_SSD: RenamingRules = (
     (r'head\.classification_head\.module_list\.(\d+)\.', r'bbox_head.cls_convs.\1.0.'),
     (r'head\.regression_head\.module_list\.(\d+)\.', r'bbox_head.reg_convs.\1.0.'),
 )
-# its ssdlite320_mobilenet_v3_large: block 13 is cut behind its expansion
+# its ssdlite320_mobilenet_v3_large: block 13 is cut after its expansion
 LITE_CONVS = ('0', '1.depthwise_conv', '1.pointwise_conv')
 CONV_BN = ('conv', 'bn')
 TORCHVISION_SSDLITE: RenamingRules = (

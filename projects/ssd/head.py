@@ -27,7 +27,7 @@ class SSDHead(detection.DetectionHead):
     """A convolution on each map predicts C + 1 scores and 4 offsets for each
     default box.
 
-    Serves under mmdet's ``SingleStageDetector`` behind any backbone and neck.
+    Serves under mmdet's ``SingleStageDetector`` after any backbone and neck.
     Weights have mmdetection's names.
 
     Args:
@@ -36,7 +36,7 @@ class SSDHead(detection.DetectionHead):
         default_boxes: Arguments of
             :class:`projects.ssd.default_boxes.DefaultBoxes`.
         use_depthwise: Whether the 3x3 convolutions are depthwise ones and 1x1
-            ones behind them, as in SSDLite.
+            ones after them, as in SSDLite.
         norm_cfg: Normalisation of the depthwise ones.
         act_cfg: Activation of the depthwise ones.
         iou_thr: Least IoU with an object that makes a default box positive.

@@ -18,7 +18,7 @@ class L2Norm(nn.Module):
     channel times a learned scale (Liu et al., "ParseNet", Sec. 3.3,
     https://arxiv.org/abs/1506.04579).
 
-    conv4_3 has greater values than the maps behind it, which would drown
+    conv4_3 has greater values than the maps after it, which would drown
     theirs; the scale begins at 20 (SSD, Sec. 3.1).
     """
 
@@ -34,7 +34,7 @@ class L2Norm(nn.Module):
 
 @MODELS.register_module()
 class SSDNeck(BaseModule):
-    """Smaller and smaller maps behind a backbone's.
+    """Smaller and smaller maps after a backbone's.
 
     Passes on the backbone's maps, (N, C, H, W) each, and adds one per entry of
     ``extras``: a 1x1 convolution to half its channels, then the one that is

@@ -22,13 +22,13 @@ class VGG(Backbone):
 
     Maps (B, in_channels, H, W) images to one map per index of ``out_indices``:
     (B, channels[i], H / 2**i, W / 2**i), rounded down, for the stages 0 to 4,
-    behind their last ReLU; stage 5 is the pool behind stage 4.
+    after their last ReLU; stage 5 is the pool after stage 4.
 
     Args:
         depth: Layers with weights in the whole network, the head's three too:
             11, 13, 16 or 19 (A, B, D and E of the paper's Table 1).
         channels: Of the five stages.
-        norm_cfg: Normalisation behind each convolution; None for none.
+        norm_cfg: Normalisation after each convolution; None for none.
         out_indices: Maps to return; -1 is the last.
         trainable_stages: Train only so many of the last, see
             :meth:`projects.core.layers.Backbone.freeze`.

@@ -62,7 +62,7 @@ def _arrays(layer: nn.Module) -> Iterator[Tensor]:
 def read_weights(model: nn.Module, path: str) -> list[str]:
     """Fill a model from a ``.weights`` file, to the last byte.
 
-    A file that ends behind the backbone, as darknet's ``*.conv.weights``,
+    A file that ends after the backbone, as darknet's ``*.conv.weights``,
     fills the backbone alone.
 
     Args:

@@ -40,7 +40,7 @@ class YOLOv1Head(detection.DetectionHead):
         class_scale: Weight of the class scores.
         train_cfg: Nothing is read from it; mmdet's detectors pass one.
         test_cfg: ``score_thr`` (least score), ``nms_pre`` (candidates of an
-            image that enter suppression), ``nms_iou_thr`` and ``max_per_img``.
+            image that enter NMS), ``nms_iou_thr`` and ``max_per_img``.
         init_cfg: Initialisation, see :class:`mmengine.model.BaseModule`.
     """
 

@@ -37,7 +37,7 @@ class YOLOv1ConnectedPredictor(BaseModule):
             and dropout; None for none, as in darknet's tiny model.
         bottleneck_channels: Width of one more linear layer in front of that,
             as in Fast YOLO; None for none.
-        dropout: Probability behind the hidden layer (Sec. 2.2: 0.5).
+        dropout: Probability of dropout after the hidden layer (Sec. 2.2: 0.5).
         init_cfg: Initialisation; the default is darknet's.
     """
 
@@ -105,7 +105,7 @@ class YOLOv1LocalPredictor(BaseModule):
         num_classes: C.
         num_boxes: B.
         local_channels: Width of the locally connected layer.
-        dropout: Probability behind it.
+        dropout: Probability of dropout after it.
         init_cfg: Initialisation; the default is darknet's.
     """
 

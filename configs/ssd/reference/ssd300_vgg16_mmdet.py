@@ -1,4 +1,4 @@
-"""mmdet's SSD300, the other side of the benchmark; its head is mended.
+"""mmdet's SSD300, the other side of the benchmark; its head is fixed.
 
     python tools/analysis_tools/benchmark.py ssd300_vgg16 \\
         configs/ssd/reference/ssd300_vgg16_mmdet.py --batch-size 8 --objects 8
