@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -405,8 +404,7 @@ def test_worker_seeds_are_set_for_numpy_and_python():
     assert np.random.rand() != first[0]
 
 
-def test_time_is_not_lost_on_import():
-    start = time.perf_counter()
+def test_neither_torch_nor_mmengine_is_imported_too_soon():
     subprocess.run(
         [
             sys.executable,
@@ -417,4 +415,3 @@ def test_time_is_not_lost_on_import():
         ],
         check=True,
     )
-    assert time.perf_counter() - start < 5

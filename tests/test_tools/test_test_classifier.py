@@ -191,7 +191,7 @@ def test_two_processes_write_what_one_does(lenet, fresh):
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=200,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stdout
