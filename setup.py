@@ -33,6 +33,7 @@ SPEED = ['faster-coco-eval>=1.6']
 # setuptools: a test builds the wheel in the environment that is there
 TESTS = [
     'pytest>=8',
+    'pytest-xdist>=3.5',
     'ruff>=0.17,<0.18',
     'safetensors>=0.4',
     'setuptools>=70.1',

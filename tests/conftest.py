@@ -1,24 +1,25 @@
-"""A tiny digits-coco and a run on it that takes a second."""
+"""A tiny digits-coco and a run on it that takes a second.
 
+torch and the libraries are imported inside the fixtures: with pytest-xdist this
+file is read by the process that distributes the tests, too, which needs none.
+"""
+
+import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-import mmengine.runner.runner
 import pytest
-import torch
-import yapf.yapflib.yapf_api
-from mmengine.config import Config
-from mmengine.registry import DefaultScope
-from mmengine.utils import ManagerMixin
+from filelock import FileLock
 
 # first: it makes mmcv's operators available before mmdet asks for them
 import projects  # noqa: F401
-from projects.core.cli import run_tool
-from projects.core.datasets.digits_coco import make_digits_coco
-from projects.core.engine import train
-from projects.core.factory import config_root
-from projects.registry import MODELS
+
+if 'PYTEST_XDIST_WORKER' in os.environ:
+    # One process per core: more threads than that wait for each other. Before torch
+    # is imported; the subprocesses of tests inherit it.
+    os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 ROOT = Path(__file__).resolve().parents[1]
 # dropout and jitter: a run that draws other random numbers has other losses
@@ -70,18 +71,56 @@ default_hooks = dict(logger=dict(interval=1))
 """.lstrip()
 
 
+def pytest_xdist_auto_num_workers(config):
+    """Workers of ``-n auto``: none for named files, one per core for folders.
+
+    Each worker imports torch and the libraries, which takes longer than most files.
+    """
+    named = [
+        config.invocation_params.dir / arg.partition('::')[0] for arg in config.args
+    ]
+    return 0 if all(path.is_file() for path in named) else None
+
+
 @pytest.fixture(scope='session')
-def digits_coco(tmp_path_factory):
+def make_once(tmp_path_factory):
+    """Function that has a folder filled by the first worker that asks for it.
+
+    All workers read the same files, so that tests must not write to the folder.
+    """
+    base = tmp_path_factory.getbasetemp()
+    if 'PYTEST_XDIST_WORKER' in os.environ:
+        base = base.parent  # that of the run; each worker has a folder in it
+
+    def make(name: str, fill: Callable[[Path], object]) -> Path:
+        folder, done = base / name, base / f'{name}.done'
+        with FileLock(base / f'{name}.lock'):
+            if not done.exists():
+                folder.mkdir(exist_ok=True)
+                fill(folder)
+                done.touch()
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope='session')
+def digits_coco(make_once):
     """Folder of 16 + 6 images of 64 x 64 pixels."""
-    return make_digits_coco(
-        tmp_path_factory.mktemp('data') / 'digits',
-        num_train=16,
-        num_val=6,
-        image_size=64,
-        min_size=12,
-        max_size=40,
-        max_digits=3,
-    )
+    from projects.core.datasets.digits_coco import make_digits_coco
+
+    def fill(folder):
+        make_digits_coco(
+            folder / 'digits',
+            num_train=16,
+            num_val=6,
+            image_size=64,
+            min_size=12,
+            max_size=40,
+            max_digits=3,
+        )
+
+    return make_once('data', fill) / 'digits'
 
 
 def tiny_config(path, data_root, extra=''):
@@ -97,6 +136,8 @@ def clear():
 
     It keeps them by the run's name, which is unique to the second alone.
     """
+    from mmengine.utils import ManagerMixin
+
     classes = [ManagerMixin]
     for cls in classes:
         classes += cls.__subclasses__()
@@ -106,6 +147,10 @@ def clear():
 @pytest.fixture
 def fresh(monkeypatch, tmp_path):
     """As in a new process, and in a folder of its own."""
+    import mmengine.runner.runner
+    import torch
+    import yapf.yapflib.yapf_api
+
     monkeypatch.chdir(tmp_path)
     # half a second each: to format a config, to ask gcc for its version
     monkeypatch.setattr(
@@ -131,11 +176,18 @@ def write_config(tmp_path, digits_coco, fresh):
 @pytest.fixture(scope='session')
 def build_on_meta():
     """Function that builds a variant without memory for its weights."""
+    import torch
+    from mmengine.config import Config
+    from mmengine.registry import DefaultScope
+
+    from projects.core.config.walk import set_everywhere
+    from projects.core.factory import config_root
+    from projects.registry import MODELS
 
     def build(name, num_classes=None):
         cfg = Config.fromfile(config_root() / f'_base_/models/{name}.py')
         if num_classes is not None:
-            cfg.model.bbox_head.num_classes = num_classes
+            set_everywhere(cfg.model, 'num_classes', num_classes)
         with (
             DefaultScope.overwrite_default_scope(cfg.default_scope),
             torch.device('meta'),
@@ -145,9 +197,45 @@ def build_on_meta():
     return build
 
 
+PERIOD = 65_537  # prime: no row of a weight is like another
+
+
+def repeating(draw):
+    """``Tensor.normal_`` or ``uniform_`` that draws the first numbers alone."""
+
+    def fill(tensor, *args, **kwargs):
+        if tensor.numel() <= PERIOD or tensor.is_meta or not tensor.is_contiguous():
+            return draw(tensor, *args, **kwargs)
+        flat = tensor.view(-1)
+        draw(flat[:PERIOD], *args, **kwargs)
+        num = PERIOD
+        while num < len(flat):
+            flat[num : 2 * num] = flat[: len(flat) - num][:num]
+            num *= 2
+        return tensor
+
+    return fill
+
+
+@pytest.fixture(scope='module')
+def cheap_weights():
+    """Initialisers repeat the first 65,537 numbers in each large weight.
+
+    Their mean and deviation are as ever, at a quarter of the time: most of what a
+    test of a VGG with its 140 million parameters takes otherwise.
+    """
+    import torch
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ('normal_', 'uniform_'):
+            patch.setattr(torch.Tensor, name, repeating(getattr(torch.Tensor, name)))
+        yield
+
+
 @pytest.fixture
 def error_of(capsys):
     """Call as the tools do: the message on stderr, given that it fails."""
+    from projects.core.cli import run_tool
 
     def call(function, *args, **kwargs):
         capsys.readouterr()
@@ -163,33 +251,35 @@ def error_of(capsys):
 
 
 @pytest.fixture(scope='session')
-def trained(tmp_path_factory, digits_coco):
+def trained(make_once, digits_coco):
     """Work dir of ``tools/train.py`` on the tiny config, two epochs.
 
     What the screen showed is in ``screen.txt``; the config is ``tiny.py``,
     with a hook for the pictures.
     """
-    folder = tmp_path_factory.mktemp('trained')
-    config = tiny_config(
-        folder / 'tiny.py',
-        digits_coco,
-        """
+
+    def fill(folder):
+        config = tiny_config(
+            folder / 'tiny.py',
+            digits_coco,
+            """
 custom_hooks = [*_base_.custom_hooks,
                 dict(type='projects.DetectionPicturesHook')]
 """,
-    )
-    done = subprocess.run(
-        [sys.executable, str(ROOT / 'tools/train.py'), config, '--work-dir', 'run'],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    (folder / 'run/screen.txt').write_text(done.stdout)
-    (folder / 'run/tiny.py').write_text(Path(config).read_text())
-    return folder / 'run'
+        )
+        done = subprocess.run(
+            [sys.executable, str(ROOT / 'tools/train.py'), config, '--work-dir', 'run'],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+        (folder / 'run/screen.txt').write_text(done.stdout)
+        (folder / 'run/tiny.py').write_text(Path(config).read_text())
+
+    return make_once('trained', fill) / 'run'
 
 
 # learns its 16 images by heart and is evaluated on them: all metrics are above 0
@@ -214,38 +304,56 @@ def by_heart(write_config, digits_coco):
 
 
 @pytest.fixture(scope='session')
-def checkpoint(tmp_path_factory, digits_coco):
+def checkpoint(make_once, digits_coco):
     """Path of a checkpoint that detects what is in ``digits_coco/train``."""
-    folder = tmp_path_factory.mktemp('by_heart')
-    config = tiny_config(
-        folder / 'tiny.py', digits_coco, BY_HEART.replace('DATA', str(digits_coco))
-    )
-    clear()
-    train(
-        config,
-        str(folder / 'run'),
-        cfg_options=[
-            'default_hooks.checkpoint.interval=40',
-            'default_hooks.logger.interval=4',
-        ],
-    )
-    clear()
-    return str(folder / 'run/epoch_40.pth')
+    from projects.core.engine import train
+
+    def fill(folder):
+        config = tiny_config(
+            folder / 'tiny.py', digits_coco, BY_HEART.replace('DATA', str(digits_coco))
+        )
+        clear()
+        train(
+            config,
+            str(folder / 'run'),
+            cfg_options=[
+                'default_hooks.checkpoint.interval=40',
+                'default_hooks.logger.interval=4',
+            ],
+        )
+        clear()
+
+    return str(make_once('by_heart', fill) / 'run/epoch_40.pth')
 
 
 @pytest.fixture(scope='session')
-def lenet(tmp_path_factory):
-    """Path of a classifier's checkpoint that gets some of the digits wrong."""
-    folder = tmp_path_factory.mktemp('lenet')
-    clear()
-    train(
-        str(config_root() / 'lenet/lenet5-modern_1xb64-20e_digits.py'),
-        str(folder),
-        cfg_options=[
-            'train_cfg.max_epochs=2',
-            'param_scheduler=[]',
-            'train_dataloader.num_workers=0',
-        ],
-    )
-    clear()
-    return str(folder / 'epoch_2.pth')
+def lenet(make_once):
+    """Path of a classifier's checkpoint that takes 3 for 8 and 8 for 3.
+
+    Their rows of the last layer are exchanged, so that there are mistakes to
+    report, whatever the training came to.
+    """
+    import torch
+
+    from projects.core.engine import train
+    from projects.core.factory import config_root
+
+    def fill(folder):
+        clear()
+        train(
+            str(config_root() / 'lenet/lenet5-modern_1xb64-20e_digits.py'),
+            str(folder),
+            cfg_options=[
+                'train_cfg.max_epochs=2',
+                'param_scheduler=[]',
+                'train_dataloader.num_workers=0',
+            ],
+        )
+        clear()
+        saved = torch.load(folder / 'epoch_2.pth', weights_only=False)
+        weights = saved['state_dict']
+        for name in [name for name in weights if name.startswith('head.')][-2:]:
+            weights[name][[3, 8]] = weights[name][[8, 3]]
+        torch.save(saved, folder / 'lenet.pth')
+
+    return str(make_once('lenet', fill) / 'lenet.pth')

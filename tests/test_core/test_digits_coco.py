@@ -411,7 +411,7 @@ def test_a_killed_maker_leaves_nothing_that_is_taken_for_whole(tmp_path):
         ]
     )
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 600  # against a hang
         while len(list(tmp_path.rglob('*.jpg'))) < 5:
             assert maker.poll() is None
             assert time.monotonic() < deadline
@@ -429,7 +429,7 @@ def test_a_killed_maker_leaves_nothing_that_is_taken_for_whole(tmp_path):
 def make_when_told(root, start, queue):
     """Make the set as one of several processes; its log lines to a queue."""
     digits_coco.print_log = lambda line, logger: queue.put(line)
-    start.wait(60)
+    start.wait(600)
     make_digits_coco(root, num_train=60, num_val=2)
 
 
@@ -444,7 +444,7 @@ def test_processes_at_once_make_it_once(tmp_path):
     for maker in makers:
         maker.start()
     for maker in makers:
-        maker.join(60)
+        maker.join(600)
     assert [maker.exitcode for maker in makers] == [0, 0, 0]
     lines = []
     while not queue.empty():
@@ -460,14 +460,14 @@ def test_who_waits_for_another_process_says_so(tmp_path, log_lines):
             target=make_digits_coco, args=(tmp_path / 'set',), kwargs=TINY
         )
         maker.start()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 600  # against a hang
         while not log_lines and time.monotonic() < deadline:
             time.sleep(0.01)
         assert log_lines == [
             f'waiting for another process that makes {tmp_path / "set"}'
         ]
         assert not (tmp_path / 'set').exists()
-    maker.join(30)
+    maker.join(600)
     assert len(list((tmp_path / 'set' / 'train').iterdir())) == 3
 
 

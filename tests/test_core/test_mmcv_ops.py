@@ -570,7 +570,7 @@ def run(code, cwd):
     done = subprocess.run(
         [sys.executable, '-c', code],
         cwd=cwd,
-        timeout=60,
+        timeout=600,
         capture_output=True,
         text=True,
         check=False,

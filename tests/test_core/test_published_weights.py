@@ -18,6 +18,8 @@ from projects.core.errors import UserError
 from projects.core.weights import load_weights, read_checkpoint, read_weights
 from projects.registry import MODELS
 
+pytestmark = pytest.mark.usefixtures('cheap_weights')
+
 
 @pytest.fixture(scope='module')
 def resnet18():

@@ -20,7 +20,7 @@ def run(code):
     """stdout and stderr of ``code`` in a fresh process."""
     done = subprocess.run(
         [sys.executable, '-c', code],
-        timeout=120,
+        timeout=600,
         capture_output=True,
         text=True,
         check=False,

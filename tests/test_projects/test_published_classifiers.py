@@ -14,6 +14,8 @@ from projects.core.errors import UserError
 from projects.core.weights import load_weights
 from projects.registry import MODELS
 
+pytestmark = pytest.mark.usefixtures('cheap_weights')
+
 
 def of_mmpretrain(model):
     with DefaultScope.overwrite_default_scope('mmpretrain'):

@@ -22,6 +22,8 @@ from projects.registry import MODELS
 from projects.ssd import SSDVGG
 from projects.ssd.convert import convert_ssd
 
+pytestmark = pytest.mark.usefixtures('cheap_weights')
+
 OURS = dict(
     ssd300_vgg16='ssd300_vgg16_coco91',
     ssdlite320_mobilenet_v3_large='ssdlite320_mobilenet_v3_large',

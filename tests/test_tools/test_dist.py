@@ -57,7 +57,7 @@ def run(script, *args, **env):
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=200,
+        timeout=600,
         check=False,
     )
 

@@ -8,10 +8,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from projects.core.engine import evaluate
+from projects.core.tasks.detection.pictures import COLOURS
 
 KEYS = [
     'mAP',
@@ -52,8 +54,26 @@ def test_results_file_gives_pycocotools_the_same_twelve_numbers(
     assert 'detections: out/results.json' in screen
 
 
-def test_pictures_of_all_images(by_heart, checkpoint, digits_coco):
-    evaluate(by_heart, checkpoint, 'run', show_dir='pictures')
+def constant_detector(checkpoint, cls_score):
+    """The checkpoint with a last layer that is the same everywhere.
+
+    In each of the 4 x 4 cells it finds digit 3, of ``cls_score``, in a box of the
+    cell's size in the cell's middle.
+    """
+    saved = torch.load(checkpoint, weights_only=False)
+    conv = 'bbox_head.predictor.conv'
+    saved['state_dict'][f'{conv}.weight'].zero_()
+    # ten classes, the confidence, (x, y) in the cell and root of (w, h)
+    saved['state_dict'][f'{conv}.bias'].copy_(
+        torch.tensor([0, 0, 0, cls_score, *[0] * 6, 1, 0.5, 0.5, 0.5, 0.5])
+    )
+    torch.save(saved, 'constant.pth')
+    return 'constant.pth'
+
+
+@pytest.mark.parametrize('score', [0.0, 0.5])
+def test_pictures_of_all_images(by_heart, checkpoint, digits_coco, score):
+    evaluate(by_heart, constant_detector(checkpoint, score), 'run', show_dir='pictures')
     names = {p.stem for p in (digits_coco / 'train').iterdir()}
     assert len(names) == 16
     assert {p.stem for p in Path('pictures').glob('*.png')} == names
@@ -65,11 +85,19 @@ def test_pictures_of_all_images(by_heart, checkpoint, digits_coco):
     x, y = (round(7 * v) for v in ann['bbox'][:2])
     w, h = (round(7 * v) for v in ann['bbox'][2:])
     border = np.concatenate([image[y, x : x + w], image[y : y + h, x]])
-    # detections lie above it in part
-    assert (border == 255).all(1).mean() > 0.5
+    white = (border == 255).all(1).mean()
+    # the colour of digit 3 at the left of each cell of 112 pixels, below the text
+    left = np.concatenate([image[y + 40 : y + 80, ::112] for y in range(0, 448, 112)])
+    coloured = (left == COLOURS[3][::-1]).all(2)
+    if score:  # detections lie above the ground truth
+        assert coloured.all()
+    else:
+        assert not coloured.any()
+        assert white == 1
 
 
 def test_test_leaves_the_training_as_it_is(write_config, trained):
+    trained = shutil.copytree(trained, Path('trained'))  # others read it
     names = {p.name for p in trained.iterdir()}
     before = (trained / 'tiny.py').read_bytes()
     evaluate(write_config(), str(trained / 'epoch_2.pth'), str(trained))

@@ -37,7 +37,7 @@ def test_screen_and_files_agree(lenet, fresh, capsys):
     assert true == data.get_gt_labels().tolist()
     found = [p['predictions'][0]['label'] for p in predictions]
     right = np.equal(true, found)
-    assert 0.3 < right.mean() < 0.99  # or the numbers say little
+    assert 0.3 < right.mean() < 0.9  # or the numbers say little
     assert metrics['accuracy/top1'] == pytest.approx(100 * right.mean())
     assert metrics['accuracy/top5'] == pytest.approx(
         100
@@ -192,7 +192,7 @@ def test_two_processes_write_what_one_does(lenet, fresh):
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=200,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stdout

@@ -51,7 +51,7 @@ def test_screen_tells_what_runs_and_where_all_is(trained):
     ]
     assert all(re.search(r'eta: \d:\d\d:\d\d .* loss: \d', s) for s in steps)
     time, best, pictures = lines[-3:]
-    assert re.search(r'trained in 0:0\d:\d\d$', time)
+    assert re.search(r'trained in \d+:\d\d:\d\d$', time)
     score, file = re.search(r'best coco/bbox_mAP (\d\.\d{4}): (\S+)$', best).groups()
     assert (trained.parent / file).is_file()
     assert Path(file).name.startswith('best_coco_bbox_mAP_epoch_')

@@ -1,0 +1,111 @@
+"""All pages: nothing is left to fill in, and what they name exists."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [
+    'README.md',
+    'README_zh-CN.md',
+    'CONTRIBUTING.md',
+    'CHANGELOG.md',
+    *sorted(str(p.relative_to(ROOT)) for p in ROOT.glob('projects/*/README.md')),
+]
+# A word in capitals that is none of these stands in for a figure or a text to come.
+KNOWN_CAPITALS = set(
+    'AMD AMP API AVX2 AVX512 BERT BMVC CIFAR CNN COCO CONTRIBUTING CPU CSV CUDA CVPR '
+    'DDP ECCV EPYC FID FLOP GELU GFLOP GIL GPT GPU GRU ICCV ICLR ICML IEEE JIT JMLR '
+    'JSON LICENSE LRN LSTM MLP MNIST NCCL NIPS NLP NMS PNG README RGB RMS RNN SGD SSD '
+    'SSD300 SSD512 SVHN TPU URL VGG VOC XML YAML YOLO'.split()
+)
+# a reader makes these
+OWN_FILES = {'configs/my.py', 'configs/my_classes.py'}
+
+
+def read(page):
+    return (ROOT / page).read_text(encoding='utf-8')
+
+
+def prose(text):
+    """Without code, the targets of links and comments."""
+    text = re.sub(r'^```.*?^```$', '', text, flags=re.M | re.S)
+    text = re.sub(r'^ {4}.*$', '', text, flags=re.M)
+    text = re.sub(r'`[^`]*`', '', text)
+    return re.sub(r'\]\([^)]*\)', ']', text)
+
+
+def placeholders(text):
+    """What somebody meant to replace."""
+    found = re.findall(r'\b(?:TODO|FIXME|TBD|XXX+)\b|\?\?+', text)
+    text = prose(text)
+    found += re.findall(r'<[\w .-]+>', text)
+    found += re.findall(r'\b[A-Z][A-Z0-9_]{2,}\b', text)
+    return sorted(set(found) - KNOWN_CAPITALS)
+
+
+@pytest.mark.parametrize(
+    ('text', 'expected'),
+    [
+        ('differs by PARITY at most', ['PARITY']),
+        ('| SPEED1 | MEM32 |', ['MEM32', 'SPEED1']),
+        ('trained in <minutes> min, TODO', ['<minutes>', 'TODO']),
+        ('its mAP is ??', ['??']),
+        ('mAP on COCO: 0.5, `python tools/train.py CONFIG`, [a](FILE.md)', []),
+        ('```sh\npython tools/test.py CONFIG  # XXX\n```\n', ['XXX']),
+    ],
+)
+def test_placeholders_are_found(text, expected):
+    assert placeholders(text) == expected
+
+
+@pytest.mark.parametrize('page', PAGES)
+def test_nothing_is_left_to_fill_in(page):
+    assert placeholders(read(page)) == []
+
+
+def anchors(text):
+    """GitHub's, of the headings."""
+    headings = re.findall(
+        r'^#+ (.*)$', re.sub(r'```.*?```', '', text, flags=re.S), re.M
+    )
+    return {
+        re.sub(r'[^\w\- ]', '', title.lower()).strip().replace(' ', '-')
+        for title in headings
+    }
+
+
+@pytest.mark.parametrize('page', PAGES)
+def test_links_lead_somewhere(page):
+    text = read(page)
+    for link in re.findall(r'\]\(([^)\s]+)\)', text):
+        if link.startswith(('https://', 'http://')):
+            continue
+        name, _, anchor = link.partition('#')
+        target = (ROOT / page).parent / name if name else ROOT / page
+        assert target.exists(), link
+        if anchor:
+            assert anchor in anchors(target.read_text(encoding='utf-8')), link
+
+
+@pytest.mark.parametrize('page', PAGES)
+def test_files_that_are_named_exist(page):
+    text = read(page)
+    # the plugin that CONTRIBUTING.md adds
+    text = re.sub(r'\S*stairnet\S*', '', text)
+    paths = re.findall(
+        r'(?<![\w/.-])(?:configs|tools|resources|projects|tests)/[\w./-]*\w', text
+    )
+    for path in set(paths) - OWN_FILES:
+        assert (ROOT / path).exists(), path
+    for name in re.findall(r'`([a-z][\w-]*_\d+xb\d+-\d+e_[\w-]+)`', text):
+        assert list(ROOT.glob(f'configs/*/{name}.py')), name
+
+
+def test_the_pages_name_what_they_should():
+    """Or the tests above compare nothing."""
+    readme = read('README.md')
+    assert len(set(re.findall(r'tools/[\w/]+\.(?:py|sh)', readme))) > 8
+    assert 'resources/yolov1-mini_digits-coco.jpg' in readme
+    assert len(PAGES) > 12
