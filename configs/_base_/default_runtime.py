@@ -6,11 +6,11 @@ default_hooks = dict(
     logger=dict(type='LoggerHook', interval=25),
     # two: while one is replaced the other is whole
     checkpoint=dict(
-        type='CheckpointHook', interval=1, max_keep_ckpts=2, save_best='auto'
+        type='projects.CheckpointHook', interval=1, max_keep_ckpts=2, save_best='auto'
     ),
 )
 custom_hooks = [
-    dict(type='projects.EpochSeedHook'),
+    dict(type='projects.SeedHook'),
     dict(type='projects.NonFiniteLossHook'),
 ]
 env_cfg = dict(

@@ -42,9 +42,9 @@ MISTAKES = [
         'type',
     ),
     (
-        "custom_hooks = [dict(type='projects.EpochSeedHok')]",
-        "custom_hooks.0.type: there is no 'EpochSeedHok' among the hooks",
-        'projects.EpochSeedHook',
+        "custom_hooks = [dict(type='projects.SeedHok')]",
+        "custom_hooks.0.type: there is no 'SeedHok' among the hooks",
+        'projects.SeedHook',
     ),
     (
         "custom_hooks = [dict(type='EMAHok')]",

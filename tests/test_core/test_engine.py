@@ -398,7 +398,7 @@ def test_finite_losses_are_left_alone(write_config):
 def test_worker_seeds_are_set_for_numpy_and_python():
     import random
 
-    from projects.core.engine.hooks import seed_worker
+    from projects.core.engine.seeding import seed_worker
 
     torch.manual_seed(3)
     seed_worker(0)

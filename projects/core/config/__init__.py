@@ -5,6 +5,7 @@ from projects.core.config.find import find_config, find_config_or_model, run_con
 from projects.core.config.load import load_config
 from projects.core.config.walk import (
     key_paths,
+    optim_wrappers_of,
     set_everywhere,
     test_pipeline_of,
     values_of,
@@ -17,6 +18,7 @@ __all__ = [
     'find_config_or_model',
     'key_paths',
     'load_config',
+    'optim_wrappers_of',
     'run_configs',
     'set_everywhere',
     'test_pipeline_of',

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import Registry, root
 
-from projects.core.config.walk import key_paths
+from projects.core.config.walk import key_paths, optim_wrappers_of
 from projects.core.errors import UserError, did_you_mean
 from projects.registry import UnknownTypeError, plugin_failures
 
@@ -52,7 +52,6 @@ def _explain(config: ConfigDict, error: Exception) -> str | None:
         r"'?([\w.]+) is not in the .+ registry",
         str(error),
     )
-    optimizer = key_paths(config, 'optimizer')
     if isinstance(error, (RuntimeError, KeyError)) and unknown:
         return _unknown_type(
             config,
@@ -63,11 +62,12 @@ def _explain(config: ConfigDict, error: Exception) -> str | None:
                 if isinstance(f.f_locals.get('self'), Registry)
             ][-1:],
         )
-    if 'None is not a callable' in str(error) and optimizer:
+    if 'None is not a callable' in str(error):
         # MMEngine asks for the signature of what it has not found
-        return _unknown_type(
-            config, config.optim_wrapper.optimizer.type, [root.OPTIMIZERS]
-        )
+        types = [w.optimizer.get('type') for w in optim_wrappers_of(config).values()]
+        for name in types:
+            if isinstance(name, str) and root.OPTIMIZERS.get(name) is None:
+                return _unknown_type(config, name, [root.OPTIMIZERS])
     if 'must contain the key "type"' in str(error):
         return (
             "a part has no 'type': "

@@ -74,7 +74,8 @@ def _check_checkpoint_hook(path: str, cfg: Config) -> None:
     )
     hook = cfg.get('default_hooks', {}).get('checkpoint') or {}
     for key in hook:
-        if hook.get('type') == 'CheckpointHook' and key not in known:
+        type_ = str(hook.get('type')).removeprefix('projects.')
+        if type_ == 'CheckpointHook' and key not in known:
             raise UserError(
                 f'{path}: default_hooks.checkpoint.{key}: '
                 f"CheckpointHook takes no '{key}'" + did_you_mean(key, known)

@@ -55,6 +55,21 @@ def set_everywhere(node: Any, key: str, value: Any) -> None:
             entry.parent[key] = value
 
 
+def optim_wrappers_of(cfg: dict) -> dict[str, dict]:
+    """Settings of a config's optimizer wrappers by name.
+
+    The name of a single one is ''; several stand in ``optim_wrapper`` by name.
+    """
+    settings = cfg.get('optim_wrapper') or {}
+    if 'optimizer' in settings:
+        return {'': settings}
+    return {
+        name: value
+        for name, value in settings.items()
+        if isinstance(value, dict) and 'optimizer' in value
+    }
+
+
 def test_pipeline_of(cfg: dict) -> list[dict]:
     """Steps of the test data's pipeline, none where there is no such data."""
     dataset = (cfg.get('test_dataloader') or {}).get('dataset')

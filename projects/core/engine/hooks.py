@@ -1,50 +1,20 @@
-"""Hooks that make a run repeatable, safe to kill, and honest about NaN."""
+"""Hooks that make a run safe to kill, and honest about NaN."""
 
 import os.path as osp
-import random
+from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import torch
 from mmengine.dist import get_rank, is_main_process
 from mmengine.hooks import Hook
+from mmengine.hooks import LoggerHook as MMEngineLoggerHook
+from mmengine.runner import EpochBasedTrainLoop
 from torch import Tensor, nn
 
+from projects.core.engine.distributed import has_own_step
 from projects.core.errors import UserError
 from projects.core.tasks.task import task_of
-from projects.registry import FUNCTIONS, HOOKS
-
-
-@HOOKS.register_module()
-class EpochSeedHook(Hook):
-    """Seeds Python, NumPy and torch from (seed, epoch, rank) at each epoch.
-
-    So a run that was resumed draws what an uninterrupted one does, and no two
-    epochs draw the same.
-    """
-
-    priority = 'VERY_HIGH'
-
-    def before_train_epoch(self, runner) -> None:
-        seed = int(
-            np.random.SeedSequence(
-                [runner.seed, runner.epoch, get_rank()]
-            ).generate_state(1)[0]
-        )
-        random.seed(seed)
-        np.random.seed(seed)
-        torch.manual_seed(seed)
-
-
-@FUNCTIONS.register_module()
-def seed_worker(worker_id: int) -> None:
-    """Seeds a data loader's worker from torch's seed for it.
-
-    That one comes from the main process, which :class:`EpochSeedHook` seeds.
-    """
-    seed = torch.initial_seed() % 2**32
-    random.seed(seed)
-    np.random.seed(seed)
+from projects.registry import HOOKS
 
 
 @HOOKS.register_module()
@@ -73,20 +43,28 @@ class ResumeHook(Hook):
     def before_val_epoch(self, runner) -> None:
         # CheckpointHook saves once more where a validation is the best; the
         # log would show a name that begins with 'val'
-        runner.message_hub.update_info('epoch_validated', runner.epoch)
+        unit, step = _progress(runner)
+        runner.message_hub.update_info(f'{unit}_validated', step)
 
     def before_train(self, runner) -> None:
-        loop, epoch = runner.train_loop, runner.epoch
-        done = runner.message_hub.runtime_info.get('epoch_validated')
-        if runner.val_loop is None or epoch in (0, done):
+        loop, (unit, step) = runner.train_loop, _progress(runner)
+        done = runner.message_hub.runtime_info.get(f'{unit}_validated')
+        if runner.val_loop is None or step in (0, done):
             return
-        if epoch >= loop.val_begin and (
-            epoch % loop.val_interval == 0 or epoch == loop.max_epochs
-        ):
+        loop._decide_current_val_interval()  # it may change as the run goes on
+        last = loop.max_epochs if unit == 'epoch' else loop.max_iters
+        if step >= loop.val_begin and (step % loop.val_interval == 0 or step == last):
             runner.logger.info(
-                f'validation of epoch {epoch}, which the checkpoint was saved before'
+                f'validation of {unit} {step}, which the checkpoint was saved before'
             )
             runner.val_loop.run()
+
+
+def _progress(runner) -> tuple[str, int]:
+    """What the training loop counts, 'epoch' or 'iter', and how many are done."""
+    if isinstance(runner._train_loop, EpochBasedTrainLoop):
+        return 'epoch', runner.epoch
+    return 'iter', runner.iter
 
 
 def _without_code(state):
@@ -107,14 +85,29 @@ class ChannelsLastHook(Hook):
 
 
 @HOOKS.register_module()
+class LoggerHook(MMEngineLoggerHook):
+    """mmengine's, also for data that have no length."""
+
+    def end_of_epoch(self, dataloader, batch_idx: int) -> bool:
+        try:
+            return super().end_of_epoch(dataloader, batch_idx)
+        except TypeError:  # a stream has no end
+            return False
+
+
+@HOOKS.register_module()
 class NonFiniteLossHook(Hook):
     """Stops at the first loss that is not finite, before the weights change.
+
+    Losses that a model's own ``train_step`` returns are seen after it, when the
+    weights may have changed.
 
     Writes ``<work_dir>/nonfinite_loss.pth`` for a replay: the batch as the
     model saw it, the weights, the loss terms, the learning rates and the
     names of the data. It holds data samples, so read it with
     ``torch.load(file, weights_only=False)``; then ``model.load_state_dict(
-    saved['state_dict'])`` and ``model(**saved['inputs'])`` give the losses.
+    saved['state_dict'])`` and ``model(**saved['inputs'])`` give the losses. Of
+    a model with its own ``train_step`` the inputs are those of that.
     """
 
     priority = 'VERY_HIGH'
@@ -122,33 +115,41 @@ class NonFiniteLossHook(Hook):
     def before_train(self, runner) -> None:
         def check(module, args, inputs, losses) -> None:
             if inputs.get('mode') == 'loss':
-                self._check(runner, inputs, losses)
+                self._check(runner, inputs, losses, 'before')
 
         self._handle = runner.model.register_forward_hook(check, with_kwargs=True)
+        self._own_step = has_own_step(getattr(runner.model, 'module', runner.model))
 
     def after_train(self, runner) -> None:
         self._handle.remove()
 
-    def _check(self, runner, inputs: dict, losses: dict) -> None:
+    def after_train_iter(
+        self, runner, batch_idx, data_batch=None, outputs=None
+    ) -> None:
+        if self._own_step and isinstance(outputs, Mapping):
+            self._check(runner, data_batch, outputs, 'after')
+
+    def _check(self, runner, inputs, losses: Mapping, when: str) -> None:
         terms = {
             name: torch.stack([v.sum() for v in value])
             if isinstance(value, (list, tuple))
-            else value.detach()
+            else torch.as_tensor(value).detach()
             for name, value in losses.items()
-            if isinstance(value, (Tensor, list, tuple))
+            if isinstance(value, (Tensor, list, tuple, float))
         }
-        finite = torch.stack([v.isfinite().all() for v in terms.values()])
-        if finite.all():
+        model: nn.Module = getattr(runner.model, 'module', runner.model)
+        device = next(model.parameters()).device
+        finite = [v.isfinite().all().to(device) for v in terms.values()]
+        if not finite or torch.stack(finite).all():  # a GPU is waited for once
             return
         lrs = runner.optim_wrapper.get_lr()
         task = task_of(runner.cfg)
-        names = task.names_of(inputs)
+        names = task.names_of(inputs) if isinstance(inputs, dict) else []
         rank = get_rank()
         file = osp.join(
             runner.work_dir,
             'nonfinite_loss' + (f'_rank{rank}' if rank else '') + '.pth',
         )
-        model: nn.Module = getattr(runner.model, 'module', runner.model)
         torch.save(
             dict(
                 inputs=inputs,
@@ -161,14 +162,26 @@ class NonFiniteLossHook(Hook):
             ),
             file,
         )
+        unit, step = _progress(runner)
+        epoch = f'epoch {step + 1}, ' if unit == 'epoch' else ''
         shown = ', '.join(f'{k} {v.float().sum().item():g}' for k, v in terms.items())
         weights = all(p.isfinite().all() for p in model.parameters())
+        data = f'{task.unit}: {", ".join(map(str, names))}\n' if names else ''
         raise UserError(
-            f'the loss is not finite at epoch {runner.epoch + 1}, iteration '
-            f'{runner.iter + 1}: {shown}; lr '
-            f'{", ".join(f"{v:g}" for v in next(iter(lrs.values())))}; the '
-            f'weights before it are {"" if weights else "not "}finite\n'
-            f'{task.unit}: {", ".join(map(str, names))}\n'
+            f'the loss is not finite at {epoch}iteration '
+            f'{runner.iter + 1}: {shown}; {_shown_rates(lrs)}; the '
+            f'weights {when} it are {"" if weights else "not "}finite\n{data}'
             f'the batch and the weights are in {file}; lower the learning '
             f'rate, or look at these {task.unit} and their labels'
         )
+
+
+def _shown_rates(lrs: dict[str, list[float]]) -> str:
+    """'lr 0.1', or 'generator lr 0.1, critic lr 0.2' of several optimizers."""
+    rates: dict[str, list[float]] = {}
+    for key, values in lrs.items():  # an optimizer's base rate goes first
+        rates.setdefault(key.rpartition('.')[0], values)
+    return ', '.join(
+        f'{name} lr {", ".join(f"{v:g}" for v in values)}'.lstrip()
+        for name, values in rates.items()
+    )

@@ -9,8 +9,9 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 from mmengine.hooks import CheckpointHook
+from mmengine.runner import EpochBasedTrainLoop
 
-from projects.core.config import explained, load_config
+from projects.core.config import explained, load_config, optim_wrappers_of
 from projects.core.engine.runner import newest_checkpoint
 from projects.core.errors import UserError
 from projects.core.files import make_folder
@@ -44,7 +45,7 @@ def train(
             that of the run which is resumed.
         deterministic: Deterministic algorithms only; slower on a GPU.
         auto_scale_lr: Follow the total batch size where the schedule states
-            its ``base_batch_size``.
+            its ``base_batch_size`` and does not set ``enable=False``.
         launcher: 'none', 'pytorch', 'slurm' or 'mpi'.
         cfg_options: Settings over the config's, as ``key.sub=value``.
 
@@ -69,14 +70,15 @@ def train(
         if cfg.randomness['deterministic']:  # cuBLAS refuses to run without
             os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
         if cfg.get('auto_scale_lr'):
-            cfg.auto_scale_lr.enable = auto_scale_lr
+            cfg.auto_scale_lr.enable = auto_scale_lr and (
+                cfg.auto_scale_lr.get('enable', True)
+            )
         if amp:
             if not torch.cuda.is_available():
                 raise UserError(
                     '--amp needs a GPU, and torch sees none here; leave it out'
                 )
-            cfg.optim_wrapper.type = 'AmpOptimWrapper'
-            cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+            _set_up_amp(cfg)
         task = task_of(cfg)
         task.prepare(cfg)
         notices = task.check_data(cfg)
@@ -90,6 +92,16 @@ def train(
         runner.train()
         _close(runner, time.monotonic() - start, task)
     return runner
+
+
+def _set_up_amp(cfg: Config) -> None:
+    """Mixed precision for each of the optimizers."""
+    wrappers = optim_wrappers_of(cfg)
+    if not wrappers:
+        raise UserError("--amp: optim_wrapper holds no 'optimizer'")
+    for wrapper in wrappers.values():
+        wrapper['type'] = 'AmpOptimWrapper'
+        wrapper.setdefault('loss_scale', 'dynamic')
 
 
 def _first(*values):
@@ -172,17 +184,31 @@ def _open(runner, config: str, cfg: Config, task: Task) -> None:
     """The first lines of the log: what is trained on what, and where."""
     dataset = runner.train_dataloader.dataset
     model = getattr(runner.model, 'module', runner.model)
-    loop = cfg.train_cfg
+    loop = runner.train_loop
     length = (
         f'{loop.max_epochs} epochs'
-        if 'max_epochs' in loop
-        else f'{loop.get("max_iters")} iterations'
+        if isinstance(loop, EpochBasedTrainLoop)
+        else f'{loop.max_iters} iterations'
     )
-    num_parameters = sum(p.numel() for p in model.parameters())
+    try:
+        size = f'{len(dataset)} {task.unit}'
+    except TypeError:  # a stream
+        size = f'a stream of {task.unit}'
+
+    def millions(module) -> str:
+        return f'{sum(p.numel() for p in module.parameters()) / 1e6:.2f}'
+
+    parts = dict(model.named_children())
+    shares = ', '.join(
+        f'{name} {millions(parts[name])}'
+        for name in optim_wrappers_of(cfg)
+        if name in parts
+    )
     runner.logger.info(
         f'{"resuming" if cfg.get("resume") else "training"} {config}: '
-        f'{type(model).__name__}, {num_parameters / 1e6:.2f} M parameters, '
-        f'on {len(dataset)} {task.unit} of {type(dataset).__name__}, '
+        f'{type(model).__name__}, {millions(model)} M parameters'
+        f'{f" ({shares})" if shares else ""}, '
+        f'on {size} of {type(dataset).__name__}, '
         f'{length}, seed {runner.seed}, '
         f'on {runner.world_size} x {next(model.parameters()).device.type}'
     )
@@ -193,16 +219,15 @@ def _close(runner, seconds: float, task: Task) -> None:
     """The last lines of the log: best score, its file, the task's own."""
     info = runner.message_hub.runtime_info
     lines = [f'trained in {timedelta(seconds=round(seconds))}']
-    if 'best_ckpt' in info:
-        (key,) = (
-            hook.key_indicators[0]
-            for hook in runner.hooks
-            if isinstance(hook, CheckpointHook)
-        )
-        lines.append(
-            f'best {key} {info["best_score"]:.4f}: {osp.relpath(info["best_ckpt"])}'
-        )
-    elif info.get('last_ckpt'):
+    for hook in runner.hooks:
+        if isinstance(hook, CheckpointHook) and hook.save_best:
+            keys = hook.key_indicators
+            for key in keys:
+                suffix = f'_{key}' if len(keys) > 1 else ''  # as it keeps them
+                if (file := info.get(f'best_ckpt{suffix}')) is not None:
+                    score = info[f'best_score{suffix}']
+                    lines.append(f'best {key} {score:.4f}: {osp.relpath(file)}')
+    if len(lines) == 1 and info.get('last_ckpt'):
         lines.append(f'last checkpoint: {osp.relpath(info["last_ckpt"])}')
     for line in [*lines, *task.training_results(runner)]:
         runner.logger.info(line)

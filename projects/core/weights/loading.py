@@ -149,17 +149,21 @@ def load_weights(
     state_dict: Mapping[str, Tensor],
     source: str,
     allow_new_head: bool = False,
+    strict: bool = True,
 ) -> str:
     """Load weights by name into a model; all of it or none.
 
     Args:
-        model: Where they go. What it has beside its ``backbone`` is its head;
-            where it has no ``backbone`` it is one.
+        model: Where they go. Its head is what its attribute ``head_prefixes``
+            names, a tuple of names of child modules or of parameters, as
+            ``('embedding', 'decoder.out')``; without that, what it has beside
+            its ``backbone``; without either it has no head.
         state_dict: Weights by name; a leading 'module.' is taken off.
         source: The file they are from, for messages.
         allow_new_head: Whether weights of the head may be missing or of
             another shape, as when the number of classes changes. They keep
             their initial values and the report names them.
+        strict: False to load whatever fits and to report the rest.
 
     Returns:
         A short table: what was loaded, renamed, reshaped and left out, as
@@ -187,15 +191,23 @@ def load_weights(
     covered = bool(fitting) and not any(
         _is_of_backbone(model, k) for k in (*missing, *unknown)
     )
-    if (missing or unknown) and not (allow_new_head and covered):
-        raise UserError(_difference(wanted, given, fitting, missing, unknown, source))
+    if strict and (missing or unknown) and not (allow_new_head and covered):
+        message = _difference(wanted, given, fitting, missing, unknown, source)
+        heads = getattr(model, 'head_prefixes', None)
+        if allow_new_head and heads:
+            message += f'; only its head may differ: {", ".join(heads)}'
+        raise UserError(message)
     model.load_state_dict({k: given.state_dict[k] for k in fitting}, strict=False)
     return _report(model, wanted, given, fitting, missing, unknown, source)
 
 
 def _is_of_backbone(model: nn.Module, name: str) -> bool:
-    if hasattr(model, 'backbone'):
+    """Whether a weight of the model or of a file is one that no new head excuses."""
+    heads = getattr(model, 'head_prefixes', None)
+    if heads is None and hasattr(model, 'backbone'):
         return name.startswith('backbone.')
+    if any(f'{name}.'.startswith(f'{head}.') for head in heads or ()):
+        return False
     return name.partition('.')[0] in {
         *dict(model.named_children()),
         *model._parameters,
@@ -245,7 +257,11 @@ def _report(
     source: str,
 ) -> str:
     """What became of each weight, as text."""
-    sizes = {k: p.numel() for k, p in model.named_parameters()}
+    sizes = {
+        k: p.numel()
+        for k, p in model.state_dict(keep_vars=True).items()
+        if isinstance(p, nn.Parameter)
+    }
 
     def share(names: Iterable[str]) -> str:
         part = sum(sizes.get(k, 0) for k in names)

@@ -1,0 +1,142 @@
+"""Random numbers that are a function of where a run stands.
+
+What is drawn hangs on (seed, process, place in the run) and on nothing that was
+drawn before, so a resumed run draws what an uninterrupted one does, and the
+number of data loader workers changes no number.
+"""
+
+import random
+from collections.abc import Iterator
+from functools import cache, partial
+
+import numpy as np
+import torch
+from mmengine.dist import get_rank
+from mmengine.hooks import Hook
+from mmengine.registry import DATA_SAMPLERS as ANY_SAMPLERS
+from torch.utils.data import Sampler, get_worker_info
+
+from projects.registry import DATA_SAMPLERS, FUNCTIONS, HOOKS
+
+# what is seeded: no two kinds of draws share their numbers
+EPOCH, STEP, BATCH, EVALUATION = range(4)
+
+
+def seed_all(*key: int) -> None:
+    """Seed Python, NumPy and torch from non-negative integers."""
+    seed = int(np.random.SeedSequence(key).generate_state(1)[0])
+    random.seed(seed)
+    np.random.seed(seed)
+    if get_worker_info() is None and _has_accelerator():
+        torch.manual_seed(seed)
+    else:  # the other formats a traceback where it meets no initialised GPU
+        torch.default_generator.manual_seed(seed)
+
+
+@cache
+def _has_accelerator() -> bool:
+    return torch.accelerator.is_available()
+
+
+@HOOKS.register_module()
+class SeedHook(Hook):
+    """Seeds Python, NumPy and torch at each epoch, step and evaluation.
+
+    The key of a step is (seed, iteration, rank), for epochs and for iterations
+    alike, so that dropout is the same after a resume. Every evaluation draws the
+    same numbers: a test of a checkpoint repeats its validation also where a
+    model draws samples. Augmentation has seeds of its own, see
+    :class:`SeededSampler`.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def before_train_epoch(self, runner) -> None:
+        # of what data loaders draw themselves
+        seed_all(runner.seed, EPOCH, runner.epoch, get_rank())
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
+        seed_all(runner.seed, STEP, runner.iter, get_rank())
+
+    def before_val_epoch(self, runner) -> None:
+        seed_all(runner.seed, EVALUATION, get_rank())
+
+    def before_test_epoch(self, runner) -> None:
+        self.before_val_epoch(runner)
+
+
+@FUNCTIONS.register_module()
+def seed_worker(worker_id: int) -> None:
+    """Seeds a data loader's worker from torch's seed for it.
+
+    That one comes from the main process, which :class:`SeedHook` seeds.
+    """
+    seed = torch.initial_seed() % 2**32
+    random.seed(seed)
+    np.random.seed(seed)
+
+
+class Draw(int):
+    """An index of a data set which knows the ``key`` of its draw."""
+
+    key: tuple[int, ...]
+
+
+@DATA_SAMPLERS.register_module()
+class SeededSampler(Sampler):
+    """Another sampler, with the augmentation of each batch seeded.
+
+    The process that loads a batch, a worker or the main one, is seeded by
+    (seed, epoch, rank, place of the batch's first sample in the epoch). Workers
+    may stay alive for the whole run, and a run may go on at any batch.
+    :class:`projects.core.engine.Runner` wraps the sampler of the training data
+    by itself.
+
+    Args:
+        dataset: What is sampled. It gets torch's ``__getitems__``, through which
+            a data loader asks for the samples of a batch together.
+        sampler: Config of the sampler that decides which samples are drawn.
+        seed: Seed of the run; the sampler's own where None.
+    """
+
+    def __init__(self, dataset, sampler: dict, seed: int | None = None) -> None:
+        self.sampler = ANY_SAMPLERS.build(
+            sampler, default_args=dict(dataset=dataset, seed=seed)
+        )
+        self.dataset = dataset
+        self.seed = getattr(self.sampler, 'seed', 0) if seed is None else seed
+        self.epoch = self._start = 0
+        if hasattr(self.sampler, 'skip'):  # mmengine asks whether it has one
+            self.skip = self._skip
+        dataset.__getitems__ = partial(_seeded_samples, dataset)
+
+    def __iter__(self) -> Iterator[Draw]:
+        start, self._start = self._start, 0
+        key = self.seed, BATCH, self.epoch, get_rank()
+        for place, index in enumerate(self.sampler, start):
+            draw = Draw(index)
+            draw.key = (*key, place)
+            yield draw
+
+    def __len__(self) -> int:
+        return len(self.sampler)
+
+    def set_epoch(self, epoch: int) -> None:
+        """What is drawn next is of this epoch."""
+        self.epoch = epoch
+        if hasattr(self.sampler, 'set_epoch'):
+            self.sampler.set_epoch(epoch)
+
+    def _skip(self, num_samples: int) -> None:
+        """Begin after so many samples, which are not loaded."""
+        self.sampler.skip(num_samples)
+        self._start = num_samples
+
+
+def _seeded_samples(dataset, indices: list[int]) -> list:
+    """The samples of a batch, drawn with its own random numbers."""
+    if isinstance(indices[0], Draw):
+        seed_all(*indices[0].key)
+    indices = [int(i) for i in indices]
+    together = getattr(type(dataset), '__getitems__', None)
+    return together(dataset, indices) if together else [dataset[i] for i in indices]
