@@ -52,6 +52,7 @@ class Runner(MMEngineRunner):
     def register_default_hooks(self, hooks=None) -> None:
         super().register_default_hooks(hooks)
         self.register_hook(dict(type='projects.ResumeHook'))
+        self.register_hook(dict(type='projects.RateHook'))
 
     def dump_config(self) -> None:
         """Nothing yet: a run that is refused must not replace a config."""
