@@ -33,7 +33,7 @@ def benchmark(
     device: str | None = None,
     threads: int | None = None,
     dtype: str = 'float32',
-    channels_last: bool = False,
+    channels_last: bool | None = None,
     compile: bool = False,
     data: bool = False,
     cfg_options: list[str] | None = None,
@@ -61,8 +61,9 @@ def benchmark(
         device: 'cpu' or 'cuda'; a GPU where there is one by default.
         threads: Threads of torch on the CPU; as they are by default.
         dtype: 'float32', or 'bfloat16' for autocast.
-        channels_last: Weights in that memory format; also where the config
-            has a ``ChannelsLastHook``.
+        channels_last: Weights in that memory format, or not; by default as
+            ``tools/train.py`` would run the config, and not for a model or a
+            config out of another library.
         compile: ``torch.compile`` the network: backbone, neck and the
             convolutions of the head.
         data: Insist on the time to draw a batch of the training data, in this
@@ -81,11 +82,7 @@ def benchmark(
         UserError: On a mistake in a config or the arguments.
     """
     quiet_libraries()
-    logger = (
-        MMLogger.get_instance('mmatlas')  # which warns of a level
-        if MMLogger.check_instance_created('mmatlas')
-        else MMLogger.get_instance('mmatlas', log_level=logging.INFO)
-    )
+    logger = open_logger()
     _check(
         configs,
         batch_size,
@@ -152,6 +149,12 @@ def benchmark(
             json.dump(result, file, indent=1)
         logger.info(f'all numbers: {out}')
     return result
+
+
+def open_logger() -> logging.Logger:
+    if MMLogger.check_instance_created('mmatlas'):  # which warns of a level
+        return MMLogger.get_instance('mmatlas')
+    return MMLogger.get_instance('mmatlas', log_level=logging.INFO)
 
 
 def _check(

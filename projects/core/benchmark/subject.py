@@ -24,7 +24,7 @@ from projects.core.config.find import TORCHVISION
 from projects.core.engine.runner import Runner
 from projects.core.errors import UserError
 from projects.core.factory import hushed
-from projects.core.tasks.task import task_of_class
+from projects.core.tasks.task import task_of, task_of_class
 from projects.registry import MODELS
 
 # parts of a step by the names that the meters know, and their labels
@@ -53,7 +53,7 @@ class SubjectSettings:
     objects: int
     device: torch.device
     dtype: torch.dtype
-    channels_last: bool
+    channels_last: bool | None  # None: as the config's run is
     compile: bool
     data: bool
     cfg_options: list[str] | None
@@ -90,9 +90,14 @@ class Subject:
         loader = cfg.get('train_dataloader') or {}
         self.batch_size = settings.batch_size or loader.get('batch_size')
         self.input_size = settings.input_size or input_size_of(cfg)
-        self.channels_last = settings.channels_last or any(
-            hook.type == 'projects.ChannelsLastHook'
-            for hook in cfg.get('custom_hooks') or []
+        if not config.startswith(TORCHVISION) and '::' not in config:
+            task_of(cfg).prepare(cfg)  # as our tools do, unlike its library's
+        hooks = {hook.type for hook in cfg.get('custom_hooks') or []}
+        self.folds_batch_norm = 'projects.FoldBatchNormHook' in hooks
+        self.channels_last = (
+            'projects.ChannelsLastHook' in hooks
+            if settings.channels_last is None
+            else settings.channels_last
         )
         self.nms = NMSCounts()
         torch.manual_seed(SEED)

@@ -23,7 +23,9 @@ from torch.utils._pytree import tree_leaves
 TOLERANCE = 1e-5
 
 
-def fold_batch_norm(model: nn.Module, batch: dict) -> Callable[[], None]:
+def fold_batch_norm(
+    model: nn.Module, batch: dict, is_preprocessed: bool = False
+) -> Callable[[], None]:
     """Fold batch norms into convolutions, in place, until undone.
 
     Folded is a ``BatchNorm2d`` or ``SyncBatchNorm`` whose input is the output of a
@@ -36,6 +38,7 @@ def fold_batch_norm(model: nn.Module, batch: dict) -> Callable[[], None]:
     Args:
         model: An MMEngine model (``BaseModel``, not wrapped) in evaluation mode.
         batch: As a data loader gives it: sequences of samples by name.
+        is_preprocessed: It is what the model's ``data_preprocessor`` returned.
 
     Returns:
         Callable: Puts the convolutions and batch norms back.
@@ -54,7 +57,9 @@ def fold_batch_norm(model: nn.Module, batch: dict) -> Callable[[], None]:
                 allow_tf32=False,  # rounds more than the tolerance
             ),
         ):
-            inputs = model.data_preprocessor(sample, False)
+            inputs = (
+                sample if is_preprocessed else model.data_preprocessor(sample, False)
+            )
             pairs, before = _observe(model, inputs)
             if not pairs:
                 return undo
