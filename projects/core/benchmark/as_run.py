@@ -47,7 +47,8 @@ def compare_runs(
         batch_size: Images a step; 8 by default.
         iters: Timed iterations of each phase.
         warmup: Iterations before them.
-        input_size: Height and width in pixels; by default each config's own.
+        input_size: Height and width in pixels; by default each config's own, else
+            that of the other, else 448 (224 for classifiers).
         objects: Objects in each image, for detectors.
         device: 'cpu' or 'cuda'; a GPU where there is one by default.
         threads: Threads of torch on the CPU; as they are by default.
@@ -117,8 +118,10 @@ def _compare(
         )
         for name, channels_last in zip(names, (None, False), strict=True)
     ]
+    sizes = [s.input_size for s in subjects if s.input_size]
     for subject in subjects:
-        subject.input_size = subject.input_size or subject.default_input_size
+        if not subject.input_size:
+            subject.input_size = (sizes or [subject.default_input_size])[0]
         subject.prepare()
     row = dict(configs=list(names), input_sizes=[s.input_size for s in subjects])
     for phase in PHASES:
