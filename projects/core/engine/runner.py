@@ -71,6 +71,16 @@ class Runner(MMEngineRunner):
                 )
         return logger
 
+    def build_model(self, model):
+        model = super().build_model(model)
+        # before it is wrapped: DDP lays out the gradients as the weights are then
+        if any(
+            isinstance(hook, dict) and hook['type'] == 'projects.ChannelsLastHook'
+            for hook in self.cfg.get('custom_hooks') or []
+        ):
+            model.to(memory_format=torch.channels_last)
+        return model
+
     def wrap_model(self, model_wrapper_cfg, model):
         if (
             self.distributed
