@@ -1,10 +1,14 @@
-"""Measure the parts of a step, of one config or of two side by side.
+r"""Measure the parts of a step, of one config or of two side by side.
 
 python tools/analysis_tools/benchmark.py yolov1_tiny --batch-size 8
 python tools/analysis_tools/benchmark.py yolov1_tiny yolov1_fast
+python tools/analysis_tools/benchmark.py --as-run \
+    resnet18 mmpretrain::resnet/resnet18_8xb32_in1k.py [CONFIG OTHER ...]
 """
 
 import argparse
+
+NOT_AS_RUN = ('channels_last', 'compile', 'data', 'dtype')
 
 
 def parse_args() -> argparse.Namespace:
@@ -22,6 +26,15 @@ def parse_args() -> argparse.Namespace:
         nargs='?',
         metavar='OTHER',
         help='a second one; they take turns in one process',
+    )
+    parser.add_argument(
+        'more', nargs='*', metavar='CONFIG OTHER', help='further pairs, for --as-run'
+    )
+    parser.add_argument(
+        '--as-run',
+        action='store_true',
+        help='compare whole steps as the tools run them, the second of each pair as '
+        "its library's, without channels-last and folded batch norm; a Markdown table",
     )
     parser.add_argument(
         '--batch-size',
@@ -71,7 +84,9 @@ def parse_args() -> argparse.Namespace:
         help='bfloat16: by autocast',
     )
     parser.add_argument(
-        '--channels-last', action='store_true', help='weights in that memory format'
+        '--channels-last',
+        action=argparse.BooleanOptionalAction,
+        help='weights in that memory format (default: as tools/train.py would)',
     )
     parser.add_argument(
         '--compile', action='store_true', help='torch.compile the network'
@@ -89,7 +104,11 @@ def parse_args() -> argparse.Namespace:
         help='settings over those of each config',
     )
     parser.add_argument('--out', metavar='FILE.json', help='write all numbers')
-    return parser.parse_args()
+    args = parser.parse_args()
+    for key in NOT_AS_RUN:
+        if args.as_run and getattr(args, key) != parser.get_default(key):
+            parser.error(f'--as-run says how it runs, so leave out --{key}')
+    return args
 
 
 def main() -> None:
@@ -97,12 +116,13 @@ def main() -> None:
     from projects.core.cli import run_tool
 
     options = vars(args)
-    configs = [options.pop('config'), options.pop('other')]
-    run_tool(
-        'projects.core.benchmark:benchmark',
-        [config for config in configs if config is not None],
-        **options,
-    )
+    configs = [options.pop('config'), options.pop('other'), *options.pop('more')]
+    function = 'projects.core.benchmark:benchmark'
+    if options.pop('as_run'):
+        function = 'projects.core.benchmark.as_run:compare_runs'
+        for key in NOT_AS_RUN:
+            options.pop(key)
+    run_tool(function, [config for config in configs if config is not None], **options)
 
 
 if __name__ == '__main__':

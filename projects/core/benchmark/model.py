@@ -18,7 +18,7 @@ from projects.core.config import explained, load_config, values_of, walk
 from projects.core.engine.runner import Runner
 from projects.core.errors import UserError
 from projects.core.quiet import hushed
-from projects.core.tasks.task import library_config, task_of_class
+from projects.core.tasks.task import library_config, task_of, task_of_class
 from projects.core.variants import config_root
 from projects.registry import MODELS
 
@@ -35,7 +35,7 @@ class BenchmarkSettings:
     objects: int
     device: torch.device
     dtype: torch.dtype
-    channels_last: bool
+    channels_last: bool | None  # None: as the config's run is
     compile: bool
     data: bool
     cfg_options: list[str] | None
@@ -70,9 +70,14 @@ class BenchmarkedModel:
         _drop_pretrained(cfg.model)
         loader = cfg.get('train_dataloader') or {}
         self.batch_size = settings.batch_size or loader.get('batch_size')
-        self.channels_last = settings.channels_last or any(
-            hook.type == 'projects.ChannelsLastHook'
-            for hook in cfg.get('custom_hooks') or []
+        if library_config(config) is None and '::' not in config:
+            task_of(cfg).prepare(cfg)  # as our tools do, unlike its library's
+        hooks = {hook.type for hook in cfg.get('custom_hooks') or []}
+        self.folds_batch_norm = 'projects.FoldBatchNormHook' in hooks
+        self.channels_last = (
+            'projects.ChannelsLastHook' in hooks
+            if settings.channels_last is None
+            else settings.channels_last
         )
         self.counts: dict[str, int] = {}  # of the last prediction
         torch.manual_seed(SEED)

@@ -32,7 +32,7 @@ def benchmark(
     device: str | None = None,
     threads: int | None = None,
     dtype: str = 'float32',
-    channels_last: bool = False,
+    channels_last: bool | None = None,
     compile: bool = False,
     data: bool = False,
     cfg_options: list[str] | None = None,
@@ -62,8 +62,9 @@ def benchmark(
         device: 'cpu' or 'cuda'; a GPU where there is one by default.
         threads: Threads of torch on the CPU; as they are by default.
         dtype: 'float32', or 'bfloat16' for autocast.
-        channels_last: Weights in that memory format; also where the config
-            has a ``ChannelsLastHook``.
+        channels_last: Weights in that memory format, or not; by default as
+            ``tools/train.py`` would run the config, and not for a model or a
+            config out of another library.
         compile: ``torch.compile`` the network: backbone, neck and the
             convolutions of the head.
         data: Insist on the time to draw a batch of the training data, in this

@@ -12,13 +12,15 @@ from projects.core.config.find import find_config
 from projects.core.config.walk import values_of
 from projects.core.errors import UserError, close_names, did_you_mean
 
-# what a Runner reads of a config besides the arguments of its constructor
+# what a Runner, or a task, reads of a config besides the constructor's arguments
 RUNNER_KEYS = frozenset(inspect.signature(Runner.__init__).parameters) | {
     'activation_checkpointing',
+    'channels_last',
     'compile',
     'custom_imports',
     'efficient_conv_bn_eval',
     'find_unused_parameters',
+    'fold_batch_norm',
     'model_wrapper_cfg',
     'runner_type',
     'sync_bn',

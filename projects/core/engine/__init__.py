@@ -1,7 +1,7 @@
 """Training, testing and inference, and what hangs on the runner."""
 
 from projects.core.cli import run_tool
-from projects.core.engine import checkpoint_hook, hooks, optimizers, seeding
+from projects.core.engine import checkpoint_hook, hooks, optimizers, seeding, speed
 from projects.core.engine.evaluation import evaluate
 from projects.core.engine.inference import infer
 from projects.core.engine.runner import Runner
@@ -16,5 +16,6 @@ __all__ = [
     'optimizers',
     'run_tool',
     'seeding',
+    'speed',
     'train',
 ]

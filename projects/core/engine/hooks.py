@@ -76,15 +76,6 @@ def _without_code(state):
 
 
 @HOOKS.register_module()
-class ChannelsLastHook(Hook):
-    """Keeps weights and maps channels-last, in which convolutions on a CPU,
-    and on a GPU in half precision, are faster."""
-
-    def before_run(self, runner) -> None:
-        runner.model.to(memory_format=torch.channels_last)
-
-
-@HOOKS.register_module()
 class LoggerHook(MMEngineLoggerHook):
     """mmengine's, also for data that have no length."""
 

@@ -58,6 +58,7 @@ class Runner(MMEngineRunner):
     def register_default_hooks(self, hooks=None) -> None:
         super().register_default_hooks(hooks)
         self.register_hook(dict(type='projects.ResumeHook'))
+        self.register_hook(dict(type='projects.RateHook'))
 
     def dump_config(self) -> None:
         """Nothing yet: a run that is refused must not replace a config."""
@@ -75,6 +76,16 @@ class Runner(MMEngineRunner):
                     lambda record: not str(record.msg).startswith(FILE_ONLY)
                 )
         return logger
+
+    def build_model(self, model):
+        model = super().build_model(model)
+        # before it is wrapped: DDP lays out the gradients as the weights are then
+        if any(
+            isinstance(hook, dict) and hook['type'] == 'projects.ChannelsLastHook'
+            for hook in self.cfg.get('custom_hooks') or []
+        ):
+            model.to(memory_format=torch.channels_last)
+        return model
 
     def wrap_model(self, model_wrapper_cfg, model):
         if (
