@@ -5,6 +5,8 @@
 """
 
 default_scope = 'mmpretrain'
+# as its own library runs it
+channels_last = fold_batch_norm = False
 model = dict(
     type='ImageClassifier',
     data_preprocessor=dict(

@@ -5,6 +5,8 @@
 """
 
 default_scope = 'mmdet'
+# as its own library runs it
+channels_last = fold_batch_norm = False
 model = dict(
     type='SingleStageDetector',
     data_preprocessor=dict(

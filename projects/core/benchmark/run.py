@@ -249,7 +249,7 @@ def memory_of(model: BenchmarkedModel) -> dict[str, int]:
 
 def device_name(device: torch.device) -> str:
     if device.type == 'cuda':
-        return torch.cuda.getdevice_name(device)
+        return torch.cuda.get_device_name(device)
     cpuinfo = Path('/proc/cpuinfo')
     lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
     names = [
