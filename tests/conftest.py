@@ -181,7 +181,7 @@ def build_on_meta():
     from mmengine.registry import DefaultScope
 
     from projects.core.config.walk import set_everywhere
-    from projects.core.factory import config_root
+    from projects.core.variants import config_root
     from projects.registry import MODELS
 
     def build(name, num_classes=None):
@@ -336,7 +336,7 @@ def lenet(make_once):
     import torch
 
     from projects.core.engine import train
-    from projects.core.factory import config_root
+    from projects.core.variants import config_root
 
     def fill(folder):
         clear()

@@ -14,10 +14,10 @@ from mmpretrain.datasets import CIFAR10, CIFAR100, CustomDataset
 
 from projects.core.engine import evaluate, train
 from projects.core.errors import UserError
-from projects.core.factory import config_root
 from projects.core.tasks.classification.data_checks import (
     check_classification_data,
 )
+from projects.core.variants import config_root
 from projects.registry import DATASETS
 
 MNIST_FILES = (

@@ -8,7 +8,7 @@ from sklearn.datasets import load_digits
 
 from projects.core.datasets.digits import DigitsDataset
 from projects.core.datasets.digits_canvas import generate_canvas, sources_of
-from projects.core.factory import config_root
+from projects.core.variants import config_root
 from projects.registry import DATASETS
 
 CANVAS = dict(

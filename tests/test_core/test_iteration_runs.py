@@ -15,7 +15,7 @@ from projects.core.engine import train
 from projects.core.engine.checkpoint_hook import rule_of
 from projects.core.engine.seeding import BATCH, SeededSampler
 from projects.core.errors import UserError
-from projects.core.factory import config_root
+from projects.core.variants import config_root
 from projects.core.weights import read_checkpoint
 from projects.registry import HOOKS
 

@@ -96,7 +96,7 @@ def test_failed_plugins_are_named_also_for_a_config(
 
 
 def test_names_of_the_libraries_are_found_through_ours():
-    assert HOOKS.get('CheckpointHook').__module__.startswith('mmengine')
+    assert HOOKS.get('EMAHook').__module__.startswith('mmengine')
     assert MODELS.get('mmdet.SingleStageDetector').__name__ == ('SingleStageDetector')
 
 

@@ -9,7 +9,7 @@ from mmengine.model import BaseModel
 from torch import nn
 from torch.utils.data import Dataset, IterableDataset
 
-from projects.core.factory import config_root
+from projects.core.variants import config_root
 from projects.registry import DATASETS, METRICS, MODELS
 
 

@@ -13,7 +13,7 @@ from torchvision.models.feature_extraction import create_feature_extractor
 
 from projects import create_model
 from projects.alexnet import AlexNet
-from projects.core.factory import config_root
+from projects.core.variants import config_root
 from projects.registry import MODELS
 
 LRN = dict(type='projects.LocalResponseNorm')

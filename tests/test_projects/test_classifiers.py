@@ -14,10 +14,11 @@ from mmpretrain.structures import DataSample
 from torch import nn
 
 from projects import list_models
-from projects.core.factory import config_root, hushed
+from projects.core.quiet import hushed
 from projects.core.tasks.classification.classifier import final_layers
 from projects.core.tasks.classification.task import ClassificationTask
 from projects.core.tasks.task import task_of
+from projects.core.variants import config_root
 from projects.core.weights import load_weights
 from projects.registry import MODELS
 

@@ -15,7 +15,7 @@ from torch import nn
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from projects import create_model
-from projects.core.factory import config_root
+from projects.core.variants import config_root
 from projects.registry import MODELS
 from projects.resnet import BasicBlock, Bottleneck, ResNet
 

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from torchvision.models import detection
 from torchvision.ops import box_convert
 
-from projects.core.factory import config_root
+from projects.core.variants import config_root
 from projects.ssd.default_boxes import DefaultBoxes, decode, encode
 
 # sides of the square maps of each variant

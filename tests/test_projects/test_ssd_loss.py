@@ -10,7 +10,7 @@ from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
 from torch import nn
 
-from projects.core.factory import config_root
+from projects.core.variants import config_root
 from projects.registry import MODELS
 from projects.ssd import SSDHead
 

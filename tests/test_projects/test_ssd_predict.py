@@ -15,7 +15,7 @@ from torchvision.ops import box_convert, clip_boxes_to_image, nms
 
 import projects.ssd.head
 from projects import create_model
-from projects.core.factory import config_root
+from projects.core.variants import config_root
 from projects.registry import MODELS
 from projects.ssd import SSDHead
 

@@ -16,7 +16,7 @@ from torch import nn
 
 from projects import create_model
 from projects.core.errors import UserError
-from projects.core.factory import config_root
+from projects.core.variants import config_root
 from projects.core.weights import load_weights
 from projects.registry import MODELS
 from projects.ssd import SSDVGG

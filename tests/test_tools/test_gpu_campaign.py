@@ -29,8 +29,8 @@ from projects.core.benchmark.campaign_worker import (
 from projects.core.benchmark.journal import Journal
 from projects.core.benchmark.references import input_size_of, references_of
 from projects.core.errors import UserError
-from projects.core.factory import list_models
 from projects.core.tasks.image_parts import ImageParts
+from projects.core.variants import list_models
 
 TOOL = Path(__file__).parents[2] / 'tools/analysis_tools/gpu_campaign.py'
 CPU = torch.device('cpu')

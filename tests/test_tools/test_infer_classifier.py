@@ -12,7 +12,7 @@ from mmengine.registry import DefaultScope
 
 from projects.core.datasets.digits import DigitsDataset
 from projects.core.engine import evaluate, infer
-from projects.core.factory import config_root
+from projects.core.variants import config_root
 from projects.registry import MODELS
 
 CONFIG = str(config_root() / 'lenet/lenet5-modern_1xb64-20e_digits.py')

@@ -15,7 +15,7 @@ from sklearn.metrics import f1_score
 
 from projects.core.datasets.digits import DigitsDataset
 from projects.core.engine import evaluate
-from projects.core.factory import config_root
+from projects.core.variants import config_root
 
 TOOLS = Path(__file__).parents[2] / 'tools'
 CONFIG = str(config_root() / 'lenet/lenet5-modern_1xb64-20e_digits.py')

@@ -46,6 +46,9 @@ def variants_of(plugin: str) -> list[str]:
 def compare(names: Sequence[str], out: str, **options) -> str:
     """Measure variants beside each of their references, a table row each.
 
+    Both sides run in torch's usual memory format: the architectures are compared,
+    not what a run adds (:mod:`projects.core.benchmark.as_run` compares runs).
+
     Args:
         names: A plugin, or variants.
         out: Folder for ``table.md``, and a JSON file of each comparison. What is
@@ -69,7 +72,7 @@ def compare(names: Sequence[str], out: str, **options) -> str:
         for library, config in references_of(variant).items():
             file = os.path.join(out, f'{variant}_{library}.json')
             if not os.path.isfile(file):
-                benchmark([variant, config], **options, out=file)
+                benchmark([variant, config], **options, channels_last=False, out=file)
             with open(file) as text:
                 results.setdefault(variant, {})[library] = json.load(text)
         with open(os.path.join(out, 'table.md'), 'w') as file:
