@@ -85,9 +85,14 @@ def assert_same(work_dir, other, last):
 
 # it goes on from the 8th, which was saved before the kill; its validation was or
 # was not
-@pytest.mark.parametrize('killed_at', [10, 8])
 @pytest.mark.parametrize(
-    'loader', ['', 'num_workers=1', 'num_workers=2, persistent_workers=True']
+    ('killed_at', 'loader'),
+    [
+        (10, ''),
+        (8, ''),
+        (8, 'num_workers=1'),
+        (10, 'num_workers=2, persistent_workers=True'),
+    ],
 )
 def test_resumed_run_is_the_uninterrupted_one(write, fresh, killed_at, loader):
     extra = f'\ntrain_dataloader.update({loader})\n'

@@ -46,7 +46,7 @@ def main() -> None:
     options = vars(parse_args())
     from projects.core.cli import run_tool
 
-    run_tool('projects.ssd.draw_matches:draw_matches', options.pop('config'), **options)
+    run_tool('projects.ssd.draw_matches:draw_matches', **options)
 
 
 if __name__ == '__main__':
