@@ -157,6 +157,8 @@ def fresh(monkeypatch, tmp_path):
         yapf.yapflib.yapf_api, 'FormatCode', lambda text, **kwargs: (text, True)
     )
     monkeypatch.setattr(mmengine.runner.runner, 'collect_env', dict)
+    # a data loader waits so many seconds for a worker of this process to end
+    monkeypatch.setattr(torch.utils.data._utils, 'MP_STATUS_CHECK_INTERVAL', 0.2)
     clear()
     yield clear
     clear()

@@ -12,7 +12,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmpretrain.datasets import CIFAR10, CIFAR100
 
-from projects.core.config import load_config
+from projects.core.config import key_paths, load_config
 from projects.core.datasets.digits_coco import make_digits_coco
 from projects.core.engine import Runner, train
 from projects.core.tasks.task import task_of
@@ -180,6 +180,12 @@ def options_of(path):
             node = node.get(parent) or {}
         if name in node:
             options.append(f'model.{key}={width}')
+    # the least input that all levels of SSD512 can have
+    options += [
+        f'{path}=(300, 300)'
+        for path in key_paths(cfg._cfg_dict, 'scale', (512, 512))
+        if path.startswith(('train_dataloader', 'val_dataloader'))
+    ]
     # seconds an image; and without batch norm on maps of one pixel
     if path.stem.startswith(('ssd300', 'ssd512', 'yolov1_8', 'yolov1-bn')):
         options += ['train_dataloader.batch_size=1', 'val_dataloader.dataset.indices=1']

@@ -48,7 +48,7 @@ def test_eight_images_are_learnt_by_heart(name, eight_images):
     model = create_model(name, num_classes=10)
     model.to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
-    steps = 90
+    steps = 75
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
     model.train()
     for _ in range(steps):
