@@ -97,7 +97,8 @@ def table(results: dict[str, dict[str, dict]]) -> str:
         line = [f'`{variant}`', str(one['batch_size'])]
         line.append(' x '.join(map(str, ours['input_size'])))
         for part in PARTS:
-            line.append(f'{ours["parts"][part]["median"]:.3g}')
+            median = ours['parts'][part]['median']
+            line.append(f'{median:,.0f}' if median >= 100 else f'{median:.1f}')
             line += [
                 spread(found[k]['ratios'].get(part) if k in found else None, 2)
                 for k in libraries
