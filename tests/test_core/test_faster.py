@@ -196,11 +196,11 @@ def image_config(**keys):
 
 
 def test_runs_on_images_are_fast_unless_told():
-    cfg = image_config(custom_hooks=[dict(type='projects.EpochSeedHook')])
+    cfg = image_config(custom_hooks=[dict(type='projects.SeedHook')])
     task_of(cfg).prepare(cfg)
     task_of(cfg).prepare(cfg)  # a config out of a checkpoint has them
     assert [hook.type.rpartition('.')[2] for hook in cfg.custom_hooks] == [
-        'EpochSeedHook',
+        'SeedHook',
         'ChannelsLastHook',
         'FoldBatchNormHook',
     ]

@@ -11,6 +11,12 @@ from torch import nn
 from projects.core.config import test_pipeline_of
 
 
+def channels_of(model: nn.Module) -> int:
+    """Channels of the images that a model takes, by its first convolution."""
+    stem = next((p for p in model.backbone.parameters() if p.dim() == 4), None)
+    return 3 if stem is None else stem.shape[1]
+
+
 class ImageParts:
     """Images of a model's step, see :class:`projects.core.benchmark.parts.Parts`.
 
@@ -41,12 +47,10 @@ class ImageParts:
         input_size: tuple[int, int],
         objects: int,
     ) -> dict:
-        stem = next((p for p in self.model.backbone.parameters() if p.dim() == 4), None)
-        channels = 3 if stem is None else stem.shape[1]
         images = torch.randint(
             0,
             256,
-            (batch_size, channels, *input_size),
+            (batch_size, channels_of(self.model), *input_size),
             dtype=torch.uint8,
             generator=rng,
         )

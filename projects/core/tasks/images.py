@@ -16,6 +16,7 @@ from projects.core.config import explained, test_pipeline_of
 from projects.core.errors import UserError
 from projects.core.files import make_folder
 from projects.core.layers.batch_norm import fold_batch_norm
+from projects.core.tasks.image_parts import channels_of
 from projects.core.tasks.task import InferOptions, Task
 
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
@@ -184,8 +185,7 @@ def _test_pipeline(cfg, model) -> list[dict]:
     if any(step['type'] == 'projects.LoadImageFromFile' for step in steps):
         return steps
     # the data set was in memory, grey or RGB
-    stem = next((p for p in model.backbone.parameters() if p.dim() == 4), None)
-    if stem is not None and stem.shape[1] == 1:
+    if channels_of(model) == 1:
         return [
             dict(type='projects.LoadImageFromFile', color_type='grayscale'),
             *steps,

@@ -7,6 +7,7 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from projects.core.errors import UserError, did_you_mean
+from projects.core.tasks.classification.torchvision_net import config_of_net
 from projects.registry import MODELS
 
 
@@ -29,16 +30,7 @@ def timm_config(name: str) -> Config:
             f"timm has no classifier '{arch}'"
             + did_you_mean(arch, timm.list_models(), prefix='timm.')
         )
-    return Config(
-        dict(
-            default_scope='mmpretrain',
-            model=dict(
-                type='projects.ImageClassifier',
-                backbone=dict(type='projects.TimmNet', arch=arch),
-                head=dict(type='projects.LogitsHead', num_classes=1000),
-            ),
-        )
-    )
+    return config_of_net('projects.TimmNet', arch)
 
 
 @MODELS.register_module()

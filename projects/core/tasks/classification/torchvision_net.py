@@ -28,12 +28,17 @@ def torchvision_config(name: str) -> Config:
             f"torchvision has no classifier '{arch}'"
             + did_you_mean(arch, names, prefix='torchvision.')
         )
+    return config_of_net('projects.TorchvisionNet', arch)
+
+
+def config_of_net(type_: str, arch: str) -> Config:
+    """Config of a whole classifier of another library, see :class:`LogitsHead`."""
     return Config(
         dict(
             default_scope='mmpretrain',
             model=dict(
                 type='projects.ImageClassifier',
-                backbone=dict(type='projects.TorchvisionNet', arch=arch),
+                backbone=dict(type=type_, arch=arch),
                 head=dict(type='projects.LogitsHead', num_classes=1000),
             ),
         )
