@@ -32,6 +32,7 @@ DEPENDENCIES = [
 SPEED = ['faster-coco-eval>=1.6']
 # setuptools: a test builds the wheel in the environment that is there
 TESTS = [
+    'hypothesis>=6.100',
     'pytest>=8',
     'pytest-xdist>=3.5',
     'ruff>=0.17,<0.18',
