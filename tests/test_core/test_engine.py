@@ -16,7 +16,7 @@ from mmengine.hooks import Hook
 from mmengine.optim import OneCycleLR
 
 from projects.core.engine import train
-from projects.core.engine.runner import newest_checkpoint
+from projects.core.engine.checkpoint_hook import newest_checkpoint
 from projects.core.errors import UserError
 from projects.core.weights import read_checkpoint
 from projects.registry import HOOKS
@@ -160,7 +160,7 @@ import yapf.yapflib.yapf_api as yapf_api
 import mmengine.fileio.backends as backends
 import mmengine.runner.runner as runner
 from projects.core.engine import train
-from projects.core.engine.runner import newest_checkpoint
+from projects.core.engine.checkpoint_hook import newest_checkpoint
 from projects.core.weights import read_checkpoint
 import projects.core.tasks.detection.data_checks, mmdet.models
 

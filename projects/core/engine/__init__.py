@@ -1,7 +1,15 @@
 """Training, testing and inference, and what hangs on the runner."""
 
 from projects.core.cli import run_tool
-from projects.core.engine import checkpoint_hook, hooks, optimizers, seeding, speed
+from projects.core.engine import (
+    checkpoint_hook,
+    hooks,
+    loops,
+    optimizers,
+    seeding,
+    speed,
+    stopping,
+)
 from projects.core.engine.evaluation import evaluate
 from projects.core.engine.inference import infer
 from projects.core.engine.runner import Runner
@@ -13,9 +21,11 @@ __all__ = [
     'evaluate',
     'hooks',
     'infer',
+    'loops',
     'optimizers',
     'run_tool',
     'seeding',
     'speed',
+    'stopping',
     'train',
 ]

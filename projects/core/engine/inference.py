@@ -8,6 +8,7 @@ from mmengine.registry import DefaultScope
 from torch import nn
 
 from projects.core.config import explained
+from projects.core.config.saved import registered_types_only, saved_config
 from projects.core.errors import UserError
 from projects.core.quiet import quiet_libraries
 from projects.core.tasks.task import InferOptions, task_of
@@ -48,27 +49,52 @@ def infer(
     device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
     model, cfg, meta = load_model(checkpoint, device)
     options = InferOptions(checkpoint, out_dir, score_thr, batch_size)
-    return task_of(cfg).infer(model, cfg, meta, inputs, options)
+    with registered_types_only():
+        return task_of(cfg).infer(model, cfg, meta, inputs, options)
 
 
 def load_model(checkpoint: str, device: str = 'cpu') -> tuple[nn.Module, Config, dict]:
     """Model in eval mode, config and meta data out of a checkpoint.
 
+    Nothing in the file is run: weights and config are read as data, and the model is
+    built of registered parts.
+
     Raises:
         UserError: If the file holds no config, or weights of another model.
     """
     state = read_checkpoint(checkpoint)
-    meta = state.get('meta', {})
-    if 'cfg' not in meta or 'dataset_meta' not in meta:
-        raise UserError(
-            f'{checkpoint} holds no config; give a checkpoint that tools/train.py wrote'
-        )
-    cfg = Config.fromstring(meta['cfg'], file_format='.py')
-    with explained(cfg):
+    meta = state.get('meta')
+    if not isinstance(meta, dict):
+        meta = {}
+    cfg = saved_config(meta, checkpoint)
+    meta['dataset_meta'] = _checked_dataset_meta(meta.get('dataset_meta'), checkpoint)
+    with explained(cfg), registered_types_only():
         # as the runner does: pipelines and nested parts look it up
         DefaultScope.get_instance(
-            f'infer_{time.time_ns()}', scope_name=cfg.default_scope
+            f'infer_{time.time_ns()}', scope_name=cfg.get('default_scope')
         )
         model = MODELS.build(cfg.model)
     load_weights(model, state['state_dict'], checkpoint)
     return model.to(device).eval(), cfg, meta
+
+
+def _checked_dataset_meta(dataset_meta, checkpoint: str) -> dict:
+    """What is known of the training data, with names of classes that are texts.
+
+    Raises:
+        UserError: If it is nothing of the kind.
+    """
+    if not isinstance(dataset_meta, dict):
+        raise UserError(
+            f"{checkpoint} does not say what it was trained on (no 'dataset_meta'); "
+            'give a checkpoint that tools/train.py wrote'
+        )
+    classes = dataset_meta.get('classes', ())
+    if not isinstance(classes, (list, tuple)) or not all(
+        isinstance(name, str) for name in classes
+    ):
+        raise UserError(
+            f"{checkpoint}: 'classes' of its dataset_meta is no list of names: "
+            f'{classes!r:.60}'
+        )
+    return dataset_meta

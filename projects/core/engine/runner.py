@@ -12,10 +12,13 @@ from mmengine.device import get_device
 from mmengine.dist import is_main_process
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapperDict
-from mmengine.runner import BaseLoop
+from mmengine.runner import BaseLoop, EpochBasedTrainLoop
 from mmengine.runner import Runner as MMEngineRunner
 
+from projects.core.config.saved import JSON_KEY, config_to_json
+from projects.core.engine.disk import spared_by_full_disk
 from projects.core.engine.distributed import distributed_model, has_own_step
+from projects.core.engine.rates import Rates
 from projects.core.errors import UserError
 from projects.core.weights import load_weights, read_weights
 from projects.registry import RUNNERS
@@ -43,8 +46,14 @@ class Runner(MMEngineRunner):
     Beyond MMEngine's: a checkpoint appears under its name only when whole;
     one of another architecture is refused; several processes run on a CPU;
     augmentation is seeded batch by batch; the screen shows the run alone, the
-    log file everything.
+    log file everything; a run stops at SIGTERM with all that a resume needs.
+
+    Attributes:
+        resumed_at: Iterations that were done when this run was resumed; None for one
+            that was not.
     """
+
+    resumed_at: int | None = None
 
     def setup_env(self, env_cfg: dict) -> None:
         if (
@@ -56,7 +65,14 @@ class Runner(MMEngineRunner):
         super().setup_env(env_cfg)
 
     def register_default_hooks(self, hooks=None) -> None:
+        hooks = {'checkpoint': dict(type='CheckpointHook', interval=1), **(hooks or {})}
+        checkpoint = hooks['checkpoint']
+        if isinstance(checkpoint, dict) and (
+            str(checkpoint.get('type')).rpartition('.')[2] == 'CheckpointHook'
+        ):  # mmengine's removes one checkpoint before it has written the next
+            hooks['checkpoint'] = {**checkpoint, 'type': 'projects.CheckpointHook'}
         super().register_default_hooks(hooks)
+        self.register_hook(dict(type='projects.StopHook'))
         self.register_hook(dict(type='projects.ResumeHook'))
         self.register_hook(dict(type='projects.RateHook'))
 
@@ -75,7 +91,16 @@ class Runner(MMEngineRunner):
                 handler.addFilter(
                     lambda record: not str(record.msg).startswith(FILE_ONLY)
                 )
+            else:  # a traceback for each line, where the disk is full
+                handler.handleError = lambda record: None
         return logger
+
+    def build_visualizer(self, visualizer=None):
+        visualizer = super().build_visualizer(visualizer)
+        visualizer.add_scalars = spared_by_full_disk(
+            visualizer.add_scalars, 'scalars.json'
+        )
+        return visualizer
 
     def build_model(self, model):
         model = super().build_model(model)
@@ -107,6 +132,11 @@ class Runner(MMEngineRunner):
         ):
             sampler = dict(type='projects.SeededSampler', sampler=data['sampler'])
             self._train_dataloader = {**data, 'sampler': sampler}
+        if isinstance(loop, dict) and (
+            loop.get('by_epoch', loop.get('type') == 'EpochBasedTrainLoop')
+        ):
+            loop = {k: v for k, v in loop.items() if k != 'by_epoch'}
+            loop['type'] = 'projects.EpochBasedTrainLoop'
         return super().build_train_loop(loop)
 
     @staticmethod
@@ -137,16 +167,14 @@ class Runner(MMEngineRunner):
                 'auto_scale_lr: state the base_batch_size that the learning rate is '
                 'meant for, or enable=False'
             )
-        loader = self.train_dataloader
-        # a batch sampler of its own has the size
-        size = loader.batch_size or getattr(loader.batch_sampler, 'batch_size', None)
+        size = self._total_batch()
         if size is None:
             self.logger.warning('lr is not scaled: the batches have no one size')
             return
         several = isinstance(optim_wrapper, OptimWrapperDict)
         wrappers = optim_wrapper.items() if several else [('', optim_wrapper)]
         for name, wrapper in wrappers:
-            total = size * self.world_size * wrapper._accumulative_counts
+            total = size * wrapper._accumulative_counts
             label = f'{name} lr'.lstrip()
             groups = list(wrapper.optimizer.param_groups)
             if wrapper.base_param_settings is not None:
@@ -185,9 +213,16 @@ class Runner(MMEngineRunner):
             )  # inside a wrapper
         if hasattr(dataset, 'cat_ids'):  # for COCO results of tools/infer.py
             meta['cat_ids'] = list(dataset.cat_ids)
-        super().save_checkpoint(out_dir, partial, *args, meta=meta, **kwargs)
-        if is_main_process():
-            os.replace(osp.join(out_dir, partial), osp.join(out_dir, filename))
+        meta[JSON_KEY] = config_to_json(self.cfg)
+        meta['total_batch'] = self._total_batch()
+        try:
+            super().save_checkpoint(out_dir, partial, *args, meta=meta, **kwargs)
+            if is_main_process():
+                os.replace(osp.join(out_dir, partial), osp.join(out_dir, filename))
+        except BaseException:
+            # on a full disk its half would take what is left
+            Path(out_dir, partial).unlink(missing_ok=True)
+            raise
 
     def load_checkpoint(
         self, filename, map_location='cpu', strict=True, revise_keys=()
@@ -214,36 +249,69 @@ class Runner(MMEngineRunner):
                 re.sub(pattern, replacement, k): v
                 for k, v in checkpoint['state_dict'].items()
             }
+        meta = checkpoint.get('meta')
+        if isinstance(meta, dict):
+            meta.pop('config', None)  # which mmengine would run in a resume
         model = self.model.module if is_model_wrapper(self.model) else self.model
         fine_tuning = self._train_loop is not None and not self._resume
         report = load_weights(
             model, checkpoint['state_dict'], filename, fine_tuning, strict
         )
         self._has_loaded = True
+        self._loaded_meta = meta
         self.logger.info(report)
         return checkpoint
 
     def resume(self, filename, *args, **kwargs) -> None:
-        super().resume(filename, *args, **kwargs)
-        infos = self.message_hub.runtime_info
-        for key in [k for k in infos if k.startswith('best_ckpt')]:
-            best = infos[key]
-            if not osp.isfile(best):
-                # killed between the old best and the new one, or moved
-                self.logger.warning(
-                    f'the best checkpoint {best} is gone; the '
-                    'next validation counts as the best'
-                )
-                self.message_hub.pop_info(key)
-                self.message_hub.pop_info(key.replace('ckpt', 'score', 1))
+        """Go on from a checkpoint, in the middle of an epoch, too.
 
+        Where the total batch is another than in the run so far, learning rates and
+        schedules are those of a run that had the new one from its beginning.
 
-def newest_checkpoint(work_dir: str) -> str | None:
-    """Path of the last whole checkpoint of a run, None without one."""
-    numbered = [
-        (int(p.stem.rpartition('_')[2]), str(p))
-        for kind in ('epoch', 'iter')
-        for p in Path(work_dir).glob(f'{kind}_*.pth')
-        if p.stem.rpartition('_')[2].isdigit()
-    ]
-    return max(numbered, default=(0, None))[1]
+        Raises:
+            UserError: If the file is not that of a run like this one.
+        """
+        before = Rates.of(self)
+        try:
+            super().resume(filename, *args, **kwargs)
+            meta = self._loaded_meta
+            loop = self.train_loop
+            loop.first_batch = int(meta.get('batches', 0))
+            total = meta.get('total_batch')
+            if (
+                None not in (total, self._total_batch())
+                and total != self._total_batch()
+            ):
+                self._change_batch(total, before)
+            self.resumed_at = self.iter
+        except UserError:
+            raise
+        except Exception as error:  # a file may hold anything
+            raise UserError(
+                f'{filename} cannot be resumed from: {type(error).__name__}: {error}; '
+                'take another checkpoint of the run, or start from its weights by '
+                f'--cfg-options load_from={filename}'
+            ) from error
+
+    def _total_batch(self) -> int | None:
+        """Samples of a step of all processes, None where that changes."""
+        loader = self.train_dataloader
+        # a batch sampler of its own has the size
+        size = loader.batch_size or getattr(loader.batch_sampler, 'batch_size', None)
+        return size and size * self.world_size
+
+    def _change_batch(self, total: int, before: Rates) -> None:
+        """Take the place in the run and the rates over to another total batch."""
+        loop, new = self.train_loop, self._total_batch()
+        if isinstance(loop, EpochBasedTrainLoop):
+            length = len(loop.dataloader)
+            loop.first_batch = min(loop.first_batch * total // new, length - 1)
+            loop._iter = loop.epoch * length + loop.first_batch
+        before.replay(self)
+        lr = ', '.join(
+            f'{rates[0]:g}' for rates in self.optim_wrapper.get_lr().values()
+        )
+        self.logger.info(
+            f'the total batch was {total} and is {new}: the schedule goes on as if it '
+            f'had been {new} from the beginning, at a learning rate of {lr}'
+        )

@@ -8,6 +8,7 @@ number of data loader workers changes no number.
 import random
 from collections.abc import Iterator
 from functools import cache, partial
+from itertools import islice
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import DATA_SAMPLERS as ANY_SAMPLERS
 from torch.utils.data import Sampler, get_worker_info
 
+from projects.core.engine.signals import obey_parent_alone
 from projects.registry import DATA_SAMPLERS, FUNCTIONS, HOOKS
 
 # what is seeded: no two kinds of draws share their numbers
@@ -69,8 +71,11 @@ class SeedHook(Hook):
 def seed_worker(worker_id: int) -> None:
     """Seeds a data loader's worker from torch's seed for it.
 
-    That one comes from the main process, which :class:`SeedHook` seeds.
+    That one comes from the main process, which :class:`SeedHook` seeds. SIGTERM of
+    a scheduler is left to that one, see
+    :func:`projects.core.engine.signals.obey_parent_alone`.
     """
+    obey_parent_alone()
     seed = torch.initial_seed() % 2**32
     random.seed(seed)
     np.random.seed(seed)
@@ -105,15 +110,17 @@ class SeededSampler(Sampler):
         )
         self.dataset = dataset
         self.seed = getattr(self.sampler, 'seed', 0) if seed is None else seed
-        self.epoch = self._start = 0
+        self.epoch = self._start = self._left_out = 0
         if hasattr(self.sampler, 'skip'):  # mmengine asks whether it has one
             self.skip = self._skip
         dataset.__getitems__ = partial(_seeded_samples, dataset)
 
     def __iter__(self) -> Iterator[Draw]:
         start, self._start = self._start, 0
+        left_out, self._left_out = self._left_out, 0
         key = self.seed, BATCH, self.epoch, get_rank()
-        for place, index in enumerate(self.sampler, start):
+        indices = islice(self.sampler, left_out, None)
+        for place, index in enumerate(indices, start + left_out):
             draw = Draw(index)
             draw.key = (*key, place)
             yield draw
@@ -126,6 +133,10 @@ class SeededSampler(Sampler):
         self.epoch = epoch
         if hasattr(self.sampler, 'set_epoch'):
             self.sampler.set_epoch(epoch)
+
+    def begin_at(self, num_samples: int) -> None:
+        """Leave out the first samples of the next epoch, which are not loaded."""
+        self._left_out = num_samples
 
     def _skip(self, num_samples: int) -> None:
         """Begin after so many samples, which are not loaded."""

@@ -12,8 +12,10 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import EpochBasedTrainLoop
 
 from projects.core.config import explained, load_config, optim_wrappers_of
-from projects.core.engine.runner import newest_checkpoint
-from projects.core.errors import UserError
+from projects.core.engine.checkpoint_hook import newest_checkpoint
+from projects.core.engine.disk import is_disk_full
+from projects.core.engine.signals import stop_on_sigterm
+from projects.core.errors import UserError, listed
 from projects.core.files import make_folder
 from projects.core.quiet import quiet_libraries
 from projects.core.tasks.task import Task, task_of
@@ -39,7 +41,8 @@ def train(
         work_dir: Folder for logs and checkpoints; ``work_dirs/<config's
             name>`` by default, or what the config says.
         resume: True to go on from the newest checkpoint of ``work_dir``, or
-            the path of one.
+            the path of one. A job that Slurm has started again (``--requeue``)
+            goes on by itself where there is one.
         amp: Mixed precision; needs a GPU.
         seed: Seed of all random numbers; the config's, or 0, by default, and
             that of the run which is resumed.
@@ -54,7 +57,9 @@ def train(
 
     Raises:
         UserError: On a mistake in the config, the data or the arguments,
-            before anything is written; on a loss that is not finite.
+            before anything is written; on a loss that is not finite; on a full disk.
+        SystemExit: With the status 143, if SIGTERM stopped it; see
+            :class:`projects.core.engine.stopping.StopHook`.
     """
     quiet_libraries()
     cfg = load_config(config, cfg_options)
@@ -89,7 +94,17 @@ def train(
         for notice in notices:
             runner.logger.warning(notice)
         start = time.monotonic()
-        runner.train()
+        try:
+            with stop_on_sigterm():
+                runner.train()
+        except OSError as error:
+            if not is_disk_full(error):
+                raise
+            last = newest_checkpoint(cfg.work_dir)
+            raise UserError(
+                f'{error.filename or cfg.work_dir}: {error.strerror}; make room, and '
+                + (f'--resume goes on from {last}' if last else 'start again')
+            ) from error
         _close(runner, time.monotonic() - start, task)
     return runner
 
@@ -145,6 +160,8 @@ def _check_launcher(launcher: str) -> None:
 def _set_up_resume(cfg: Config, resume: bool | str, seed: int | None) -> int | None:
     """Set what is resumed, and return the seed that it was started with."""
     newest = newest_checkpoint(cfg.work_dir)
+    if int(os.environ.get('SLURM_RESTART_COUNT') or 0) > 0 and newest is not None:
+        resume = resume or True
     if resume is True:
         if newest is None:
             raise UserError(
@@ -162,7 +179,20 @@ def _set_up_resume(cfg: Config, resume: bool | str, seed: int | None) -> int | N
                 'an earlier run: add --resume to go on from it, '
                 'or --work-dir NEW to start afresh beside it'
             )
+        best = sorted(Path(cfg.work_dir).glob('best_*.pth'))
+        if best:
+            raise UserError(
+                f'{cfg.work_dir} holds {best[0].name} of an earlier run, which this '
+                'one could replace: move it, or choose another folder with --work-dir'
+            )
         return None
+    resume = str(resume)
+    if newest is not None and not _is_in(resume, cfg.work_dir):
+        raise UserError(
+            f'--resume {resume} would go on in {cfg.work_dir}, which holds '
+            f'{osp.basename(newest)} of another run: choose another folder with '
+            '--work-dir'
+        )
     checkpoint = read_checkpoint(resume)
     if 'optimizer' not in checkpoint:  # as in best_*.pth
         raise UserError(
@@ -170,7 +200,25 @@ def _set_up_resume(cfg: Config, resume: bool | str, seed: int | None) -> int | N
             'to start from its weights use --cfg-options '
             f'load_from={resume}'
         )
-    meta = checkpoint['meta']
+    meta = checkpoint.get('meta')
+    lacks = [
+        name
+        for name, part, kind in (
+            ('meta', meta, dict),
+            ('message_hub', checkpoint.get('message_hub'), dict),
+            *(
+                (f'meta.{key}', isinstance(meta, dict) and meta.get(key), int)
+                for key in ('epoch', 'iter')
+            ),
+        )
+        if not isinstance(part, kind) or part is False
+    ]
+    if lacks:
+        raise UserError(
+            f'--resume: {resume} is no checkpoint of a run of tools/train.py, it lacks '
+            f'{listed(lacks)}; to start from its weights use --cfg-options '
+            f'load_from={resume}'
+        )
     cfg.resume, cfg.load_from = True, resume
     if seed not in (None, meta.get('seed')):
         raise UserError(
@@ -178,6 +226,10 @@ def _set_up_resume(cfg: Config, resume: bool | str, seed: int | None) -> int | N
             f'{meta.get("seed")}; leave --seed out to go on'
         )
     return meta.get('seed')
+
+
+def _is_in(path: str, folder: str) -> bool:
+    return osp.dirname(osp.realpath(path)) == osp.realpath(folder)
 
 
 def _open(runner, config: str, cfg: Config, task: Task) -> None:
@@ -219,6 +271,17 @@ def _close(runner, seconds: float, task: Task) -> None:
     """The last lines of the log: best score, its file, the task's own."""
     info = runner.message_hub.runtime_info
     lines = [f'trained in {timedelta(seconds=round(seconds))}']
+    if runner.resumed_at == runner.iter:
+        unit, last = (
+            ('epochs', runner.max_epochs)
+            if isinstance(runner.train_loop, EpochBasedTrainLoop)
+            else ('iterations', runner.max_iters)
+        )
+        lines = [
+            f'the run was complete, with {last} {unit}: nothing was left to train; '
+            f'--cfg-options train_cfg.max_{"epochs" if unit == "epochs" else "iters"}='
+            'N goes on to N'
+        ]
     for hook in runner.hooks:
         if isinstance(hook, CheckpointHook) and hook.save_best:
             keys = hook.key_indicators

@@ -10,9 +10,9 @@ from projects.core.weights.initializer import Pretrained
 from projects.core.weights.loading import (
     ConvertedStateDict,
     load_weights,
-    read_checkpoint,
     register_converter,
 )
+from projects.core.weights.reading import read_checkpoint
 from projects.core.weights.sources import read_weights
 
 __all__ = [

@@ -1,113 +1,14 @@
-"""Reading checkpoints, and loading weights without leaving any in silence."""
+"""Loading weights without leaving any in silence."""
 
-import os.path as osp
-import pickle
+import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-import torch
-from mmengine.logging import HistoryBuffer
+from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from projects.core.errors import UserError
-
-
-def _history_method(cls: type, name: str) -> Callable:
-    """Stands in for ``getattr``, by which HistoryBuffer pickles its methods."""
-    if cls is not HistoryBuffer or name not in ('current', 'max', 'mean', 'min'):
-        raise pickle.UnpicklingError(f'it asks for {name} of {cls}')
-    return getattr(cls, name)
-
-
-# what a run's own checkpoint holds besides tensors and plain Python
-SAFE_TYPES = [
-    (_history_method, 'builtins.getattr'),
-    (_history_method, '__builtin__.getattr'),
-    HistoryBuffer,
-    np.ndarray,
-    np.dtype,
-    np._core.multiarray._reconstruct,
-    np._core.multiarray.scalar,
-    *(type(np.dtype(kind)) for kind in ('f4', 'f8', 'i4', 'i8', 'u4', '?')),
-]
-
-
-def read_checkpoint(path: str, map_location='cpu', unpickle: bool = False) -> dict:
-    """A checkpoint with its weights under 'state_dict'.
-
-    Nothing in the file is executed: it is read with ``weights_only``. Read
-    are files of torch and of safetensors; weights that stand under 'model', as
-    in those of torchvision's own training, are taken from there.
-
-    Args:
-        path: The file.
-        map_location: Device of the tensors.
-        unpickle: Run what the file says where it is more than data. Only for
-            a file whose maker you trust.
-
-    Raises:
-        UserError: If the file is missing, damaged, no checkpoint, or would
-            have to be unpickled.
-    """
-    if not osp.isfile(path):
-        raise UserError(f'there is no checkpoint {path}')
-    if path.endswith('.safetensors'):
-        checkpoint = _read_safetensors(path)
-    else:
-        checkpoint = _read_torch(path, map_location, unpickle)
-    for key in ('state_dict', 'model', None):
-        weights = (
-            checkpoint
-            if key is None
-            else (isinstance(checkpoint, Mapping) and checkpoint.get(key))
-        )
-        if isinstance(weights, Mapping) and all(
-            isinstance(v, Tensor) for v in weights.values()
-        ):
-            rest = {} if key is None else checkpoint
-            return {**rest, 'state_dict': weights}
-    raise UserError(f'{path} holds no weights by name')
-
-
-def _read_torch(path: str, map_location, unpickle: bool):
-    try:
-        with torch.serialization.safe_globals(SAFE_TYPES):
-            return torch.load(path, map_location, weights_only=True)
-    except pickle.UnpicklingError as error:
-        if unpickle:
-            return torch.load(path, map_location, weights_only=False)
-        reason = str(error).partition('WeightsUnpickler error: ')
-        reason = (reason[2] or reason[0]).strip().splitlines()[0]
-        raise UserError(
-            f'{path} is no checkpoint, or one that runs code when it is read: '
-            f'{reason.partition(". Please")[0]}; if you trust its maker, '
-            'unpickle=True reads it'
-        ) from error
-    except (RuntimeError, EOFError, OSError) as error:
-        reason = (str(error) or 'it ends early').splitlines()[0]
-        raise UserError(
-            f'{path} is damaged or no checkpoint: {reason}; copy '
-            'or make it again, or use another'
-        ) from error
-
-
-def _read_safetensors(path: str):
-    try:
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-    except ImportError as error:
-        raise UserError(
-            f'{path} needs the package safetensors: pip install safetensors'
-        ) from error
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise UserError(
-            f'{path} is damaged or no checkpoint: {error}; copy '
-            'or make it again, or use another'
-        ) from error
+from projects.core.errors import UserError, listed
 
 
 @dataclass
@@ -197,8 +98,34 @@ def load_weights(
         if allow_new_head and heads:
             message += f'; only its head may differ: {", ".join(heads)}'
         raise UserError(message)
-    model.load_state_dict({k: given.state_dict[k] for k in fitting}, strict=False)
+    weights = {k: given.state_dict[k] for k in fitting}
+    try:
+        _warn_of_not_finite(weights, source)
+        model.load_state_dict(weights, strict=False)
+    except (
+        RuntimeError,
+        NotImplementedError,
+    ) as error:  # sparse, quantized, without storage, ...
+        raise UserError(
+            f'{source} holds weights of a form that this model cannot take: '
+            f'{str(error).strip().splitlines()[-1].strip()}'
+        ) from error
     return _report(model, wanted, given, fitting, missing, unknown, source)
+
+
+def _warn_of_not_finite(weights: Mapping[str, Tensor], source: str) -> None:
+    names = [
+        name
+        for name, weight in weights.items()
+        if weight.is_floating_point() and not weight.isfinite().all()
+    ]
+    if names:
+        print_log(
+            f'{source}: {len(names)} of {len(weights)} weights hold values that are '
+            f'not finite ({listed(names)}); what the model gives means nothing',
+            'current',
+            logging.WARNING,
+        )
 
 
 def _is_of_backbone(model: nn.Module, name: str) -> bool:

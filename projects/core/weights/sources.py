@@ -3,7 +3,7 @@
 from urllib.error import URLError
 
 from projects.core.errors import UserError, did_you_mean, listed
-from projects.core.weights.loading import read_checkpoint
+from projects.core.weights.reading import read_checkpoint
 
 
 def read_weights(source: str, map_location='cpu', unpickle: bool = False) -> dict:

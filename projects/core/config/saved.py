@@ -1,0 +1,205 @@
+"""The config inside a checkpoint, which is data: written and read, never run.
+
+A checkpoint may come from anyone. MMEngine reads the config in one as a Python
+file, and looks its types up as names of anything that can be imported.
+"""
+
+import ast
+import json
+import math
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import registry as mmengine_registry
+
+from projects.core.config.walk import walk
+from projects.core.errors import UserError
+
+JSON_KEY = 'cfg_json'  # 'config' and 'cfg' are MMEngine's, which runs them
+# whose registries a type may be looked up in
+SCOPES = ('mmcv', 'mmdet', 'mmengine', 'mmpretrain', 'projects')
+TUPLE = '__tuple__'  # JSON knows lists alone, and mmcv tells them apart
+# entries that what is built from a checkpoint depends on
+BUILT_FROM = (
+    'channels_last',
+    'default_scope',
+    'fold_batch_norm',
+    'model',
+    'test_dataloader',
+)
+
+
+def config_to_json(cfg: Config) -> str:
+    """A config as JSON; :func:`saved_config` reads it.
+
+    A tuple is ``{"__tuple__": [...]}``, a class the name that registries know it
+    by, as ``"mmdet.RetinaNet"``.
+    """
+    return json.dumps(_plain(cfg.to_dict()))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, tuple):
+        return {TUPLE: [_plain(v) for v in value]}
+    if isinstance(value, (list, set, frozenset)):
+        return [_plain(v) for v in value]
+    if isinstance(value, type):
+        return f'{value.__module__.partition(".")[0]}.{value.__name__}'
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return value.tolist() if hasattr(value, 'tolist') else str(value)
+
+
+def saved_config(meta: dict, source: str) -> Config:
+    """The config that a checkpoint's meta data hold.
+
+    That is JSON, or Python text as MMEngine writes it, of which literals and
+    ``dict(...)`` are read. Imports and ``_base_`` are left out, environment
+    variables stay as they are written.
+
+    Args:
+        meta: ``checkpoint['meta']``.
+        source: The checkpoint's file, for messages.
+
+    Raises:
+        UserError: If there is none, or what is to be built is no data, has a type
+            that no registry of ours or of the libraries could know, or is nested
+            too deeply.
+    """
+    text, is_json = meta.get(JSON_KEY), True
+    if text is None:
+        text, is_json = meta.get('cfg'), False
+    if not isinstance(text, str):
+        raise UserError(
+            f'{source} holds no config; give a checkpoint that tools/train.py wrote'
+        )
+    try:
+        content = json.loads(text, object_hook=_tuples) if is_json else _parse(text)
+        if not isinstance(content, dict):
+            raise ValueError('it is no dict')
+        content.pop('_base_', None)
+        content.pop('custom_imports', None)
+        for name in list(content):
+            try:
+                _check_types({name: content[name]})
+            except ValueError:
+                if name in BUILT_FROM:
+                    raise
+                del content[name]
+        if not isinstance(content.get('model'), dict):
+            raise ValueError("it has no 'model'")
+        return Config(content)
+    except (SyntaxError, ValueError, KeyError, RecursionError, MemoryError) as error:
+        reason = str(error) or type(error).__name__
+        if isinstance(error, RecursionError):
+            reason = 'it is nested too deeply'
+        raise UserError(
+            f'the config in {source} cannot be read: {reason.splitlines()[0]}'
+        ) from error
+
+
+def _tuples(value: dict) -> Any:
+    inside = value.get(TUPLE)
+    return tuple(inside) if len(value) == 1 and isinstance(inside, list) else value
+
+
+def _parse(text: str) -> dict:
+    """Entries of a Python text that are data.
+
+    Raises:
+        ValueError: If one that counts is not.
+    """
+    content = {}
+    for statement in ast.parse(text).body:
+        if not (
+            isinstance(statement, ast.Assign)
+            and len(statement.targets) == 1
+            and isinstance(statement.targets[0], ast.Name)
+        ):
+            continue
+        name = statement.targets[0].id
+        try:
+            content[name] = _value(statement.value, name)
+        except ValueError:
+            if name in BUILT_FROM:
+                raise
+            content.pop(name, None)
+    return content
+
+
+def _value(node: ast.expr, path: str) -> Any:
+    """The value of an expression of literals and ``dict(...)``."""
+    match node:
+        case ast.Constant(value=None | bool() | int() | float() | str()):
+            return node.value
+        case ast.List() | ast.Tuple() | ast.Set():
+            values = [_value(v, f'{path}.{i}') for i, v in enumerate(node.elts)]
+            return tuple(values) if isinstance(node, ast.Tuple) else values
+        case ast.Dict() if None not in node.keys:
+            keys = [_value(k, path) for k in node.keys]
+            return {
+                str(k): _value(v, f'{path}.{k}')
+                for k, v in zip(keys, node.values, strict=True)
+            }
+        case ast.Call(func=ast.Name('dict'), args=[ast.Dict() as inside], keywords=[]):
+            return _value(inside, path)  # how MMEngine writes keys that are no names
+        case ast.Call(func=ast.Name('dict'), args=[]) if all(
+            keyword.arg for keyword in node.keywords
+        ):
+            return {k.arg: _value(k.value, f'{path}.{k.arg}') for k in node.keywords}
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            number = _value(operand, path)
+            if isinstance(number, (int, float)):
+                return -number
+        case ast.Name('inf' | 'nan'):
+            return getattr(math, node.id)
+        case ast.Attribute() if path.endswith('.type'):  # a class, by its place
+            return ast.unparse(node)
+    raise ValueError(
+        f'{path} in line {node.lineno} is no data but the code '
+        f'{ast.unparse(node)[:60]!r}, which is not run'
+    )
+
+
+def _check_types(content: dict) -> None:
+    """Refuse types and scopes that no registry could know.
+
+    Raises:
+        ValueError: If there is one, as the path of a function.
+    """
+    for entry in walk(content):
+        if entry.key == 'type':
+            scope, _, name = str(entry.value).rpartition('.')
+            # a class that stands for itself in a config is written with its module
+            scope = scope.partition('.')[0]
+            if not re.fullmatch(r'[\w/-]+', name) or scope not in ('', *SCOPES):
+                raise ValueError(
+                    f'{entry.path} is {entry.value!r:.60}, which is no registered part'
+                )
+            entry.parent['type'] = f'{scope}.{name}' if scope else name
+        elif entry.key in ('_scope_', 'default_scope') and (
+            entry.value not in (None, *SCOPES)
+        ):
+            raise ValueError(
+                f'{entry.path} is {entry.value!r:.60}, none of {", ".join(SCOPES)}'
+            )
+
+
+@contextmanager
+def registered_types_only() -> Iterator[None]:
+    """Let registries find what is registered, not any function by its import path."""
+
+    def refuse(name: str) -> None:
+        raise ImportError(f'{name} is not registered')
+
+    find = mmengine_registry.get_object_from_string
+    mmengine_registry.get_object_from_string = refuse
+    try:
+        yield
+    finally:
+        mmengine_registry.get_object_from_string = find
