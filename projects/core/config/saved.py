@@ -174,7 +174,8 @@ def _check_types(content: dict) -> None:
     """
     for entry in walk(content):
         if entry.key == 'type':
-            scope, _, name = str(entry.value).rpartition('.')
+            text = entry.value if isinstance(entry.value, str) else ''
+            scope, _, name = text.rpartition('.')
             # a class that stands for itself in a config is written with its module
             scope = scope.partition('.')[0]
             if not re.fullmatch(r'[\w/-]+', name) or scope not in ('', *SCOPES):

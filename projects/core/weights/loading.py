@@ -100,6 +100,10 @@ def load_weights(
         raise UserError(message)
     weights = {k: given.state_dict[k] for k in fitting}
     try:
+        if odd := [
+            k for k, v in weights.items() if v.is_complex() > wanted[k].is_complex()
+        ]:
+            raise RuntimeError(f'{odd[0]} is complex')
         _warn_of_not_finite(weights, source)
         model.load_state_dict(weights, strict=False)
     except (

@@ -43,8 +43,7 @@ KINDS = {
     b'\x89png': 'an image',
     b'\xff\xd8\xff': 'an image',
     b'gif8': 'an image',
-    b'bm': 'an image',
-    b'\x1f\x8b': 'a gzip archive; unpack it',
+    b'\x1f\x8b\x08': 'a gzip archive; unpack it',
     b'7z\xbc\xaf': 'a 7z archive; unpack it',
     b'%pdf': 'a PDF document',
     b'\x89hdf': 'an HDF5 file, as Keras writes',
@@ -74,6 +73,8 @@ def read_checkpoint(path: str, map_location='cpu', unpickle: bool = False) -> di
         raise UserError(f'{path} is a folder; give a checkpoint in it')
     if not osp.isfile(path):
         raise UserError(f'there is no checkpoint {path}')
+    if reason := _what_else(path):
+        raise UserError(f'{path} is no checkpoint: {reason}')
     if path.endswith('.safetensors'):
         checkpoint = _read_safetensors(path)
     else:
@@ -93,9 +94,6 @@ def read_checkpoint(path: str, map_location='cpu', unpickle: bool = False) -> di
 
 
 def _read_torch(path: str, map_location, unpickle: bool):
-    reason = _what_else(path)
-    if reason:
-        raise UserError(f'{path} is no checkpoint: {reason}')
     try:
         with torch.serialization.safe_globals(SAFE_TYPES), warnings.catch_warnings():
             warnings.simplefilter('ignore')  # on the form of older files
@@ -145,7 +143,8 @@ def _what_else(path: str) -> str:
             return f'it is {kind}'
     if not start.strip(b'\0'):
         return 'it begins with zeros, as a download that was cut short; fetch it again'
-    if start[:4] == b'RIFF' and start[8:12] == b'WEBP':
+    is_bmp = start[:2] == b'BM' and start[6:10] == bytes(4)
+    if is_bmp or (start[:4] == b'RIFF' and start[8:12] == b'WEBP'):
         return 'it is an image'
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:

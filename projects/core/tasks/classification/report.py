@@ -44,7 +44,8 @@ def best_classes(scores: Tensor, classes: Sequence[str], num: int = 5) -> list[d
 
 def class_names(meta: dict | None, num_classes: int) -> list[str]:
     """A dataset's names of its classes, or their labels where it has none."""
-    return list((meta or {}).get('classes') or map(str, range(num_classes)))
+    names = list((meta or {}).get('classes') or ())
+    return names + [str(label) for label in range(len(names), num_classes)]
 
 
 def class_scores(confusion: np.ndarray) -> np.ndarray:
