@@ -97,7 +97,7 @@ def test_a_config_is_data(tmp_path, monkeypatch, config, message):
 
 
 def test_deep_json_is_refused():
-    with pytest.raises(UserError, match='nested too deeply|no dict'):
+    with pytest.raises(UserError, match=r'nested too deeply|no dict'):
         saved_config({JSON_KEY: '[' * 100_000}, 'x.pth')
 
 

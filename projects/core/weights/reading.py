@@ -97,7 +97,12 @@ def _read_torch(path: str, map_location, unpickle: bool):
     try:
         with torch.serialization.safe_globals(SAFE_TYPES), warnings.catch_warnings():
             warnings.simplefilter('ignore')  # on the form of older files
-            return torch.load(path, map_location, weights_only=True)
+            checkpoint = torch.load(path, map_location, weights_only=True)
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:  # torch does not look at them
+                if damaged := archive.testzip():
+                    raise zipfile.BadZipFile(f'the checksum of {damaged} is wrong')
+        return checkpoint
     except Exception as error:  # damaged bytes may raise anything
         if unpickle and isinstance(error, pickle.UnpicklingError):
             return torch.load(path, map_location, weights_only=False)
@@ -147,10 +152,14 @@ def _what_else(path: str) -> str:
     if is_bmp or (start[:4] == b'RIFF' and start[8:12] == b'WEBP'):
         return 'it is an image'
     if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            if not any(name.endswith('data.pkl') for name in archive.namelist()):
-                return 'it is a zip archive of other things; unpack it'
-        return ''
+        try:
+            with zipfile.ZipFile(path) as archive:
+                names = archive.namelist()
+        except (zipfile.BadZipFile, UnicodeDecodeError, NotImplementedError):
+            return ''  # torch says how it is damaged
+        if any(name.endswith('data.pkl') for name in names):
+            return ''
+        return 'it is a zip archive of other things; unpack it'
     try:
         text = start.decode()
     except UnicodeDecodeError as error:
