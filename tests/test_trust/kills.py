@@ -23,7 +23,6 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import mmengine.runner.runner
-import mmpretrain.models  # noqa: F401
 import torch
 import yapf.yapflib.yapf_api
 
