@@ -11,6 +11,12 @@ from projects.core.mmcv_ops.box_ops import (
     nms_match,
     softnms,
 )
+from projects.core.mmcv_ops.carafe import (
+    carafe_backward,
+    carafe_forward,
+    carafe_naive_backward,
+    carafe_naive_forward,
+)
 from projects.core.mmcv_ops.deform_ops import (
     deform_conv_backward_input,
     deform_conv_backward_parameters,
@@ -26,6 +32,11 @@ from projects.core.mmcv_ops.focal_loss import (
     softmax_focal_loss_backward,
     softmax_focal_loss_forward,
 )
+from projects.core.mmcv_ops.line_nms import line_nms_forward
+from projects.core.mmcv_ops.masked_conv import (
+    masked_col2im_forward,
+    masked_im2col_forward,
+)
 from projects.core.mmcv_ops.roi_ops import (
     roi_align_backward,
     roi_align_forward,
@@ -35,11 +46,18 @@ from projects.core.mmcv_ops.roi_ops import (
 
 __all__ = [
     'bbox_overlaps',
+    'carafe_backward',
+    'carafe_forward',
+    'carafe_naive_backward',
+    'carafe_naive_forward',
     'deform_conv_backward_input',
     'deform_conv_backward_parameters',
     'deform_conv_forward',
     'get_compiler_version',
     'get_compiling_cuda_version',
+    'line_nms_forward',
+    'masked_col2im_forward',
+    'masked_im2col_forward',
     'modulated_deform_conv_backward',
     'modulated_deform_conv_forward',
     'ms_deform_attn_backward',
