@@ -21,4 +21,6 @@ def gradients(
     inputs = [x.detach().requires_grad_() for x in inputs]
     with torch.enable_grad():
         output = op(*inputs)
+    if not output.requires_grad:  # of no region, say
+        return tuple(torch.zeros_like(x) for x in inputs)
     return torch.autograd.grad(output, inputs, grad_output)

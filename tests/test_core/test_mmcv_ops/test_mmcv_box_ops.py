@@ -138,3 +138,76 @@ def test_bbox_overlaps(mode, offset, expected):
         offset=offset,
     )
     torch.testing.assert_close(aligned, torch.tensor([expected, 0]))
+
+
+def lane(start, length, offsets):
+    """A row of line NMS: its first row of 71, number of rows, x per row."""
+    return torch.tensor([0, 0, start / 71, 0, length, *offsets], dtype=torch.float64)
+
+
+FAR = [500.0] * 72
+
+
+# lanes in the order of their scores; rows 10 to 29 of the first are at x = 100
+@pytest.mark.parametrize(
+    ('other', 'thresh', 'near'),
+    [
+        (lane(10, 20, [102.0] * 72), 2.01, True),
+        (lane(10, 20, [102.0] * 72), 2.0, False),  # below, not at the threshold
+        (lane(10, 20, [98.0] * 72), 2.01, True),
+        (lane(29, 20, [101.0] * 72), 1.5, True),  # row 29 is shared
+        (lane(30, 20, [101.0] * 72), 1.5, False),  # none is
+        # of rows 20 to 29 a tenth is 10 away, and what is not shared is no matter
+        (lane(20, 40, [*FAR[:20], 110.0, *[100.0] * 9, *FAR[30:]]), 1.01, True),
+        (lane(20, 40, [*FAR[:20], 110.0, *[100.0] * 9, *FAR[30:]]), 1.0, False),
+        (lane(10, 0, [100.0] * 72), 1.0, False),  # without rows
+        (lane(-5, 40, [100.0] * 72), 1.0, True),  # starts before the first
+        (lane(10, 200, [100.0] * 72), 1.0, True),  # ends behind the last
+    ],
+)
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
+def test_line_nms_of_two(other, thresh, near, dtype):
+    lanes = torch.stack([lane(10, 20, [100.0] * 72), other]).to(dtype)
+    keep, num_kept, parents = mmcv.ops.line_nms(
+        lanes, torch.tensor([0.9, 0.8]), thresh, 5
+    )
+    assert keep.tolist() == ([0, 0] if near else [0, 1])
+    assert num_kept.item() == (1 if near else 2)
+    assert parents.tolist() == ([1, 1] if near else [1, 2])
+
+
+@pytest.mark.parametrize(
+    ('thresh', 'top_k', 'kept', 'parents'),
+    [
+        (0.5, 5, [0, 2, 3, 4], [1, 2, 2, 3, 4]),
+        (0.0, 5, [0, 2, 1, 3, 4], [1, 3, 2, 4, 5]),
+        (1.0, 5, [0, 2, 3, 4], [1, 2, 2, 3, 4]),
+        (1.0, 1, [0], [1, 0, 0, 0, 0]),
+    ],
+)
+def test_line_nms_as_tested_by_mmcv(thresh, top_k, kept, parents):
+    # lanes and numbers of its tests/test_ops/test_line_nms.py. Lane 1 goes, for
+    # the kernel takes it for the lane of second score, of which it is near.
+    lanes = torch.stack(
+        [
+            lane(0.1 * 71, 30, [10.0] * 72),
+            lane(0.12 * 71, 28, [12.0] * 72),
+            lane(0.2 * 71, 40, range(72)),
+            lane(0.3 * 71, 35, [x / 2 for x in range(72)]),
+            lane(0.21 * 71, 38, range(1, 73)),
+        ]
+    )
+    scores = torch.tensor([0.9, 0.7, 0.8, 0.6, 0.5])
+    keep, num_kept, numbers = mmcv.ops.line_nms(lanes, scores, thresh, top_k)
+    assert num_kept.item() == len(kept)
+    assert keep.tolist() == kept + [0] * (5 - len(kept))
+    assert numbers.tolist() == parents
+
+
+def test_line_nms_of_none_and_of_other_lanes():
+    keep, num_kept, parents = mmcv.ops.line_nms(
+        torch.zeros(0, 77), torch.zeros(0), 0.5, 5
+    )
+    assert (len(keep), num_kept.item(), len(parents)) == (0, 0, 0)
+    with pytest.raises(ValueError, match=r'shape \(2, 80\), expected \(N, 77\)'):
+        mmcv.ops.line_nms(torch.zeros(2, 80), torch.zeros(2), 0.5, 5)
