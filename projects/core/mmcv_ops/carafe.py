@@ -6,6 +6,7 @@ groups, kernels of k x k pixels, s times as many pixels a side. mmcv's scratch
 space (all names with r, but ``rfeatures``) is left alone.
 """
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -35,7 +36,8 @@ def _carafe(
     masks = masks.unflatten(1, (group_size, kernel_size**2))
     masks = masks.permute(0, 3, 5, 1, 2, 4, 6).flatten(-2)
     # (B, H, W, G, C / G, s, s) -> (B, G, C / G, H, s, W, s)
-    output = (windows @ masks).unflatten(-1, (scale, scale))
+    with torch.autocast(features.device.type, enabled=False):  # as mmcv's kernel
+        output = (windows @ masks).unflatten(-1, (scale, scale))
     output = output.permute(0, 3, 4, 1, 5, 2, 6)
     return output.flatten(5).flatten(3, 4).flatten(1, 2)
 

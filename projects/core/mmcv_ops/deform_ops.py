@@ -329,7 +329,8 @@ def ms_deform_attn_forward(
         weighted = samples * weights.flatten(0, 1)[:, None]
         output = output + weighted.sum(-1)
     output = output.view(batch, heads * channels, num_queries)
-    return output.transpose(1, 2).contiguous()
+    # grid_sample is of float32 under autocast
+    return output.transpose(1, 2).to(value.dtype).contiguous()
 
 
 def ms_deform_attn_backward(

@@ -43,4 +43,5 @@ def masked_col2im_forward(
     channels: int,
 ) -> None:
     """Write the (C, N) of ``col`` to N pixels of ``im``, (1, C, H, W)."""
-    im[0, :, mask_h_idx, mask_w_idx] = col
+    # mmcv's product of matrices has the type of autocast
+    im[0, :, mask_h_idx, mask_w_idx] = col.to(im.dtype)

@@ -175,6 +175,19 @@ def test_double_is_kept(name):
     torch.testing.assert_close(double_grads, grads, **close)
 
 
+@NAMES
+def test_autocast_changes_nothing(name):
+    op, batched, others = inputs(name)
+    args = batched + others
+    outs, grads = with_gradients(op, args)
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        cast_outs, cast_grads = with_gradients(op, args)
+    # mmcv itself multiplies the matrices of the masked convolution
+    close = dict(atol=0.1, rtol=0.1) if name == 'masked_conv' else {}
+    torch.testing.assert_close(cast_outs, outs, **close)
+    torch.testing.assert_close(cast_grads, grads, **close)
+
+
 # mmcv refuses the convolutions before it asks for an operator, and masks one
 # image only
 @pytest.mark.parametrize(
