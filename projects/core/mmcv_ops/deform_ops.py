@@ -12,11 +12,68 @@ it unfolds at a time, change no result and are left alone.
   https://arxiv.org/abs/2010.04159
 """
 
+import math
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torchvision.ops import deform_conv2d
 
 from projects.core.mmcv_ops.gradients import gradients
+
+
+def _inside(positions: Tensor, length: Tensor | int) -> Tensor:
+    """Whether a bilinear sample there touches one of ``length`` pixels."""
+    return (positions > -1) & (positions < length)
+
+
+def _held(x: Tensor, free: Tensor) -> Tensor:
+    """``x`` with a gradient only where it is ``free``."""
+    return torch.where(free, x, x.detach())
+
+
+def _hold_outside(
+    offset: Tensor,
+    size: tuple[int, int],
+    kernel_size: tuple[int, int],
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    dilation: tuple[int, int],
+) -> Tensor:
+    """Offsets of which those of samples outside a map have no gradient.
+
+    mmcv counts a sample at -1 as outside, torchvision's gradient does not. With
+    offsets of 0, where training starts, each padded layer has such samples.
+
+    Args:
+        offset: (B, groups * 2 * kH * kW, h, w).
+        size: Height and width of the map; all pairs are yx.
+    """
+    moves = offset.unflatten(1, (-1, *kernel_size, 2))
+    inside = torch.ones_like(moves[..., 0, :, :], dtype=torch.bool)
+    for i, shape in enumerate([(-1, 1, offset.size(2), 1), (-1, 1, offset.size(3))]):
+        taps = torch.arange(kernel_size[i], device=offset.device) * dilation[i]
+        steps = torch.arange(offset.size(2 + i), device=offset.device) * stride[i]
+        at_rest = (taps[:, None] + steps - padding[i]).view(shape)
+        inside &= _inside(at_rest + moves[..., i, :, :], size[i])
+    return _held(moves, inside.unsqueeze(-3)).flatten(1, 4)
+
+
+def _first_values(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """(B, *shape) of the first values of each image.
+
+    mmcv's kernels of the modulated convolution read offset and mask as if they
+    were of the output's size. mmdet's DyHead hands over those of a larger map.
+
+    Raises:
+        ValueError: If there are too few.
+    """
+    if math.prod(x.shape[1:]) < math.prod(shape):
+        raise ValueError(
+            f'offset or mask of shape {tuple(x.shape[1:])} an image, expected '
+            f'{shape}, or more values'
+        )
+    return x.flatten(1)[:, : math.prod(shape)].unflatten(1, shape)
 
 
 def deform_conv_forward(
@@ -81,14 +138,14 @@ def deform_conv_backward_input(
 ) -> None:
     """Write the gradients of :func:`deform_conv_forward` for ``input`` and
     ``offset``."""
+    geometry = ((dH, dW), (padH, padW), (dilationH, dilationW))
     grads = gradients(
         lambda input, offset: deform_conv2d(
             input,
-            offset,
+            _hold_outside(offset, input.shape[2:], (kH, kW), *geometry),
             weight,
-            stride=(dH, dW),
-            padding=(padH, padW),
-            dilation=(dilationH, dilationW),
+            None,
+            *geometry,
         ),
         [input, offset],
         gradOutput,
@@ -158,19 +215,24 @@ def modulated_deform_conv_forward(
     """As :func:`deform_conv_forward`, each sample times its ``mask``.
 
     Args:
+        offset: As there; where it has more values, the first of each image.
         bias: (D, ), or (0, ) without ``with_bias``.
-        mask: (B, deformable_group * kernel_h * kernel_w, h, w).
+        mask: (B, deformable_group * kernel_h * kernel_w, h, w), or more values.
+
+    Raises:
+        ValueError: If ``offset`` or ``mask`` has too few values.
     """
+    num_samples = deformable_group * kernel_h * kernel_w
     output.copy_(
         deform_conv2d(
             input,
-            offset,
+            _first_values(offset, (2 * num_samples, *output.shape[2:])),
             weight,
             bias if with_bias else None,
             (stride_h, stride_w),
             (pad_h, pad_w),
             (dilation_h, dilation_w),
-            mask,
+            _first_values(mask, (num_samples, *output.shape[2:])),
         )
     )
 
@@ -202,20 +264,21 @@ def modulated_deform_conv_backward(
     with_bias: bool,
 ) -> None:
     """Write all gradients of :func:`modulated_deform_conv_forward`."""
-    grads = gradients(
-        lambda input, offset, mask, weight: deform_conv2d(
-            input,
-            offset,
-            weight,
-            None,
-            (stride_h, stride_w),
-            (pad_h, pad_w),
-            (dilation_h, dilation_w),
-            mask,
-        ),
-        [input, offset, mask, weight],
-        grad_output,
-    )
+    geometry = ((stride_h, stride_w), (pad_h, pad_w), (dilation_h, dilation_w))
+    num_samples = deformable_group * kernel_h * kernel_w
+    size = grad_output.shape[2:]
+
+    def conv(input: Tensor, offset: Tensor, mask: Tensor, weight: Tensor) -> Tensor:
+        offset = _hold_outside(
+            _first_values(offset, (2 * num_samples, *size)),
+            input.shape[2:],
+            (kernel_h, kernel_w),
+            *geometry,
+        )
+        mask = _first_values(mask, (num_samples, *size))
+        return deform_conv2d(input, offset, weight, None, *geometry, mask)
+
+    grads = gradients(conv, [input, offset, mask, weight], grad_output)
     outputs = (grad_input, grad_offset, grad_mask, grad_weight)
     for output, grad in zip(outputs, grads, strict=True):
         output.copy_(grad)
@@ -255,16 +318,19 @@ def ms_deform_attn_forward(
     for level, (start, (height, width)) in enumerate(levels):
         maps = value[:, start : start + height * width].permute(0, 2, 3, 1)
         maps = maps.reshape(batch * heads, channels, height, width)
-        # (B, Q, M, P, 2) -> (B * M, Q, P, 2), corners at -1 and 1
-        grid = sampling_locations[:, :, :, level].transpose(1, 2)
-        grid = 2 * grid.flatten(0, 1) - 1
+        # (B, Q, M, P, 2) -> (B * M, Q, P, 2)
+        grid = sampling_locations[:, :, :, level].transpose(1, 2).flatten(0, 1)
+        size = grid.new_tensor([width, height])
+        inside = _inside(grid * size - 0.5, size).all(-1, keepdim=True)
+        grid = 2 * _held(grid, inside) - 1  # corners at -1 and 1
         samples = F.grid_sample(maps, grid, align_corners=False)
         weights = attention_weights[:, :, :, level].transpose(1, 2)
         # (B * M, D, Q, P) * (B * M, 1, Q, P)
         weighted = samples * weights.flatten(0, 1)[:, None]
         output = output + weighted.sum(-1)
     output = output.view(batch, heads * channels, num_queries)
-    return output.transpose(1, 2).contiguous()
+    # grid_sample is of float32 under autocast
+    return output.transpose(1, 2).to(value.dtype).contiguous()
 
 
 def ms_deform_attn_backward(

@@ -19,6 +19,9 @@ def gradients(
         grad_output: Of the shape that ``op`` returns.
     """
     inputs = [x.detach().requires_grad_() for x in inputs]
-    with torch.enable_grad():
+    # in the type of the inputs, as mmcv's kernels
+    with torch.enable_grad(), torch.autocast(grad_output.device.type, enabled=False):
         output = op(*inputs)
-    return torch.autograd.grad(output, inputs, grad_output)
+        if not output.requires_grad:  # of no region, say
+            return tuple(torch.zeros_like(x) for x in inputs)
+        return torch.autograd.grad(output, inputs, grad_output)

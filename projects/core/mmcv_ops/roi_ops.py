@@ -7,6 +7,7 @@ K regions are (K, 5): index of the image, then xyxy in pixels of the image,
 """
 
 import torch
+import torch.nn.functional as F
 import torchvision
 from torch import Tensor
 
@@ -53,10 +54,7 @@ def roi_align_forward(
         return
 
     starts, bins = _bins(rois, size, spatial_scale, aligned)
-    if sampling_ratio > 0:
-        grids = torch.full_like(bins, sampling_ratio, dtype=torch.long)
-    else:
-        grids = bins.ceil().long()
+    grids = _grids(bins, sampling_ratio)
     if (grids < 1).any():
         raise ValueError('max pooling of a region without an area')
     for grid in grids.unique(dim=0):
@@ -150,6 +148,13 @@ def _bins(
     return starts, lengths / lengths.new_tensor(size)
 
 
+def _grids(bins: Tensor, sampling_ratio: int) -> Tensor:
+    """Rows and columns of samples in each bin of a region, (K, 2)."""
+    if sampling_ratio > 0:
+        return torch.full_like(bins, sampling_ratio, dtype=torch.long)
+    return bins.ceil().long()
+
+
 def _positions(
     index: Tensor, num_samples: int, starts: Tensor, bins: Tensor, dim: int
 ) -> Tensor:
@@ -236,3 +241,119 @@ def roi_pool_backward(
     grad = torch.zeros_like(grad_input).flatten()
     grad.index_add_(0, index[pooled], grad_output[pooled])
     grad_input.copy_(grad.view_as(grad_input))
+
+
+def _deform_roi_pool(
+    input: Tensor,
+    rois: Tensor,
+    offset: Tensor,
+    size: tuple[int, int],
+    spatial_scale: float,
+    sampling_ratio: int,
+    gamma: float,
+) -> Tensor:
+    starts, bins = _bins(rois, size, spatial_scale, aligned=True)
+    lengths = (bins * bins.new_tensor(size))[:, :, None, None]
+    grids = _grids(bins, sampling_ratio)
+    starts, bins = starts[:, :, None, None], bins[:, :, None, None]
+    index = [torch.arange(n, device=rois.device) for n in size]
+    corners = starts + bins * torch.stack(torch.meshgrid(*index, indexing='ij'))
+    if offset.numel():
+        corners = corners + gamma * lengths * offset.flip(1)  # (K, yx, h, w)
+    output = input.new_zeros(len(rois), input.size(1), *size)
+    keys = torch.cat([rois[:, :1].long(), grids], 1)
+    for key in keys[(grids > 0).all(1)].unique(dim=0):
+        image, *grid = key.tolist()
+        chosen = (keys == key).all(1).nonzero().squeeze(1)
+        y, x = (
+            corners[chosen, i, ..., None]
+            + bins[chosen, i, ..., None]
+            * ((torch.arange(n, device=rois.device) + 0.5) / n)
+            for i, n in enumerate(grid)
+        )  # (k, h, w, rows) and (k, h, w, cols)
+        samples = _bilinear(input[image], y[..., None], x[..., None, :])
+        output[chosen] = samples.mean((-2, -1)).transpose(0, 1)
+    return output
+
+
+def _bilinear(x: Tensor, rows: Tensor, cols: Tensor) -> Tensor:
+    """Samples (C, *) of a (C, H, W) map; what is further out than a pixel is 0,
+    and what is nearer is the next pixel of the map.
+
+    Args:
+        rows, cols: Where, of shapes that broadcast to *.
+    """
+    height, width = x.shape[1:]
+    rows, cols = torch.broadcast_tensors(rows, cols)
+    inside = (rows >= -1) & (rows <= height) & (cols >= -1) & (cols <= width)
+    # corners of the map at -1 and 1
+    grid = torch.stack([(2 * cols + 1) / width - 1, (2 * rows + 1) / height - 1], -1)
+    samples = F.grid_sample(
+        x[None],
+        grid.flatten(0, -2)[None, None],
+        padding_mode='border',
+        align_corners=False,
+    )
+    return samples.view(len(x), *rows.shape) * inside
+
+
+def deform_roi_pool_forward(
+    input: Tensor,
+    rois: Tensor,
+    offset: Tensor,
+    output: Tensor,
+    pooled_height: int,
+    pooled_width: int,
+    spatial_scale: float,
+    sampling_ratio: int,
+    gamma: float,
+) -> None:
+    """Average bilinear samples in each of h x w bins, moved by its offset.
+
+    Dai et al., "Deformable Convolutional Networks", ICCV 2017, Sec. 2.2,
+    https://arxiv.org/abs/1703.06211.
+
+    Args:
+        offset: (K, 2, h, w), x before y; 1 is ``gamma`` times the region's width
+            or height. Empty for none.
+        sampling_ratio: Samples a side of each bin; 0 for one a pixel.
+    """
+    size = (pooled_height, pooled_width)
+    output.copy_(
+        _deform_roi_pool(
+            input, rois, offset, size, spatial_scale, sampling_ratio, gamma
+        )
+    )
+
+
+def deform_roi_pool_backward(
+    grad_output: Tensor,
+    input: Tensor,
+    rois: Tensor,
+    offset: Tensor,
+    grad_input: Tensor,
+    grad_offset: Tensor,
+    pooled_height: int,
+    pooled_width: int,
+    spatial_scale: float,
+    sampling_ratio: int,
+    gamma: float,
+) -> None:
+    """Write the gradients for ``input`` and, if there is one, ``offset``.
+
+    The latter is the derivative of the output also at the edge of the map, where
+    that of mmcv's kernel is not.
+    """
+    size = (pooled_height, pooled_width)
+    inputs, outputs = [input], [grad_input]
+    if offset.numel():
+        inputs, outputs = [input, offset], [grad_input, grad_offset]
+    grads = gradients(
+        lambda input, offset=offset: _deform_roi_pool(
+            input, rois, offset, size, spatial_scale, sampling_ratio, gamma
+        ),
+        inputs,
+        grad_output,
+    )
+    for output, grad in zip(outputs, grads, strict=True):
+        output.copy_(grad)
