@@ -1,6 +1,5 @@
 """Python API of ``tools/test.py``."""
 
-import os.path as osp
 import tempfile
 
 from mmengine.config import Config
@@ -8,10 +7,10 @@ from mmengine.dist import is_main_process
 
 from projects.core.config import explained, load_config
 from projects.core.engine.training import set_up
-from projects.core.errors import UserError
 from projects.core.files import make_folder
 from projects.core.quiet import quiet_libraries
 from projects.core.tasks.task import TestOptions, task_of
+from projects.core.weights import check_file
 from projects.registry import RUNNERS
 
 
@@ -50,8 +49,8 @@ def evaluate(
     """
     quiet_libraries()
     cfg = load_config(config, cfg_options)
-    if not osp.isfile(checkpoint):
-        raise UserError(f'there is no checkpoint {checkpoint}')
+    checkpoint = str(checkpoint)
+    check_file(checkpoint)
     with explained(cfg), tempfile.TemporaryDirectory() as scratch:
         _test_only(cfg)
         set_up(cfg, config, work_dir, launcher)

@@ -12,13 +12,14 @@ from projects.core.weights.loading import (
     load_weights,
     register_converter,
 )
-from projects.core.weights.reading import read_checkpoint
+from projects.core.weights.reading import check_file, read_checkpoint
 from projects.core.weights.sources import read_weights
 
 __all__ = [
     'ConvertedStateDict',
     'Pretrained',
     'RenamingRules',
+    'check_file',
     'flatten_linear',
     'load_weights',
     'read_checkpoint',

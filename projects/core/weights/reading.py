@@ -69,12 +69,7 @@ def read_checkpoint(path: str, map_location='cpu', unpickle: bool = False) -> di
             have to be unpickled.
     """
     path = str(path)
-    if osp.isdir(path):
-        raise UserError(f'{path} is a folder; give a checkpoint in it')
-    if not osp.isfile(path):
-        raise UserError(f'there is no checkpoint {path}')
-    if reason := _what_else(path):
-        raise UserError(f'{path} is no checkpoint: {reason}')
+    check_file(path)
     if path.endswith('.safetensors'):
         checkpoint = _read_safetensors(path)
     else:
@@ -91,6 +86,20 @@ def read_checkpoint(path: str, map_location='cpu', unpickle: bool = False) -> di
             rest = {} if key is None else checkpoint
             return {**rest, 'state_dict': weights}
     raise UserError(f'{path} holds no weights by name')
+
+
+def check_file(path: str) -> None:
+    """Look whether a file may be a checkpoint, without reading all of it.
+
+    Raises:
+        UserError: If it is missing, or its beginning is that of something else.
+    """
+    if osp.isdir(path):
+        raise UserError(f'{path} is a folder; give a checkpoint in it')
+    if not osp.isfile(path):
+        raise UserError(f'there is no checkpoint {path}')
+    if reason := _what_else(path):
+        raise UserError(f'{path} is no checkpoint: {reason}')
 
 
 def _read_torch(path: str, map_location, unpickle: bool):
