@@ -36,7 +36,9 @@ def merge_option(cfg: Config, option: str, top_keys: frozenset[str]) -> None:
             'key=value, as in model.bbox_head.num_classes=20'
         )
     value = _value(text, option)
-    _check(cfg, key, value, top_keys)
+    node = _check(cfg, key, value, top_keys)
+    if isinstance(node, (list, tuple)) and isinstance(value, dict):
+        value = {**value, '_delete_': True}  # in its place: mmengine would merge it
     try:
         cfg.merge_from_dict({key: value})
     except Exception as error:  # whatever a key does to mmengine's dicts
@@ -62,8 +64,12 @@ def _value(text: str, option: str) -> Any:
     return {'true': True, 'false': False}.get(text.lower(), text)
 
 
-def _check(cfg: Config, key: str, value: Any, top_keys: frozenset[str]) -> None:
-    """Refuse a key that is new and like one that is there, or that is nowhere."""
+def _check(cfg: Config, key: str, value: Any, top_keys: frozenset[str]) -> Any:
+    """Refuse a key that is new and like one that is there, or that is nowhere.
+
+    Returns:
+        What stands there, None where it is new.
+    """
     node, names = cfg._cfg_dict, key.split('.')
     for depth, name in enumerate(names):
         above = '.'.join(names[:depth])
@@ -77,7 +83,7 @@ def _check(cfg: Config, key: str, value: Any, top_keys: frozenset[str]) -> None:
             node = node[int(name)]
             continue
         if node is None:
-            return  # mmengine makes it a dict
+            return None  # mmengine makes it a dict
         if not isinstance(node, dict):
             raise UserError(
                 f"--cfg-options {key}: '{above}' is {shown(node)} and has no '{name}'"
@@ -90,7 +96,7 @@ def _check(cfg: Config, key: str, value: Any, top_keys: frozenset[str]) -> None:
                     + (f" in '{above}'" if depth else ' in the config')
                     + did_you_mean(name, known)
                 )
-            return
+            return None
         node = node[name]
     if (
         isinstance(node, dict)
@@ -101,3 +107,4 @@ def _check(cfg: Config, key: str, value: Any, top_keys: frozenset[str]) -> None:
             f"--cfg-options {key}: '{key}' is a dict in the config, not "
             f'{shown(value)}; set its keys, {key}.KEY=VALUE, or {key}=None'
         )
+    return node
