@@ -18,7 +18,7 @@ from projects.core.errors import UserError
 rank = int(os.environ['RANK'])
 
 def wait_for_the_end():
-    print('ready', flush=True)
+    sys.stdout.write('ready\n')  # print() would mix the lines of two
     time.sleep(20)
 
 def main():
@@ -108,7 +108,7 @@ def test_each_process_finds_its_place(tmp_path):
 SAVING = """
 def save(*_):
     time.sleep(0.3)
-    print('saved', flush=True)
+    sys.stdout.write('saved\n')
     sys.exit(143)
 signal.signal(signal.SIGTERM, save)
 wait_for_the_end()
@@ -135,7 +135,7 @@ def test_signal_reaches_all_and_they_end_by_themselves(
 
 @pytest.mark.skipif(sys.platform != 'linux', reason="Linux's")
 def test_processes_end_with_a_launcher_that_is_killed(tmp_path):
-    process = start(tmp_path, 'print(os.getpid(), flush=True)\ntime.sleep(20)')
+    process = start(tmp_path, "sys.stdout.write(f'{os.getpid()}\\n')\ntime.sleep(20)")
     pids = [int(process.stdout.readline()) for _ in range(2)]
     process.kill()
     process.wait()

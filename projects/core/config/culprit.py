@@ -14,6 +14,7 @@ from projects.core.config.walk import walk
 
 # the runner's methods that use one entry each; what they build, a registry does
 METHODS = {
+    '_check_scheduler_cfg': 'param_scheduler',
     'build_evaluator': 'val_evaluator',
     'build_log_processor': 'log_processor',
     'build_logger': 'log_level',
