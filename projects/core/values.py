@@ -105,6 +105,10 @@ PATH = Rule(
 )
 # what numpy's and torch's generators both take
 SEED = whole(0, 2**32 - 1)
+LAUNCHER = Rule(
+    "'none', 'pytorch', 'slurm' or 'mpi'",
+    lambda v: v in ('none', 'pytorch', 'slurm', 'mpi'),
+)
 
 
 def checked(**rules: Rule) -> Callable:

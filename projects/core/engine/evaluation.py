@@ -12,9 +12,18 @@ from projects.core.errors import UserError
 from projects.core.files import make_folder
 from projects.core.quiet import quiet_libraries
 from projects.core.tasks.task import TestOptions, task_of
+from projects.core.values import LAUNCHER, PATH, checked, optional
 from projects.registry import RUNNERS
 
 
+@checked(
+    config=PATH,
+    checkpoint=PATH,
+    work_dir=optional(PATH),
+    out=optional(PATH),
+    show_dir=optional(PATH),
+    launcher=LAUNCHER,
+)
 def evaluate(
     config: str,
     checkpoint: str,

@@ -17,10 +17,21 @@ from projects.core.errors import UserError
 from projects.core.files import make_folder
 from projects.core.quiet import quiet_libraries
 from projects.core.tasks.task import Task, task_of
+from projects.core.values import FLAG, LAUNCHER, PATH, SEED, checked, either, optional
 from projects.core.weights import read_checkpoint
 from projects.registry import RUNNERS
 
 
+@checked(
+    config=PATH,
+    work_dir=optional(PATH),
+    resume=either(FLAG, PATH),
+    amp=FLAG,
+    seed=optional(SEED),
+    deterministic=FLAG,
+    auto_scale_lr=FLAG,
+    launcher=LAUNCHER,
+)
 def train(
     config: str,
     work_dir: str | None = None,
