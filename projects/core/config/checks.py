@@ -75,7 +75,9 @@ RULES: dict[str, Rule] = {
     '*_dataloader.**.pipeline': of_type('a list', list, tuple),
     'train_cfg.by_epoch': FLAG,
     'train_cfg.max_(epochs|iters)': whole(1),
-    'train_cfg.val_interval': whole(1),
+    'train_cfg.val_interval': either(
+        whole(1), Rule('1.0, 2.0, ...', lambda v: type(v) is float and v % 1 == 0 < v)
+    ),
     'train_cfg.val_begin': whole(0),
     'train_cfg.dynamic_intervals': optional(of_type('a list', list, tuple)),
     '(val|test)_cfg.fp16': FLAG,
@@ -205,7 +207,7 @@ def check_keys(config: dict, source: str) -> None:
         if names is None or not isinstance(entry.value, dict):
             continue
         for key in entry.value:
-            if key not in names:
+            if key not in names and not _is_mmengine_s(key):
                 raise UserError(
                     f"{source}: {entry.path}.{key}: nothing reads the key '{key}'"
                     + (
@@ -217,6 +219,10 @@ def check_keys(config: dict, source: str) -> None:
     for name in hooks.keys() - HOOK_NAMES:
         _refuse_close(name, HOOK_NAMES, f'{source}: default_hooks.{name}')
     _check_checkpoint_hook(hooks.get('checkpoint') or {}, source)
+
+
+def _is_mmengine_s(key) -> bool:
+    return str(key).startswith('_')  # as _scope_ and _delete_
 
 
 def _refuse_close(name: str, names: Iterable[str], where: str) -> None:
@@ -232,6 +238,8 @@ def _check_checkpoint_hook(hook: dict, source: str) -> None:
         return
     known = _arguments(Runner.save_checkpoint) | _arguments(CheckpointHook)
     for key in hook.keys() - known - {'type', 'priority'}:
+        if _is_mmengine_s(key):
+            continue
         raise UserError(
             f'{source}: default_hooks.checkpoint.{key}: '
             f"CheckpointHook takes no '{key}'" + did_you_mean(key, known)

@@ -29,6 +29,7 @@ RUNNER_KEYS = frozenset(inspect.signature(Runner.__init__).parameters) | {
     'runner_type',
     'sync_bn',
 }
+VARIABLES = tuple(f'{key}_' for key in RUNNER_KEYS)
 
 
 def load_config(path: str | PathLike, cfg_options: list[str] | None = None) -> Config:
@@ -50,7 +51,10 @@ def load_config(path: str | PathLike, cfg_options: list[str] | None = None) -> C
     for option in cfg_options or []:
         merge_option(cfg, option, RUNNER_KEYS)
     for key in cfg:
-        if key not in RUNNER_KEYS and close_names(key, RUNNER_KEYS, 0.85):
+        # a variable may extend one's name, as in val_evaluator_small
+        if not (key in RUNNER_KEYS or key.startswith(VARIABLES)) and close_names(
+            key, RUNNER_KEYS, 0.85
+        ):
             raise UserError(
                 f"{path}: nothing reads the key '{key}'"
                 + did_you_mean(key, RUNNER_KEYS)

@@ -6,7 +6,7 @@ import tempfile
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 
-from projects.core.config import explained, load_config
+from projects.core.config import explained, load_config, unread_keys
 from projects.core.engine.training import set_up
 from projects.core.errors import UserError
 from projects.core.files import make_folder
@@ -68,7 +68,7 @@ def evaluate(
         task, options = task_of(cfg), TestOptions(config, out, show_dir, scratch)
         task.prepare(cfg)
         task.prepare_test(cfg, options)
-        notices = task.check_data(cfg)
+        notices = [*unread_keys(cfg), *task.check_data(cfg)]
         make_folder(cfg.work_dir)
         runner = RUNNERS.build(cfg)
         for notice in notices:

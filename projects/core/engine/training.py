@@ -11,7 +11,12 @@ from mmengine.config import Config
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import EpochBasedTrainLoop
 
-from projects.core.config import explained, load_config, optim_wrappers_of
+from projects.core.config import (
+    explained,
+    load_config,
+    optim_wrappers_of,
+    unread_keys,
+)
 from projects.core.engine.runner import newest_checkpoint
 from projects.core.errors import UserError
 from projects.core.files import make_folder
@@ -92,7 +97,7 @@ def train(
             _set_up_amp(cfg)
         task = task_of(cfg)
         task.prepare(cfg)
-        notices = task.check_data(cfg)
+        notices = [*unread_keys(cfg), *task.check_data(cfg)]
         make_folder(cfg.work_dir)
 
         runner = RUNNERS.build(cfg)
