@@ -290,6 +290,19 @@ FAILING = [
         'by --cfg-options load_from=None',
     ),
 ]
+ALIKE = {
+    'model.backbone.in_channels=-3',
+    'model.head.loss=None',
+    'val_evaluator.type=no',
+    'optim_wrapper.type=no',
+    'optim_wrapper.constructor=no',
+    'optim_wrapper.optimizer.betas=3',
+    "param_scheduler=[{'type':'StepLR','gama':1}]",
+    "param_scheduler=[{'type':'MultiStepLR'}]",
+    'custom_hooks=[{"type":"EMAHook","momentum":3}]',
+    'train_dataloader.prefetch_factor=3',
+    'model.backbone.init_cfg=3',
+}
 
 
 @pytest.fixture
@@ -303,7 +316,14 @@ def no_network(monkeypatch):
     monkeypatch.setenv('TORCH_HOME', 'torch')
 
 
-@pytest.mark.parametrize(('option', 'key', 'reason'), FAILING)
+@pytest.mark.parametrize(
+    ('option', 'key', 'reason'),
+    # half a second each; the rows that are alike are left to the long run
+    [
+        pytest.param(*row, marks=[pytest.mark.slow] * (row[0] in ALIKE))
+        for row in FAILING
+    ],
+)
 def test_what_fails_before_the_first_step_names_its_key(
     error_of, fresh, no_network, option, key, reason
 ):
