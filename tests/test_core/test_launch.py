@@ -18,7 +18,7 @@ from projects.core.errors import UserError
 rank = int(os.environ['RANK'])
 
 def wait_for_the_end():
-    sys.stdout.write('ready\n')  # print() would mix the lines of two
+    sys.stdout.write('ready\\n')  # print() would mix the lines of two
     time.sleep(20)
 
 def main():
@@ -108,7 +108,7 @@ def test_each_process_finds_its_place(tmp_path):
 SAVING = """
 def save(*_):
     time.sleep(0.3)
-    sys.stdout.write('saved\n')
+    sys.stdout.write('saved\\n')
     sys.exit(143)
 signal.signal(signal.SIGTERM, save)
 wait_for_the_end()

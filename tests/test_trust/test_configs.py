@@ -65,7 +65,7 @@ def end_of(config: dict) -> str:
 def test_config_with_an_entry_changed_runs_or_is_refused(fresh):
     assert end_of(PLAIN) == 'runs'  # else the property says nothing
 
-    @examples(quick=10, long=2000)
+    @examples(quick=8, long=2000)
     @given(
         path=st.sampled_from(PATHS),
         action=st.sampled_from(['replace', 'replace', 'replace', 'remove', 'misspell']),
