@@ -51,13 +51,9 @@ def explained(cfg: Config) -> Iterator[None]:
                 raise UserError(f'{source}: {message}') from error
             raise
         frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-        message = (
-            unfetched(config, frames, error)
-            or _explain(config, frames, error)
-            or missing_part(config)
-        )
+        message = unfetched(config, frames, error) or _explain(config, frames, error)
         if message is None and not is_under_way(frames):
-            message = _any_reason(config, frames, error)
+            message = missing_part(config) or _any_reason(config, frames, error)
         if message is None:
             raise
         raise UserError(f'{source}: {message}') from error
