@@ -24,7 +24,7 @@ with socket.socket() as s:
     # torch would give each process a single thread
     local threads=$(($(getconf _NPROCESSORS_ONLN) / num))
     export OMP_NUM_THREADS=${OMP_NUM_THREADS:-$((threads > 0 ? threads : 1))}
-    exec python -m torch.distributed.run \
+    exec python -m projects.core.launch \
         --nnodes="$nnodes" \
         --node_rank="${NODE_RANK:-0}" \
         --master_addr="${MASTER_ADDR:-127.0.0.1}" \

@@ -1,11 +1,17 @@
 """What the tools share: an error of the user ends in one message."""
 
 import importlib
+import json
 import os
 import sys
+import time
+import traceback
 from collections.abc import Callable
 
 from projects.core.errors import UserError
+
+# where a process of projects.core.launch leaves what it has to say at its end
+ERROR_FILE = 'MMATLAS_ERROR_FILE'
 
 
 def message_of(error: UserError) -> str:
@@ -38,13 +44,26 @@ def run_tool(function: Callable | str, *args, **kwargs) -> None:
     except UserError as error:
         if os.environ.get('MMATLAS_DEBUG') == '1':
             raise
+        _end(f'error: {message_of(error)}', 1)
+    except KeyboardInterrupt:
+        _end('interrupted', 130)
+    except Exception:
+        if ERROR_FILE not in os.environ:
+            raise
+        _end(traceback.format_exc().rstrip(), 1)
+
+
+def _end(message: str, status: int) -> None:
+    """Show the message, or leave it to :mod:`projects.core.launch`, and exit."""
+    sys.stdout.flush()
+    if file := os.environ.get(ERROR_FILE):
+        with open(file, 'w', encoding='utf-8') as out:
+            json.dump({'time': time.time(), 'text': message}, out)
+    else:
         rank = os.environ.get('RANK')
         where = f'rank {rank}: ' if rank not in (None, '0') else ''
-        sys.stdout.flush()
-        sys.stderr.write(f'{where}error: {message_of(error)}\n')
+        # Ctrl-C leaves its sign on the line
+        newline = '\n' if message == 'interrupted' else ''
+        sys.stderr.write(f'{newline}{where}{message}\n')
         sys.stderr.flush()
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.stdout.flush()
-        sys.stderr.write('\ninterrupted\n')
-        sys.exit(130)
+    sys.exit(status)

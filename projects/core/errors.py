@@ -37,3 +37,14 @@ def listed(values: Iterable, limit: int = 5) -> str:
     values = list(values)
     text = ', '.join(map(str, values[:limit]))
     return (text + ', ...' if len(values) > limit else text) or 'nothing'
+
+
+def one_line(text: object, limit: int = 300) -> str:
+    """A text without its line breaks, cut to a length."""
+    text = ' '.join(str(text).split())
+    return text if len(text) <= limit else f'{text[: limit - 4]} ...'
+
+
+def described(error: BaseException) -> str:
+    """Class and text of an error on one line."""
+    return f'{type(error).__name__}: {one_line(error)}'.removesuffix(': ')

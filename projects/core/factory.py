@@ -4,9 +4,17 @@ Nothing here imports torch until a model is built.
 """
 
 from projects.core.errors import UserError, did_you_mean
+from projects.core.values import FLAG, PATH, TEXT, checked, either, optional, whole
 from projects.core.variants import config_root, list_models
 
 
+@checked(
+    name=TEXT,
+    num_classes=optional(whole(1)),
+    pretrained=either(FLAG, PATH),
+    trainable_stages=optional(whole(0)),
+    unpickle=FLAG,
+)
 def create_model(
     name: str,
     num_classes: int | None = None,
@@ -48,6 +56,7 @@ def create_model(
     from mmengine.logging import print_log
     from mmengine.registry import DefaultScope
 
+    from projects.core.config.explain import explained
     from projects.core.config.walk import set_everywhere
     from projects.core.quiet import hushed
     from projects.core.tasks.task import task_of
@@ -59,7 +68,7 @@ def create_model(
         set_everywhere(cfg.model, 'num_classes', num_classes)
     if trainable_stages is not None:
         task_of(cfg).train_in_part(cfg.model, trainable_stages)
-    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+    with explained(cfg), DefaultScope.overwrite_default_scope(cfg.default_scope):
         model = MODELS.build(cfg.model)
     with hushed():
         model.init_weights()

@@ -3,6 +3,8 @@
 import fnmatch
 from pathlib import Path
 
+from projects.core.values import TEXT, checked
+
 
 def config_root() -> Path:
     """Folder of the configs: the checkout's, or the one a wheel carries."""
@@ -11,6 +13,7 @@ def config_root() -> Path:
     return installed if installed.is_dir() else package.parent / 'configs'
 
 
+@checked(pattern=TEXT)
 def list_models(pattern: str = '*') -> list[str]:
     """Names of the variants that match a shell pattern, as ``'yolo*'``."""
     names = (p.stem for p in (config_root() / '_base_/models').glob('*.py'))

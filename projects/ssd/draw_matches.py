@@ -13,11 +13,13 @@ from projects.core.config import explained, load_config
 from projects.core.errors import UserError
 from projects.core.quiet import quiet_libraries
 from projects.core.tasks.detection.pictures import COLOURS
+from projects.core.values import PATH, SEED, checked, whole
 from projects.registry import DATASETS, MODELS
 from projects.ssd.head import SSDHead
 from projects.ssd.matching import match, pairwise_iou
 
 
+@checked(config=PATH, index=whole(0), out=PATH, seed=SEED)
 def draw_matches(
     config: str,
     index: int = 0,

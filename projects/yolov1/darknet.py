@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from projects import create_model
 from projects.core.errors import UserError
+from projects.core.values import PATH, checked, optional, whole
 from projects.core.weights import load_weights, read_checkpoint
 from projects.yolov1.predictors import LocallyConnected2d
 
@@ -126,6 +127,7 @@ def write_weights(model: nn.Module, path: str, images_seen: int = 0) -> None:
                 file.write(array.cpu().numpy().astype('<f4').tobytes())
 
 
+@checked(source=PATH, target=PATH, num_classes=optional(whole(1)))
 def convert(
     model: str, source: str, target: str, num_classes: int | None = None
 ) -> None:

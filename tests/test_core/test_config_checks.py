@@ -83,7 +83,7 @@ MISTAKES = [
     ),
     (
         "train_dataloader['batch_sise'] = 4",
-        'train_dataloader.batch_sise: DataLoader takes no',
+        'train_dataloader.batch_sise: nothing reads the key',
         'batch_size',
     ),
     (

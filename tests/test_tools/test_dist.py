@@ -124,9 +124,24 @@ def test_rank_that_fails_shows_its_exception(write_config, tmp_path):
 custom_imports = dict(imports=['failing_hook'])
 custom_hooks = [*_base_.custom_hooks, dict(type='projects.FailingHook')]
 """)
-    done = run('dist_train.sh', config, 2, PYTHONPATH=str(tmp_path))
-    assert done.returncode != 0
-    assert 'ArithmeticError: two and two make five' in done.stdout
+    path = os.pathsep.join([str(tmp_path), os.environ.get('PYTHONPATH', '')])
+    done = run('dist_train.sh', config, 2, PYTHONPATH=path)
+    assert done.returncode == 1
+    assert done.stdout.count('two and two make five') == 1
+    last = done.stdout.splitlines()[-1]
+    assert last.startswith(f'rank 1: error: {config}: ')
+    assert 'ArithmeticError: two and two make five' in last
+    assert 'Traceback' not in done.stdout
+
+
+def test_mistake_that_all_processes_find_is_told_once(write_config):
+    config = write_config('model["type"] = "Nothing"')
+    done = run('dist_train.sh', config, 2)
+    assert done.returncode == 1
+    assert done.stdout.count('there is no type') == 1
+    assert done.stdout.splitlines()[-1] == (
+        f"error: {config}: model.type: there is no type 'Nothing'"
+    )
 
 
 def test_two_processes_test_as_one(by_heart, checkpoint):

@@ -15,13 +15,21 @@ from projects.core.benchmark.model import BenchmarkedModel, BenchmarkSettings
 from projects.core.benchmark.run import device_name, project_logger, using_threads
 from projects.core.benchmark.statistics import ratio
 from projects.core.config import find_config_or_model
+from projects.core.devices import find_device
 from projects.core.errors import UserError
 from projects.core.layers.batch_norm import fold_batch_norm
 from projects.core.quiet import quiet_libraries
+from projects.core.values import checked, optional, several, whole
 
 PHASES = dict(train='training step', predict='prediction')
 
 
+@checked(
+    warmup=whole(0),
+    objects=whole(0),
+    input_size=optional(several(whole(1))),
+    threads=optional(whole(1, 4096)),
+)
 def compare_runs(
     configs: list[str],
     batch_size: int | None = None,
@@ -72,7 +80,7 @@ def compare_runs(
     for name, value in (('iters', iters), ('batch-size', batch_size or 1)):
         if value < 1:
             raise UserError(f'--{name} {value}: must be 1 or more')
-    device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
+    device = find_device(device)
     settings = dict(
         batch_size=batch_size or BenchmarkedModel.default_batch_size,
         input_size=input_size,

@@ -16,6 +16,7 @@ from pathlib import Path
 from projects.core.benchmark.journal import Journal
 from projects.core.errors import UserError
 from projects.core.files import make_folder
+from projects.core.values import PATH, above, checked
 from projects.core.variants import list_models
 
 SECTIONS = ('tests', 'rates', 'models')
@@ -55,6 +56,7 @@ class Settings:
     tiny: bool = False
 
 
+@checked(out=PATH, minutes=above(0))
 def campaign(
     out: str,
     minutes: float = 25,

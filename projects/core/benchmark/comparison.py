@@ -11,6 +11,7 @@ from projects.core.benchmark.run import benchmark
 from projects.core.benchmark.tables import MIB, spread
 from projects.core.config import values_of
 from projects.core.errors import UserError, did_you_mean
+from projects.core.values import PATH, checked
 from projects.core.variants import config_root, list_models
 from projects.registry import MODELS
 
@@ -43,6 +44,7 @@ def variants_of(plugin: str) -> list[str]:
     return found
 
 
+@checked(out=PATH)
 def compare(names: Sequence[str], out: str, **options) -> str:
     """Measure variants beside each of their references, a table row each.
 

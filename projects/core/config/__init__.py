@@ -3,6 +3,7 @@
 from projects.core.config.explain import explained
 from projects.core.config.find import find_config, find_config_or_model, run_configs
 from projects.core.config.load import load_config
+from projects.core.config.unread import unread_keys
 from projects.core.config.walk import (
     key_paths,
     optim_wrappers_of,
@@ -22,6 +23,7 @@ __all__ = [
     'run_configs',
     'set_everywhere',
     'test_pipeline_of',
+    'unread_keys',
     'values_of',
     'walk',
 ]

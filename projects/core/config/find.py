@@ -31,8 +31,13 @@ def find_config(path: str) -> Path:
         return file
     candidates = [Path(path), config_root() / path, config_root().parent / path]
     for candidate in candidates:
-        if candidate.is_file():
-            return candidate
+        try:
+            if candidate.is_file():
+                return candidate
+            if candidate.is_dir():
+                raise UserError(f'{path} is a folder; give one of the configs in it')
+        except (OSError, ValueError) as error:  # no name of a file at all
+            raise UserError(f'no config {path[:60]}: {error}') from error
     known = {p.name: p for p in run_configs()}
     close = close_names(Path(path).name, known, 0.5)
     here = Path.cwd()

@@ -1,16 +1,20 @@
 """Reading a config, and finding misspelt keys in it."""
 
-import ast
 import inspect
+import traceback
+from os import PathLike, fspath
+from pathlib import Path
 
 from mmengine.config import Config
-from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
 from projects.core import imports
+from projects.core.config.checks import check_keys, check_values
 from projects.core.config.find import find_config
-from projects.core.config.walk import values_of
-from projects.core.errors import UserError, close_names, did_you_mean
+from projects.core.config.options import merge_option
+from projects.core.config.walk import values_of, walk
+from projects.core.errors import UserError, close_names, described, did_you_mean
+from projects.core.values import PATH
 
 # what a Runner, or a task, reads of a config besides the constructor's arguments
 RUNNER_KEYS = frozenset(inspect.signature(Runner.__init__).parameters) | {
@@ -25,99 +29,78 @@ RUNNER_KEYS = frozenset(inspect.signature(Runner.__init__).parameters) | {
     'runner_type',
     'sync_bn',
 }
+VARIABLES = tuple(f'{key}_' for key in RUNNER_KEYS)
 
 
-def load_config(path: str, cfg_options: list[str] | None = None) -> Config:
-    """Read a config, merge ``key.sub=value`` options, look for misspellings.
+def load_config(path: str | PathLike, cfg_options: list[str] | None = None) -> Config:
+    """Read a config, merge ``key.sub=value`` options, look for mistakes.
 
     Raises:
-        UserError: If the file is missing or malformed, an option is none, or
-            a key is one letter or two from a known one.
+        UserError: If the file is missing or malformed, an option is none,
+            a key is one letter or two from a known one, or a value that every
+            config may have is out of its range.
     """
-    file = find_config(path)
-    try:
-        cfg = Config.fromfile(file)
-    except SyntaxError as error:
-        raise UserError(f'{path}, line {error.lineno}: {error.msg}') from error
-    except Exception as error:  # a config is a program: it may raise anything
-        raise UserError(
-            f'{path} cannot be read as a config: {type(error).__name__}: {error}'
-        ) from error
+    if refusal := PATH.refusal(fspath(path) if isinstance(path, PathLike) else path):
+        raise UserError(f'config: {refusal}')
+    if isinstance(cfg_options, str) or not all(
+        isinstance(option, str) for option in cfg_options or []
+    ):
+        raise UserError(f'cfg_options: a list of texts KEY=VALUE, not {cfg_options!r}')
+    path = str(path)
+    cfg = _read(path, find_config(path))
     for option in cfg_options or []:
-        key, separator, value = option.partition('=')
-        if not separator:
-            raise UserError(
-                f'--cfg-options {option}: expected key=value, '
-                'as in model.bbox_head.num_classes=20'
-            )
-        _check_option(cfg, key)
-        try:
-            cfg.merge_from_dict({key: _literal(value)})
-        except (KeyError, TypeError, IndexError, AssertionError) as error:
-            raise UserError(f'--cfg-options {option}: {error}') from error
+        merge_option(cfg, option, RUNNER_KEYS)
     for key in cfg:
-        if key not in RUNNER_KEYS and close_names(key, RUNNER_KEYS, 0.85):
+        # a variable may extend one's name, as in val_evaluator_small
+        if not (key in RUNNER_KEYS or key.startswith(VARIABLES)) and close_names(
+            key, RUNNER_KEYS, 0.85
+        ):
             raise UserError(
                 f"{path}: nothing reads the key '{key}'"
                 + did_you_mean(key, RUNNER_KEYS)
             )
-    _check_checkpoint_hook(path, cfg)
+    check_values(cfg._cfg_dict, path)
+    check_keys(cfg._cfg_dict, path)
     types = values_of(cfg._cfg_dict, 'type')
     imports.allow_for({t for t in types if isinstance(t, str)})
     return cfg
 
 
-def _check_checkpoint_hook(path: str, cfg: Config) -> None:
-    """Refuse misspelt settings, which it passes on and misses an epoch later."""
-    known = (
-        set(inspect.signature(Runner.save_checkpoint).parameters)
-        | set(inspect.signature(CheckpointHook).parameters)
-        | {'type', 'priority'}
-    )
-    hook = cfg.get('default_hooks', {}).get('checkpoint') or {}
-    for key in hook:
-        type_ = str(hook.get('type')).removeprefix('projects.')
-        if type_ == 'CheckpointHook' and key not in known:
-            raise UserError(
-                f'{path}: default_hooks.checkpoint.{key}: '
-                f"CheckpointHook takes no '{key}'" + did_you_mean(key, known)
-            )
-
-
-def _literal(value: str):
-    """A Python value where the text is one, else the text."""
+def _read(path: str, file: Path) -> Config:
+    """Run the file as a config, and say where it goes wrong."""
     try:
-        return ast.literal_eval(value)
-    except (ValueError, SyntaxError):
-        return {'true': True, 'false': False}.get(value.lower(), value)
+        cfg = Config.fromfile(file)
+        for _ in walk(cfg._cfg_dict):
+            pass  # what it imports by mmengine's lazy way, is imported now
+    except (Exception, SystemExit) as error:  # a config is a program
+        raise UserError(_flaw(path, error)) from error
+    if not cfg:
+        raise UserError(f'{path} is empty: a config sets model, train_cfg, ...')
+    return cfg
 
 
-def _check_option(cfg: Config, key: str) -> None:
-    """Refuse an option whose key is new and like one that is there."""
-    node, names = cfg._cfg_dict, key.split('.')
-    for depth, name in enumerate(names):
-        if isinstance(node, (list, tuple)) and name.isdigit():
-            if int(name) >= len(node):
-                raise UserError(
-                    f'--cfg-options {key}: the list '
-                    f"'{'.'.join(names[:depth])}' has "
-                    f'{len(node)} entries'
-                )
-            node = node[int(name)]
-            continue
-        if not isinstance(node, dict):
-            return  # merge_from_dict says what is wrong
-        if name not in node:
-            known = set(node) | (set(RUNNER_KEYS) if depth == 0 else set())
-            if name not in known and (depth == 0 or close_names(name, known, 0.8)):
-                raise UserError(
-                    f"--cfg-options {key}: there is no '{name}'"
-                    + (
-                        f" in '{'.'.join(names[:depth])}'"
-                        if depth
-                        else ' in the config'
-                    )
-                    + did_you_mean(name, known)
-                )
-            return
-        node = node[name]
+def _flaw(path: str, error: BaseException) -> str:
+    """Why a config cannot be read, with the file of its bases and the line."""
+    frames = list(traceback.walk_tb(error.__traceback__))
+    # mmengine reads a base from within the reading of what names it
+    files = [
+        str(frame.f_locals['filename'])
+        for frame, _ in frames
+        if frame.f_code.co_name in ('_file2dict', '_parse_lazy_import')
+        and 'filename' in frame.f_locals
+    ] or [path]
+    where = path
+    if len(files) > 1 and files[-1] != files[0]:
+        where = f'{path}: {files[-1]}'
+    if isinstance(error, RecursionError) and len(set(files)) < len(files):
+        return f'{where}: its _base_ leads back to itself'
+    if isinstance(error, SyntaxError):
+        line = f', line {error.lineno}' if error.lineno else ''
+        return f'{where}{line}: {error.msg}'
+    if isinstance(error, AttributeError) and not files[-1].endswith('.py'):
+        return f'{where} is no config: it holds no settings by name'
+    lines = [line for frame, line in frames if frame.f_code.co_filename == files[-1]]
+    line = f', line {lines[-1]}' if lines else ''
+    if isinstance(error, ImportError) and error.__cause__ is not None:
+        error = error.__cause__  # without mmengine's page on sys.path
+    return f'{where}{line} cannot be read as a config: {described(error)}'

@@ -93,7 +93,7 @@ def saved_config(meta: dict, source: str) -> Config:
                 del content[name]
         if not isinstance(content.get('model'), dict):
             raise ValueError("it has no 'model'")
-        return Config(content)
+        return Config(content, cfg_text=text, filename=f'the config in {source}')
     except (SyntaxError, ValueError, KeyError, RecursionError, MemoryError) as error:
         reason = str(error) or type(error).__name__
         if isinstance(error, RecursionError):

@@ -5,15 +5,24 @@ import tempfile
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 
-from projects.core.config import explained, load_config
+from projects.core.config import explained, load_config, unread_keys
 from projects.core.engine.training import set_up
 from projects.core.files import make_folder
 from projects.core.quiet import quiet_libraries
 from projects.core.tasks.task import TestOptions, task_of
+from projects.core.values import LAUNCHER, PATH, checked, optional
 from projects.core.weights import check_file
 from projects.registry import RUNNERS
 
 
+@checked(
+    config=PATH,
+    checkpoint=PATH,
+    work_dir=optional(PATH),
+    out=optional(PATH),
+    show_dir=optional(PATH),
+    launcher=LAUNCHER,
+)
 def evaluate(
     config: str,
     checkpoint: str,
@@ -58,7 +67,7 @@ def evaluate(
         task, options = task_of(cfg), TestOptions(config, out, show_dir, scratch)
         task.prepare(cfg)
         task.prepare_test(cfg, options)
-        notices = task.check_data(cfg)
+        notices = [*unread_keys(cfg), *task.check_data(cfg)]
         make_folder(cfg.work_dir)
         runner = RUNNERS.build(cfg)
         for notice in notices:

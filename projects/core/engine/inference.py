@@ -2,20 +2,29 @@
 
 import time
 
-import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from torch import nn
 
 from projects.core.config import explained
 from projects.core.config.saved import registered_types_only, saved_config
+from projects.core.devices import find_device
 from projects.core.errors import UserError
 from projects.core.quiet import quiet_libraries
 from projects.core.tasks.task import InferOptions, task_of
+from projects.core.values import PATH, TEXT, checked, number, optional, whole
 from projects.core.weights import load_weights, read_checkpoint
 from projects.registry import MODELS
 
 
+@checked(
+    checkpoint=PATH,
+    inputs=TEXT,
+    out_dir=optional(PATH),
+    score_thr=number(),
+    batch_size=whole(1),
+    device=optional(TEXT),
+)
 def infer(
     checkpoint: str,
     inputs: str,
@@ -46,7 +55,7 @@ def infer(
         UserError: If a file is missing or unreadable or of another kind.
     """
     quiet_libraries()
-    device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
+    device = find_device(device)
     model, cfg, meta = load_model(checkpoint, device)
     options = InferOptions(checkpoint, out_dir, score_thr, batch_size)
     with registered_types_only():

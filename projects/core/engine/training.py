@@ -11,7 +11,12 @@ from mmengine.config import Config
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import EpochBasedTrainLoop
 
-from projects.core.config import explained, load_config, optim_wrappers_of
+from projects.core.config import (
+    explained,
+    load_config,
+    optim_wrappers_of,
+    unread_keys,
+)
 from projects.core.engine.checkpoint_hook import newest_checkpoint
 from projects.core.engine.disk import is_disk_full
 from projects.core.engine.signals import stop_on_sigterm
@@ -19,10 +24,21 @@ from projects.core.errors import UserError, listed
 from projects.core.files import make_folder
 from projects.core.quiet import quiet_libraries
 from projects.core.tasks.task import Task, task_of
+from projects.core.values import FLAG, LAUNCHER, PATH, SEED, checked, either, optional
 from projects.core.weights import read_checkpoint
 from projects.registry import RUNNERS
 
 
+@checked(
+    config=PATH,
+    work_dir=optional(PATH),
+    resume=either(FLAG, PATH),
+    amp=FLAG,
+    seed=optional(SEED),
+    deterministic=FLAG,
+    auto_scale_lr=FLAG,
+    launcher=LAUNCHER,
+)
 def train(
     config: str,
     work_dir: str | None = None,
@@ -86,7 +102,7 @@ def train(
             _set_up_amp(cfg)
         task = task_of(cfg)
         task.prepare(cfg)
-        notices = task.check_data(cfg)
+        notices = [*unread_keys(cfg), *task.check_data(cfg)]
         make_folder(cfg.work_dir)
 
         runner = RUNNERS.build(cfg)
