@@ -7,7 +7,7 @@ import pytest
 from mmengine.dataset import BaseDataset
 from torch.utils.data import DataLoader
 
-from projects.core.datasets.transforms import is_cut_short
+from projects.core.datasets.decoding import is_cut_short
 from projects.core.errors import UserError
 from projects.registry import TRANSFORMS
 
@@ -116,7 +116,7 @@ def test_missing_folder_is_named(tmp_path):
 def test_pillow_refuses_in_the_same_words(tmp_path):
     path = tmp_path / 'bad.png'
     path.write_bytes(b'no image')
-    with pytest.raises(UserError, match=r'bad\.png: UnidentifiedImageError'):
+    with pytest.raises(UserError, match=r'bad\.png: the decoder refuses it'):
         build(imdecode_backend='pillow')(dict(img_path=str(path)))
 
 
