@@ -99,7 +99,7 @@ def test_boxes_over_the_border_and_without_area_are_drawn_inside():
 
 def test_grid_keeps_the_order_and_pads_with_white():
     images = [np.full((20 + 10 * i, 30, 3), 10 * i, np.uint8) for i in range(5)]
-    grid = draw_grid(images, columns=4)
+    grid = draw_grid(images)
     # cells of 60 x 30 in a frame of 6 pixels
     assert grid.shape == (2 * 66 + 6, 4 * 36 + 6, 3)
     for i in range(4):

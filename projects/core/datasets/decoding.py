@@ -82,13 +82,11 @@ class Header:
         format: Pillow's name.
         orientation: 1 (as stored) to 8, as EXIF counts.
         num_frames: Frames or pages.
-        has_colour: Whether its pixels may be other than grey.
     """
 
     format: str
     orientation: int
     num_frames: int
-    has_colour: bool
 
 
 def is_cut_short(image_bytes: bytes) -> bool:
@@ -135,7 +133,6 @@ def read_header(image_bytes: bytes) -> Header:
                 _orientation(image, image_bytes),
                 # the other pictures of a JPEG are previews
                 1 if image.format == 'MPO' else getattr(image, 'n_frames', 1),
-                not image.mode.startswith(('1', 'I', 'L')),
             )
         except Image.DecompressionBombError as error:
             raise UnreadableImageError(

@@ -1,5 +1,6 @@
 """Loading of image files that names the file it could not read or trust."""
 
+import inspect
 import logging
 import os
 from pathlib import Path
@@ -9,6 +10,7 @@ from mmcv.transforms import LoadImageFromFile as _LoadImageFromFile
 from mmengine import fileio
 from mmengine.logging import print_log
 
+from projects.core.config.walk import walk
 from projects.core.datasets.decoding import (
     SIDEWAYS,
     Header,
@@ -18,6 +20,10 @@ from projects.core.datasets.decoding import (
 )
 from projects.core.errors import UserError
 from projects.registry import TRANSFORMS
+
+THEIR_NAMES = [
+    f'{scope}LoadImageFromFile' for scope in ('', 'mmcv.', 'mmdet.', 'mmpretrain.')
+]
 
 
 @TRANSFORMS.register_module()
@@ -179,6 +185,8 @@ class LoadImageFromFile(_LoadImageFromFile):
     def _warn_once(self, about: str, message: str) -> None:
         if about not in self._warned:
             self._warned.add(about)
+            # names of files may hold bytes that are no text
+            message = message.encode(errors='backslashreplace').decode()
             print_log(message, logger='current', level=logging.WARNING)
 
     def __repr__(self) -> str:
@@ -186,6 +194,9 @@ class LoadImageFromFile(_LoadImageFromFile):
             f'{super().__repr__()[:-1]}, skip_unreadable={self.skip_unreadable}, '
             f'as_stored={self.as_stored})'
         )
+
+
+OUR_SETTINGS = inspect.signature(LoadImageFromFile).parameters
 
 
 def loader_of(dataset) -> LoadImageFromFile:
@@ -205,3 +216,22 @@ def loader_of(dataset) -> LoadImageFromFile:
         inner = getattr(dataset, 'datasets', None)
         dataset = inner[0] if inner else getattr(dataset, 'dataset', None)
     return LoadImageFromFile()
+
+
+def use_our_loader(cfg) -> None:
+    """Let every pipeline of a config load images as :class:`LoadImageFromFile` does,
+    where it says so by the name of mmcv's transform.
+
+    Args:
+        cfg: Config of a run.
+    """
+    for entry in walk(cfg):
+        step = entry.parent
+        if (
+            entry.key == 'type'
+            and entry.value in THEIR_NAMES
+            and not set(step) - {'type', 'ignore_empty', *OUR_SETTINGS}
+        ):
+            step['type'] = 'projects.LoadImageFromFile'
+            if 'ignore_empty' in step:
+                step['skip_unreadable'] = step.pop('ignore_empty')

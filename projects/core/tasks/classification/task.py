@@ -1,16 +1,19 @@
 """Classification of images, as the engine sees it."""
 
 import os.path as osp
+from pathlib import Path
 
 from projects.core.config.find import TIMM, TORCHVISION
 from projects.core.errors import UserError
-from projects.core.files import make_folder
+from projects.core.files import check_folder, check_outputs
 from projects.core.tasks.evaluators import add_evaluators, evaluator_of
 from projects.core.tasks.images import ImageTask
 from projects.core.tasks.task import InferOptions, TestOptions
 
 # metrics of data with one label an image
 SINGLE_LABEL = ('Accuracy', 'SingleLabelMetric')
+FILES = ('classes.csv', 'confusion_matrix.csv', 'confusion_matrix.png')  # of a test
+MISTAKES = '[0-9][0-9][0-9]_*_as_*.png'  # names of their pictures
 
 
 class ClassificationTask(ImageTask):
@@ -48,8 +51,13 @@ class ClassificationTask(ImageTask):
                 f'--out {options.out}: predictions are JSON; name a file that ends '
                 'in .json'
             )
+        check_outputs([osp.join(cfg.work_dir, name) for name in FILES], '--work-dir')
+        if options.out is not None:
+            check_outputs([options.out], '--out')
         if options.show_dir is not None:
-            make_folder(options.show_dir, '--show-dir')
+            check_folder(options.show_dir, '--show-dir')
+            # what will be wrong is not known yet
+            check_outputs(map(str, Path(options.show_dir).glob(MISTAKES)), '--show-dir')
         add_evaluators(
             cfg,
             dict(
