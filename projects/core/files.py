@@ -98,6 +98,12 @@ def output_file(path: str, option: str) -> Iterator[BinaryIO]:
             raise
 
 
+def write_text(path: str, text: str, option: str) -> None:
+    """Write a text, see :func:`output_file`."""
+    with output_file(path, option) as file:
+        file.write(text.encode('utf-8', 'backslashreplace'))
+
+
 @contextmanager
 def _explained(path: str, option: str, what: str) -> Iterator[None]:
     try:

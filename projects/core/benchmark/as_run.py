@@ -4,7 +4,6 @@ import gc
 import json
 import logging
 import os
-import os.path as osp
 from collections import defaultdict
 
 import numpy as np
@@ -16,6 +15,7 @@ from projects.core.benchmark.run import device_name, project_logger, using_threa
 from projects.core.benchmark.statistics import ratio
 from projects.core.config import find_config_or_model
 from projects.core.errors import UserError
+from projects.core.files import check_outputs, write_text
 from projects.core.layers.batch_norm import fold_batch_norm
 from projects.core.quiet import quiet_libraries
 
@@ -72,6 +72,8 @@ def compare_runs(
     for name, value in (('iters', iters), ('batch-size', batch_size or 1)):
         if value < 1:
             raise UserError(f'--{name} {value}: must be 1 or more')
+    if out is not None:
+        check_outputs([out], '--out')
     device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
     settings = dict(
         batch_size=batch_size or BenchmarkedModel.default_batch_size,
@@ -98,9 +100,7 @@ def compare_runs(
             gc.collect()  # two models of 140 million parameters and their optimisers
     logger.info('\n' + markdown(result))
     if out is not None:
-        os.makedirs(osp.dirname(osp.abspath(out)), exist_ok=True)
-        with open(out, 'w') as file:
-            json.dump(result, file, indent=1)
+        write_text(out, json.dumps(result, indent=1), '--out')
         logger.info(f'all numbers: {out}')
     return result
 

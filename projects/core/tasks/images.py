@@ -17,7 +17,7 @@ from projects.core.config import explained, test_pipeline_of
 from projects.core.datasets.decoding import IMAGE_SUFFIXES, as_picture
 from projects.core.datasets.transforms import LoadImageFromFile, use_our_loader
 from projects.core.errors import UserError, listed
-from projects.core.files import JOURNAL, check_outputs, output_file
+from projects.core.files import JOURNAL, check_outputs, write_text
 from projects.core.layers.batch_norm import fold_batch_norm
 from projects.core.tasks.drawing import PictureFolder, picture_names
 from projects.core.tasks.image_parts import channels_of
@@ -136,8 +136,7 @@ class ImageTask(Task):
                 if len(paths) > 1
                 else pipeline.last_error
             )
-        with output_file(json_file, '--out-dir') as file:
-            file.write(json.dumps(rows).encode())
+        write_text(json_file, json.dumps(rows), '--out-dir')
         if pipeline.num_coloured:
             _warn(
                 f'{pipeline.num_coloured} of {num_read} images are in colour; the '

@@ -16,7 +16,7 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 from terminaltables import AsciiTable
 from torch import Tensor
 
-from projects.core.files import output_file
+from projects.core.files import write_text
 from projects.core.tasks.classification.confusion import draw_confusion
 from projects.registry import METRICS
 
@@ -131,8 +131,7 @@ class ClassificationReport(BaseMetric):
         confusion = confusion_matrix(true, predicted, labels=range(num_classes))
         scores = class_scores(confusion)
         if self.out is not None:
-            with output_file(self.out, '--out') as file:
-                file.write(json.dumps(results).encode())
+            write_text(self.out, json.dumps(results), '--out')
         self.mistakes = [
             r for r, a, b in zip(results, true, predicted, strict=True) if a != b
         ]
@@ -171,8 +170,7 @@ class ClassificationReport(BaseMetric):
     def _write_table(self, name: str, rows: list[list]) -> None:
         text = io.StringIO(newline='')
         csv.writer(text).writerows(rows)
-        with output_file(osp.join(self.out_dir, name), '--work-dir') as file:
-            file.write(text.getvalue().encode('utf-8', 'replace'))
+        write_text(osp.join(self.out_dir, name), text.getvalue(), '--work-dir')
 
 
 def class_table(scores: np.ndarray, classes: Sequence[str]) -> str:
