@@ -1,4 +1,3 @@
-import logging
 import pickle
 
 import cv2
@@ -31,27 +30,6 @@ class ListedImages(BaseDataset):
 
     def load_data_list(self):
         return [dict(img_path=path) for path in self.paths]
-
-
-class Records(logging.Handler):
-    def __init__(self):
-        super().__init__()
-        self.messages = []
-
-    def emit(self, record):
-        self.messages.append(record.getMessage())
-
-
-@pytest.fixture
-def warnings_logged():
-    """Messages that reach MMEngine's current logger, at WARNING and above."""
-    from mmengine.logging import MMLogger
-
-    logger, handler = MMLogger.get_current_instance(), Records()
-    handler.setLevel(logging.WARNING)
-    logger.addHandler(handler)
-    yield handler.messages
-    logger.removeHandler(handler)
 
 
 def build(**kwargs):

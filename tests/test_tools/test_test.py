@@ -141,5 +141,5 @@ def test_pictures_never_replace_images(
         'run',
         show_dir='own/val',
     )
-    assert 'is the folder of the images' in error
+    assert 'own/val/000001.png is there already and was not made' in error
     assert [p.read_bytes() for p in sorted(Path('own/val').iterdir())] == before

@@ -4,7 +4,7 @@
 What a file holds             What is read of it
 ============================  ================================================
 JPEG, PNG, BMP, WebP, TIFF    decoded by OpenCV
-GIF                           decoded by Pillow, which every OpenCV leaves room for
+GIF, TIFF with alpha          decoded by Pillow
 PPM, PGM, PBM                 as the first row
 several frames or pages       the first one; said once
 1 bit                         0 and 255
@@ -69,6 +69,9 @@ PIXELS = {
 INVERSE = {6: 8, 8: 6}  # the others are their own
 SIDEWAYS = (5, 6, 7, 8)  # exchange height and width
 
+# decoders write to the screen by themselves what is said here with the file's name
+cv2.setLogLevel(0)
+
 
 class UnreadableImageError(Exception):
     """The bytes are no image that is read; says why."""
@@ -80,11 +83,13 @@ class Header:
 
     Args:
         format: Pillow's name.
+        mode: Pillow's, of its pixels.
         orientation: 1 (as stored) to 8, as EXIF counts.
         num_frames: Frames or pages.
     """
 
     format: str
+    mode: str
     orientation: int
     num_frames: int
 
@@ -130,6 +135,7 @@ def read_header(image_bytes: bytes) -> Header:
             image = Image.open(io.BytesIO(image_bytes), formats=FORMATS)
             header = Header(
                 'JPEG' if image.format == 'MPO' else image.format,
+                image.mode,
                 _orientation(image, image_bytes),
                 # the other pictures of a JPEG are previews
                 1 if image.format == 'MPO' else getattr(image, 'n_frames', 1),
@@ -209,10 +215,11 @@ def decode(
     header = read_header(image_bytes) if by_rule else None
     if by_rule and backend != 'turbojpeg':  # which never follows it
         color_type += '_ignore_orientation'
-    if by_rule and header.format == 'GIF':
-        backend = 'pillow'  # not every OpenCV has a decoder
     try:
-        img = mmcv.imfrombytes(image_bytes, flag=color_type, backend=backend)
+        if by_rule and _is_for_pillow(header):
+            img = _by_pillow(image_bytes, color_type)
+        else:
+            img = mmcv.imfrombytes(image_bytes, flag=color_type, backend=backend)
     # What decoders raise for bad bytes; SyntaxError is Pillow's. Anything
     # else, such as an unknown color_type, is no fault of the file.
     except (EOFError, MemoryError, OSError, SyntaxError, cv2.error) as error:
@@ -227,8 +234,21 @@ def decode(
     elif as_stored:
         turn = 1
     if turn != 1:
-        img = np.ascontiguousarray(TURNS[turn](img))
-    return img, header
+        img = TURNS[turn](img)
+    return np.ascontiguousarray(img), header
+
+
+def _is_for_pillow(header: Header) -> bool:
+    """Not every OpenCV reads a GIF; and of a TIFF it multiplies by the alpha."""
+    with_alpha = header.mode in ('LA', 'PA', 'RGBA', 'RGBX')
+    return header.format == 'GIF' or (header.format == 'TIFF' and with_alpha)
+
+
+def _by_pillow(image_bytes: bytes, color_type: str) -> np.ndarray:
+    rgb = Image.open(io.BytesIO(image_bytes), formats=FORMATS).convert('RGB')
+    if color_type.startswith('grayscale'):
+        return np.array(rgb.convert('L'))
+    return np.array(rgb)[..., ::-1]
 
 
 def as_picture(img: np.ndarray) -> np.ndarray:

@@ -225,7 +225,7 @@ def use_our_loader(cfg) -> None:
     Args:
         cfg: Config of a run.
     """
-    for entry in walk(cfg):
+    for entry in walk(dict(cfg.items())):
         step = entry.parent
         if (
             entry.key == 'type'

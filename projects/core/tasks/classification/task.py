@@ -4,6 +4,8 @@ import os.path as osp
 from pathlib import Path
 
 from projects.core.config.find import TIMM, TORCHVISION
+from projects.core.datasets.decoding import IMAGE_SUFFIXES
+from projects.core.datasets.files import SPLITS, dataset_class, inner_datasets
 from projects.core.errors import UserError
 from projects.core.files import check_folder, check_outputs
 from projects.core.tasks.evaluators import add_evaluators, evaluator_of
@@ -22,6 +24,16 @@ class ClassificationTask(ImageTask):
     name = 'an image classifier'
     model_bases = ('BaseClassifier',)
     metric = 'accuracy/top1'
+
+    def prepare(self, cfg) -> None:
+        super().prepare(cfg)
+        for split in SPLITS:
+            loader = cfg.get(f'{split}_dataloader') or {}
+            for dataset in inner_datasets(loader.get('dataset')):
+                class_ = dataset_class(dataset.get('type'), cfg.get('default_scope'))
+                bases = [base.__name__ for base in getattr(class_, '__mro__', ())]
+                if 'CustomDataset' in bases:  # its own list leaves out some
+                    dataset.setdefault('extensions', IMAGE_SUFFIXES)
 
     def check_data(self, cfg) -> list[str]:
         from projects.core.tasks.classification.data_checks import (

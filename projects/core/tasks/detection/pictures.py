@@ -80,7 +80,7 @@ def draw_detections(
             boxes,
             colours,
             [
-                f'{classes[label]} {score:.2f}'
+                (classes[label], f' {score:.2f}')
                 for label, score in zip(labels[keep], scores[keep], strict=True)
             ],
         )
@@ -91,18 +91,24 @@ def _label(
     canvas: torch.Tensor,
     boxes: torch.Tensor,
     colours: list[tuple[int, int, int]],
-    texts: list[str],
+    texts: list[tuple[str, str]],
 ) -> torch.Tensor:
-    """Texts on their colours: torchvision would put them inside the boxes,
-    where they cover what is small."""
+    """Names and scores on their colours: torchvision would put them inside the
+    boxes, where they cover what is small."""
     picture = Image.fromarray(canvas.permute(1, 2, 0).contiguous().numpy())
     pen, font = ImageDraw.Draw(picture), ImageFont.truetype(FONT, 14)
-    for (x, y, *_), colour, text in zip(boxes.tolist(), colours, texts, strict=True):
-        text = fitting(text, picture.width - 4, font.getlength)
+    for (x, y, _, y2), colour, (name, score) in zip(
+        boxes.tolist(), colours, texts, strict=True
+    ):
+        room = picture.width - 4 - font.getlength(score)
+        text = fitting(name, room, font.getlength) + score
         left, top, right, bottom = font.getbbox(text)
         width, height = right - left + 4, bottom - top + 4
         x = max(0, min(x - 1, picture.width - width))
-        y = y - height if y >= height else max(0, min(y, picture.height - height))
+        if y >= height:
+            y -= height
+        elif y2 - y < height:  # a strip
+            y = y2 + 2
         pen.rectangle((x, y, x + width - 1, y + height - 1), fill=colour)
         pen.text((x + 2 - left, y + 2 - top), text, fill='black', font=font)
     return torch.from_numpy(np.array(picture)).permute(2, 0, 1)
