@@ -41,7 +41,7 @@ def check_folder(path: str, option: str) -> None:
     """
     with _explained(path, option, 'another folder'):
         existing = osp.abspath(path)
-        while not osp.lexists(existing):
+        while not _is_there(existing):
             existing = osp.dirname(existing)
         with tempfile.TemporaryFile(dir=existing):
             pass
@@ -115,9 +115,19 @@ def _explained(path: str, option: str, what: str) -> Iterator[None]:
         ) from error
 
 
+def _is_there(path: str) -> bool:
+    """Whether a name is taken; what else is wrong with it is raised."""
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def _refuse_foreign(path: str, option: str) -> None:
-    if not osp.lexists(path):
-        return
+    with _explained(path, option, 'another place'):
+        if not _is_there(path):
+            return
     if osp.islink(path):
         reason = 'is a link to another file'
     elif not osp.isfile(path):

@@ -7,6 +7,7 @@ import logging
 import os
 import os.path as osp
 from collections.abc import Callable, Sequence
+from itertools import chain, count
 from typing import Any
 
 import cv2
@@ -93,14 +94,23 @@ def picture_names(paths: Sequence[str]) -> dict[str, str]:
             continue
         name = osp.basename(path)
         below = osp.relpath(osp.abspath(path), root).replace(os.sep, '_')
-        for candidate in (osp.splitext(name)[0], name, below, f'{i}_{below}'):
-            short = os.fsencode(candidate)[-MAX_FILE_NAME:].decode('utf-8', 'ignore')
+        numbered = (f'{n}_{_end_of(below)}' for n in count(i))
+        for candidate in chain((osp.splitext(name)[0], name, below), numbered):
+            short = _end_of(candidate)
             # some file systems take upper and lower case for one
             if short.casefold() not in taken:
                 break
         taken.add(short.casefold())
         names[path] = f'{short}.png'
     return names
+
+
+def _end_of(name: str) -> str:
+    """As much of a name as a file's may have."""
+    text = os.fsencode(name)
+    if len(text) <= MAX_FILE_NAME + 20:  # of the number
+        return name
+    return text[-MAX_FILE_NAME:].decode('utf-8', 'ignore')
 
 
 class PictureFolder:
