@@ -31,15 +31,21 @@ def shortened(name: str, length: int = MAX_NAME) -> str:
     return name if len(name) <= length else name[: max(0, length - 1)] + '…'
 
 
+def in_one_line(text: str) -> str:
+    """A text that fonts can set: without line breaks and what has no letter."""
+    return ' '.join(''.join(c if c.isprintable() else ' ' for c in text).split())
+
+
 def fitting(text: str, width: float, length_of) -> str:
-    """The beginning of a text that is not longer than ``width``.
+    """The beginning of a text, in one line that is not longer than ``width``.
 
     Args:
         text: The text.
         width: In pixels.
         length_of: Function that gives the length of a text in pixels.
     """
-    text = shortened(text, max(1, int(width)))  # no letter is narrower than a pixel
+    # no letter is narrower than a pixel
+    text = shortened(in_one_line(text), max(1, int(width)))
     while text and length_of(text) > width:
         text = shortened(text, len(text) - 1) if len(text) > 1 else ''
     return text

@@ -11,7 +11,7 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
 from projects.core.files import output_file
-from projects.core.tasks.drawing import MAX_SIDE, shortened
+from projects.core.tasks.drawing import MAX_SIDE, in_one_line, shortened
 
 MAX_NUMBERED = 30  # classes whose cells bear numbers
 
@@ -52,7 +52,7 @@ def draw_confusion(confusion: np.ndarray, classes: Sequence[str], path: str) -> 
         label='% of the images of the true class',
     )
     ticks = range(0, num_classes, -(-num_classes // MAX_NUMBERED))
-    names = [shortened(classes[i]) for i in ticks]
+    names = [shortened(in_one_line(classes[i])) for i in ticks]
     # a name may hold dollar signs
     axes.set_xticks(ticks, names, rotation=90, parse_math=False)
     axes.set_yticks(ticks, names, parse_math=False)

@@ -76,7 +76,6 @@ def draw_labels(
             pen.rectangle((0, y, round(share * (width - 1)), y + line - 3), fill=colour)
         right = first - font.size // 2 - pen.textlength(left, font)
         pen.text((right, y + 0.1 * font.size), left, fill='black', font=font)
-        name = ' '.join(name.split())  # a line is one line
         name = fitting(name, width - first - 4, partial(pen.textlength, font=font))
         pen.text((first, y + 0.1 * font.size), name, fill='black', font=font)
     image = padded(image, 0, width)
