@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from mmdet.datasets import CocoDataset, XMLDataset
 from mmengine.config import Config
+from mmengine.registry import DefaultScope
 from PIL import Image, ImageOps
 from stub_images import Results, infer
 
@@ -23,9 +24,10 @@ from projects.core.datasets.transforms import (
     use_our_loader,
 )
 from projects.core.errors import UserError
+from projects.core.tasks.classification.task import ClassificationTask
 from projects.core.tasks.images import image_paths
 from projects.core.variants import config_root
-from projects.registry import TRANSFORMS
+from projects.registry import DATASETS, TRANSFORMS
 
 # (H, W, 3) RGB in flat blocks, which a JPEG keeps
 BLOCKS = np.random.RandomState(0).randint(0, 256, (3, 4, 3), np.uint8)
@@ -191,6 +193,14 @@ def test_pictures_show_what_the_model_saw(inferred):
             if stem == name or (stem == Path(name).stem and name not in pictures)
         )
         assert picture.shape == img.shape
+
+
+@pytest.mark.parametrize('name', KINDS)
+def test_kind_by_another_decoder(folder, name):
+    _, expected, tolerance = KINDS[name]
+    loader = LoadImageFromFile(imdecode_backend='pillow')
+    img = loader(dict(img_path=str(folder / name)))['img'][..., ::-1]
+    assert np.abs(img.astype(int) - expected).max() <= tolerance
 
 
 @pytest.mark.parametrize('name', KINDS)
@@ -409,6 +419,29 @@ def test_pipelines_of_others_get_our_loader(step, expected):
     use_our_loader(cfg)
     (found,) = (e.parent for e in walk(dict(cfg.items())) if e.key == 'type')
     assert dict(found) == (step if expected == 'the same' else expected)
+
+
+@pytest.mark.parametrize('type_', ['CustomDataset', 'mmpretrain.ImageNet'])
+def test_folders_of_classes_hold_all_kinds(folder, tmp_path, type_):
+    """As infer reads them; mmpretrain's own list leaves out GIF, WebP and .tiff."""
+    (tmp_path / 'val').mkdir()
+    (tmp_path / 'val/cat').symlink_to(folder)
+    dataset = dict(type=type_, data_root=str(tmp_path), data_prefix='val')
+    if type_ == 'CustomDataset':
+        dataset['with_label'] = True
+    else:
+        dataset['classes'] = ['cat']
+    cfg = Config(
+        dict(
+            default_scope='mmpretrain',
+            test_dataloader=dict(dataset=dict(dataset=dataset, times=2)),
+        )
+    )
+    ClassificationTask().prepare(cfg)
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        built = DATASETS.build(cfg.test_dataloader.dataset.dataset)
+    names = {Path(built.get_data_info(i)['img_path']).name for i in range(len(built))}
+    assert names == {*KINDS}
 
 
 # -------------------------------------------------------------------- infer

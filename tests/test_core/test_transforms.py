@@ -98,11 +98,17 @@ def test_pillow_refuses_in_the_same_words(tmp_path):
         build(imdecode_backend='pillow')(dict(img_path=str(path)))
 
 
-def test_unknown_color_type_is_no_fault_of_the_file(tmp_path):
-    path = tmp_path / 'a.png'
-    cv2.imwrite(str(path), IMAGE)
-    with pytest.raises(KeyError, match='colour'):
-        build(color_type='colour', skip_unreadable=True)(dict(img_path=str(path)))
+@pytest.mark.parametrize(
+    ('settings', 'message'),
+    [
+        (dict(color_type='colour'), "color_type='colour' .* did you mean 'color'"),
+        (dict(color_type=3), 'color_type=3 .* is none of color, grayscale, '),
+        (dict(imdecode_backend='cv'), "imdecode_backend='cv' .* mean 'cv2'"),
+    ],
+)
+def test_unknown_setting_is_no_fault_of_the_file(settings, message):
+    with pytest.raises(UserError, match=message):
+        build(skip_unreadable=True, **settings)
 
 
 def test_opencv_alone_gives_an_image_for_a_zero_tail():

@@ -47,6 +47,7 @@ IMAGE_SUFFIXES = (
     '.tiff',
     '.webp',
 )
+COLOR_TYPES = ('color', 'grayscale')  # to which the rules apply
 FORMATS = ('BMP', 'GIF', 'JPEG', 'PNG', 'PPM', 'TIFF', 'WEBP')
 # of Pillow, as far as a rule above says what becomes of them
 MODES = ('1', 'CMYK', 'L', 'LA', 'P', 'PA', 'RGB', 'RGBA', 'RGBX', 'YCbCr')
@@ -211,19 +212,18 @@ def decode(
             'the JPEG is cut short, its end marker is missing '
             f'({len(image_bytes)} bytes)'
         )
-    by_rule = color_type in ('color', 'grayscale')
+    by_rule = color_type in COLOR_TYPES
     header = read_header(image_bytes) if by_rule else None
     if by_rule and backend != 'turbojpeg':  # which never follows it
         color_type += '_ignore_orientation'
     try:
-        if by_rule and _is_for_pillow(header):
+        if by_rule and (backend == 'pillow' or _is_for_pillow(header)):
             img = _by_pillow(image_bytes, color_type)
         else:
             img = mmcv.imfrombytes(image_bytes, flag=color_type, backend=backend)
-    # What decoders raise for bad bytes; SyntaxError is Pillow's. Anything
-    # else, such as an unknown color_type, is no fault of the file.
-    except (EOFError, MemoryError, OSError, SyntaxError, cv2.error) as error:
-        raise UnreadableImageError(f'{type(error).__name__}: {error}') from error
+    except Exception as error:  # there is nearly none that no decoder raises
+        message = ' '.join(str(error).split())
+        raise UnreadableImageError(f'{type(error).__name__}: {message}') from error
     if img is None:  # OpenCV's way to refuse
         raise _damaged(image_bytes)
     if not by_rule:
@@ -245,7 +245,13 @@ def _is_for_pillow(header: Header) -> bool:
 
 
 def _by_pillow(image_bytes: bytes, color_type: str) -> np.ndarray:
-    rgb = Image.open(io.BytesIO(image_bytes), formats=FORMATS).convert('RGB')
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        image = Image.open(io.BytesIO(image_bytes), formats=FORMATS)
+        image.load()
+    if image.mode.startswith('I'):  # of 16 bits, which Pillow would clip
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    rgb = image.convert('RGB')
     if color_type.startswith('grayscale'):
         return np.array(rgb.convert('L'))
     return np.array(rgb)[..., ::-1]

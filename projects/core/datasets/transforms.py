@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+from mmcv.image.io import imread_flags, supported_backends
 from mmcv.transforms import LoadImageFromFile as _LoadImageFromFile
 from mmengine import fileio
 from mmengine.logging import print_log
@@ -18,7 +19,7 @@ from projects.core.datasets.decoding import (
     as_picture,
     decode,
 )
-from projects.core.errors import UserError
+from projects.core.errors import UserError, did_you_mean
 from projects.registry import TRANSFORMS
 
 THEIR_NAMES = [
@@ -55,7 +56,8 @@ class LoadImageFromFile(_LoadImageFromFile):
 
     Raises:
         UserError: If the file is unreadable and ``skip_unreadable`` is False; if
-            its size is not the stated one.
+            its size is not the stated one; if ``color_type`` or ``imdecode_backend``
+            is unknown.
     """
 
     def __init__(
@@ -67,6 +69,16 @@ class LoadImageFromFile(_LoadImageFromFile):
         as_stored: bool | None = None,
         backend_args: dict | None = None,
     ) -> None:
+        for name, value, known in (
+            ('color_type', color_type, imread_flags),
+            ('imdecode_backend', imdecode_backend, supported_backends),
+        ):
+            if value is not None and value not in known:
+                raise UserError(
+                    f'{name}={value!r} of projects.LoadImageFromFile is none of '
+                    + ', '.join(known)
+                    + did_you_mean(str(value), known)
+                )
         super().__init__(
             to_float32=to_float32,
             color_type=color_type,

@@ -19,7 +19,6 @@ from projects.core.datasets.transforms import LoadImageFromFile, use_our_loader
 from projects.core.errors import UserError, listed
 from projects.core.files import JOURNAL, check_outputs, write_text
 from projects.core.layers.batch_norm import fold_batch_norm
-from projects.core.tasks.drawing import PictureFolder, picture_names
 from projects.core.tasks.image_parts import channels_of
 from projects.core.tasks.task import InferOptions, Task
 
@@ -83,6 +82,9 @@ class ImageTask(Task):
     def infer(
         self, model, cfg, meta: dict, inputs: str, options: InferOptions
     ) -> list[dict]:
+        # training needs none of matplotlib
+        from projects.core.tasks.drawing import PictureFolder, picture_names
+
         paths, rest = image_paths(inputs)
         output = self.results(meta, options)
         with explained(cfg):
