@@ -105,7 +105,7 @@ class DetectionPicturesHook(Hook):
             return
         dataset = runner.test_dataloader.dataset
         self._names = picture_names(
-            [dataset.get_data_info(i)['img_path'] for i in range(len(dataset))]
+            [str(dataset.get_data_info(i)['img_path']) for i in range(len(dataset))]
         )
         check_outputs(
             [osp.join(self.show_dir, name) for name in self._names.values()],
@@ -119,7 +119,7 @@ class DetectionPicturesHook(Hook):
         dataset = runner.test_dataloader.dataset
         for sample in outputs:
             self._pictures.add(
-                self._names[sample.img_path],
+                self._names[str(sample.img_path)],
                 sample.img_path,
                 lambda s=sample: self._draw(s, dataset, MAX_SIDE),
             )
