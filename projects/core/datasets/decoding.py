@@ -70,8 +70,10 @@ PIXELS = {
 INVERSE = {6: 8, 8: 6}  # the others are their own
 SIDEWAYS = (5, 6, 7, 8)  # exchange height and width
 
-# decoders write to the screen by themselves what is said here with the file's name
+# Decoders write to the screen by themselves what is said here with the file's name.
+# For good: to set a filter aside for a while has other warnings shown anew.
 cv2.setLogLevel(0)
+warnings.filterwarnings('ignore', module=r'PIL\.')
 
 
 class UnreadableImageError(Exception):
@@ -130,24 +132,22 @@ def read_header(image_bytes: bytes) -> Header:
     Raises:
         UnreadableImageError: If it is no image that is read, or too large.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')  # of odd tags, and of large images
-        try:
-            image = Image.open(io.BytesIO(image_bytes), formats=FORMATS)
-            header = Header(
-                'JPEG' if image.format == 'MPO' else image.format,
-                image.mode,
-                _orientation(image, image_bytes),
-                # the other pictures of a JPEG are previews
-                1 if image.format == 'MPO' else getattr(image, 'n_frames', 1),
-            )
-        except Image.DecompressionBombError as error:
-            raise UnreadableImageError(
-                f'it is too large to be decoded: {str(error).partition(",")[0]}'
-            ) from error
-        # what Pillow's readers raise for bytes that make no sense
-        except Exception as error:
-            raise _damaged(image_bytes) from error
+    try:
+        image = Image.open(io.BytesIO(image_bytes), formats=FORMATS)
+        header = Header(
+            'JPEG' if image.format == 'MPO' else image.format,
+            image.mode,
+            _orientation(image, image_bytes),
+            # the other pictures of a JPEG are previews
+            1 if image.format == 'MPO' else getattr(image, 'n_frames', 1),
+        )
+    except Image.DecompressionBombError as error:
+        raise UnreadableImageError(
+            f'it is too large to be decoded: {str(error).partition(",")[0]}'
+        ) from error
+    # what Pillow's readers raise for bytes that make no sense
+    except Exception as error:
+        raise _damaged(image_bytes) from error
     # a PGM of 16 bits, and in some versions a PNG, has the mode of 32
     is_of_16_bits = image.mode.startswith('I;16') or (
         image.mode == 'I' and image.format in ('PNG', 'PPM')
@@ -245,10 +245,8 @@ def _is_for_pillow(header: Header) -> bool:
 
 
 def _by_pillow(image_bytes: bytes, color_type: str) -> np.ndarray:
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')
-        image = Image.open(io.BytesIO(image_bytes), formats=FORMATS)
-        image.load()
+    image = Image.open(io.BytesIO(image_bytes), formats=FORMATS)
+    image.load()
     if image.mode.startswith('I'):  # of 16 bits, which Pillow would clip
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     rgb = image.convert('RGB')

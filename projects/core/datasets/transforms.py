@@ -103,14 +103,13 @@ class LoadImageFromFile(_LoadImageFromFile):
                 ) from error
             self._warn_once(path, f'{message}; it is skipped')
             return None
-        if header is not None:
-            self._check_size(path, img, header, results)
-            if header.num_frames > 1:
-                self._warn_once(
-                    'frames',
-                    f'{path} holds {header.num_frames} frames or pages, of which '
-                    'the first is read, as of all such files',
-                )
+        self._check_size(path, img, header.orientation if header else 1, results)
+        if header is not None and header.num_frames > 1:
+            self._warn_once(
+                'frames',
+                f'{path} holds {header.num_frames} frames or pages, of which '
+                'the first is read, as of all such files',
+            )
         results['img'] = img.astype(np.float32) if self.to_float32 else img
         results['img_shape'] = img.shape[:2]
         results['ori_shape'] = img.shape[:2]
@@ -153,13 +152,13 @@ class LoadImageFromFile(_LoadImageFromFile):
         )
 
     def _check_size(
-        self, path: str, img: np.ndarray, header: Header, results: dict
+        self, path: str, img: np.ndarray, turned: int, results: dict
     ) -> None:
         """Compare with what the data set states, where it does."""
         stated = results.get('height'), results.get('width')
         if None in stated:
             return
-        loaded, turned = img.shape[:2], header.orientation
+        loaded = img.shape[:2]
         if loaded == stated:
             # sizes are exchanged, and so tell, unless they are alike
             tells = turned in SIDEWAYS and loaded[0] != loaded[1]
