@@ -4,6 +4,7 @@ import io
 import tempfile
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -16,6 +17,8 @@ from projects.core.tasks.classification.pictures import draw_labels
 from projects.core.tasks.detection.pictures import draw_detections, draw_grid
 from projects.core.tasks.drawing import MAX_SIDE
 
+# outside pytest the loader's own filter keeps these from the screen
+pytestmark = pytest.mark.filterwarnings(r'ignore::UserWarning:PIL\..*')
 MODES = ['1', 'L', 'LA', 'P', 'PA', 'RGB', 'RGBA', 'CMYK', 'YCbCr', 'I', 'I;16', 'F']
 FORMATS = ['BMP', 'GIF', 'JPEG', 'PNG', 'PPM', 'TIFF', 'WEBP']
 SIDES = st.one_of(st.integers(1, 40), st.sampled_from([1, 255, 3000]))
