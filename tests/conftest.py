@@ -4,6 +4,7 @@ torch and the libraries are imported inside the fixtures: with pytest-xdist this
 file is read by the process that distributes the tests, too, which needs none.
 """
 
+import logging
 import os
 import subprocess
 import sys
@@ -250,6 +251,27 @@ def error_of(capsys):
         return error.removeprefix('error: ').rstrip()
 
     return call
+
+
+class Records(logging.Handler):
+    def __init__(self):
+        super().__init__()
+        self.messages = []
+
+    def emit(self, record):
+        self.messages.append(record.getMessage())
+
+
+@pytest.fixture
+def warnings_logged():
+    """Messages that reach MMEngine's current logger, at WARNING and above."""
+    from mmengine.logging import MMLogger
+
+    logger, handler = MMLogger.get_current_instance(), Records()
+    handler.setLevel(logging.WARNING)
+    logger.addHandler(handler)
+    yield handler.messages
+    logger.removeHandler(handler)
 
 
 @pytest.fixture(scope='session')

@@ -1,7 +1,10 @@
 """A picture of what SSD learns from: default boxes and their objects."""
 
+import os.path as osp
+
 import numpy as np
 import torch
+from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from mmengine.logging import MMLogger
@@ -11,8 +14,10 @@ from torchvision.ops import box_convert
 
 from projects.core.config import explained, load_config
 from projects.core.errors import UserError
+from projects.core.files import check_outputs, output_file
 from projects.core.quiet import quiet_libraries
 from projects.core.tasks.detection.pictures import COLOURS
+from projects.core.tasks.drawing import MAX_SIDE
 from projects.core.values import PATH, SEED, checked, whole
 from projects.registry import DATASETS, MODELS
 from projects.ssd.head import SSDHead
@@ -46,6 +51,13 @@ def draw_matches(
             or the picture cannot be written.
     """
     quiet_libraries()
+    kind = osp.splitext(out)[1][1:].lower()
+    if kind not in FigureCanvasBase.get_supported_filetypes():
+        raise UserError(
+            f'--out {out} cannot be written: name a file that ends in .png, .jpg, '
+            '.pdf or .svg'
+        )
+    check_outputs([out], '--out')
     logger = MMLogger.get_current_instance()
     cfg = load_config(config, cfg_options)
     set_random_seed(seed)
@@ -77,7 +89,8 @@ def draw_matches(
 
     columns = min(len(sizes), 4)
     rows = -(-len(sizes) // columns)
-    figure = Figure(figsize=(4 * columns, 4.8 * rows), layout='constrained')
+    size = 4 * columns, 4.8 * rows  # inches
+    figure = Figure(figsize=size, layout='constrained')
     first = 0
     for level, (height, width) in enumerate(sizes):
         sides = head.default_boxes.sides[level]
@@ -97,10 +110,8 @@ def draw_matches(
             colour = np.divide(COLOURS[matched[i] % len(COLOURS)], 255)
             axes.add_patch(_outline(boxes[i], colour))
         first = last
-    try:
-        figure.savefig(out, dpi=100)
-    except (OSError, ValueError) as error:
-        raise UserError(f'{out} cannot be written: {error}') from error
+    with output_file(out, '--out') as file:
+        figure.savefig(file, format=kind, dpi=min(100, MAX_SIDE / max(size)))
 
     ious = pairwise_iou(objects, boxes).amax(1) if len(objects) else objects
     logger.info(

@@ -10,6 +10,7 @@ layer by layer in the order of execution, all little-endian:
 - local: bias (out, H, W), weights (H * W, out, in * k * k).
 """
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,10 +22,12 @@ from torch import Tensor, nn
 
 from projects import create_model
 from projects.core.errors import UserError
+from projects.core.files import check_outputs, output_file
 from projects.core.values import PATH, checked, optional, whole
 from projects.core.weights import load_weights, read_checkpoint
 from projects.yolov1.predictors import LocallyConnected2d
 
+TARGET = 'the argument target'
 VERSION = (0, 2, 0)  # of the files that we write
 
 
@@ -116,10 +119,11 @@ def write_weights(model: nn.Module, path: str, images_seen: int = 0) -> None:
     """Write a model as a ``.weights`` file, in the format of version 0.2.
 
     Raises:
-        UserError: If darknet has no such layer.
+        UserError: If darknet has no such layer; as of
+            :func:`projects.core.files.output_file`.
     """
     layers = darknet_layers(model)
-    with open(path, 'wb') as file:
+    with output_file(path, TARGET) as file:
         file.write(np.array(VERSION, '<i4').tobytes())
         file.write(np.array([images_seen], '<i8').tobytes())
         for _, layer in layers:
@@ -136,18 +140,17 @@ def convert(
     Args:
         model: Variant, a name of :func:`projects.list_models`.
         source: File to read.
-        target: File to write; it must not exist.
+        target: File to write; one that this function wrote is replaced.
         num_classes: Classes of the head; the variant's own by default.
 
     Raises:
-        UserError: If a file is missing, there already or of another model.
+        UserError: If a file is missing, not to be replaced or of another model.
     """
     if source.endswith('.weights') == target.endswith('.weights'):
         raise UserError(f'one of {source} and {target} must end in .weights')
     if not Path(source).is_file():
         raise UserError(f'there is no file {source}')
-    if Path(target).exists():
-        raise UserError(f'{target} exists; name another file')
+    check_outputs([target], TARGET)
     network = create_model(model, num_classes)
     if target.endswith('.weights'):
         state = read_checkpoint(source)['state_dict']
@@ -160,6 +163,10 @@ def convert(
             for key, value in network.state_dict().items()
             if key.startswith(tuple(f'{layer}.' for layer in layers))
         }
-        torch.save(dict(state_dict=kept), target)
+        # torch hides the reason of a write that fails
+        content = io.BytesIO()
+        torch.save(dict(state_dict=kept), content)
+        with output_file(target, TARGET) as file:
+            file.write(content.getbuffer())
         message = f'{len(layers)} layers with {len(kept)} weights read from {source}'
     print_log(f'{message}; written to {target}', 'current')

@@ -1,4 +1,3 @@
-import logging
 import pickle
 
 import cv2
@@ -7,7 +6,7 @@ import pytest
 from mmengine.dataset import BaseDataset
 from torch.utils.data import DataLoader
 
-from projects.core.datasets.transforms import is_cut_short
+from projects.core.datasets.decoding import is_cut_short
 from projects.core.errors import UserError
 from projects.registry import TRANSFORMS
 
@@ -31,27 +30,6 @@ class ListedImages(BaseDataset):
 
     def load_data_list(self):
         return [dict(img_path=path) for path in self.paths]
-
-
-class Records(logging.Handler):
-    def __init__(self):
-        super().__init__()
-        self.messages = []
-
-    def emit(self, record):
-        self.messages.append(record.getMessage())
-
-
-@pytest.fixture
-def warnings_logged():
-    """Messages that reach MMEngine's current logger, at WARNING and above."""
-    from mmengine.logging import MMLogger
-
-    logger, handler = MMLogger.get_current_instance(), Records()
-    handler.setLevel(logging.WARNING)
-    logger.addHandler(handler)
-    yield handler.messages
-    logger.removeHandler(handler)
 
 
 def build(**kwargs):
@@ -116,15 +94,21 @@ def test_missing_folder_is_named(tmp_path):
 def test_pillow_refuses_in_the_same_words(tmp_path):
     path = tmp_path / 'bad.png'
     path.write_bytes(b'no image')
-    with pytest.raises(UserError, match=r'bad\.png: UnidentifiedImageError'):
+    with pytest.raises(UserError, match=r'bad\.png: the decoder refuses it'):
         build(imdecode_backend='pillow')(dict(img_path=str(path)))
 
 
-def test_unknown_color_type_is_no_fault_of_the_file(tmp_path):
-    path = tmp_path / 'a.png'
-    cv2.imwrite(str(path), IMAGE)
-    with pytest.raises(KeyError, match='colour'):
-        build(color_type='colour', skip_unreadable=True)(dict(img_path=str(path)))
+@pytest.mark.parametrize(
+    ('settings', 'message'),
+    [
+        (dict(color_type='colour'), "color_type='colour' .* did you mean 'color'"),
+        (dict(color_type=3), 'color_type=3 .* is none of color, grayscale, '),
+        (dict(imdecode_backend='cv'), "imdecode_backend='cv' .* mean 'cv2'"),
+    ],
+)
+def test_unknown_setting_is_no_fault_of_the_file(settings, message):
+    with pytest.raises(UserError, match=message):
+        build(skip_unreadable=True, **settings)
 
 
 def test_opencv_alone_gives_an_image_for_a_zero_tail():

@@ -1,8 +1,19 @@
 """Boxes lie where they should, to the pixel."""
 
+import cv2
 import numpy as np
+import pytest
 
-from projects.core.tasks.detection.pictures import COLOURS, draw_detections, draw_grid
+from projects.core.tasks.classification.confusion import draw_confusion
+from projects.core.tasks.classification.pictures import draw_labels
+from projects.core.tasks.detection.pictures import (
+    COLOURS,
+    MAX_TILES,
+    draw_detections,
+    draw_grid,
+    grid_layout,
+)
+from projects.core.tasks.drawing import MAX_SIDE
 
 CLASSES = ('cat', 'dog')
 
@@ -99,7 +110,7 @@ def test_boxes_over_the_border_and_without_area_are_drawn_inside():
 
 def test_grid_keeps_the_order_and_pads_with_white():
     images = [np.full((20 + 10 * i, 30, 3), 10 * i, np.uint8) for i in range(5)]
-    grid = draw_grid(images, columns=4)
+    grid = draw_grid(images)
     # cells of 60 x 30 in a frame of 6 pixels
     assert grid.shape == (2 * 66 + 6, 4 * 36 + 6, 3)
     for i in range(4):
@@ -119,3 +130,74 @@ def test_classes_beyond_the_colours_start_again():
         names,
     )
     assert of_class(picture, 2).any()
+
+
+SHAPES = [(4, 3000), (3000, 4), (2100, 2800), (1, 1), (1, 5000), (64, 80)]
+
+
+@pytest.mark.parametrize('max_side', [MAX_SIDE, 490, 93])
+@pytest.mark.parametrize('shape', SHAPES)
+def test_no_side_is_longer_than_a_picture_may_be(shape, max_side):
+    height, width = shape
+    picture = draw(
+        grey(height, width),
+        [[0, 0, width, height], [0, 0, width / 2, height / 2]],
+        [0, 1],
+        [0.9, 0.8],
+        gt_bboxes=np.array([[0, 0, width, height]]),
+        max_side=max_side,
+    )
+    assert max(picture.shape) <= max_side
+    assert min(picture.shape[:2]) >= min(160, max_side)  # room for a label
+    assert of_class(picture, 0).any()
+
+
+def test_boxes_of_a_reduced_image():
+    picture = draw(grey(3000, 4000), [[400, 2000, 1200, 2800]], [0], [0.9])
+    assert picture.shape == (1500, 2000, 3)
+    x1, _, x2, y2 = extent(of_class(picture, 0)[1010:])
+    assert abs(x1 - 200) <= 1
+    assert abs(x2 - 600) <= 1
+    assert abs(y2 + 1010 - 1400) <= 1
+
+
+def test_long_name_keeps_its_score():
+    names = ('a name longer than any picture is wide ' * 9, 'cat')
+    boxes = np.array([[10.0, 100, 90, 200]])
+    with_score, other = (
+        draw_detections(
+            grey(448, 448), boxes, np.array([0]), np.array([score]), names, None, 0.1
+        )
+        for score in (0.55, 0.88)
+    )
+    changed = extent((with_score != other).any(2))
+    assert changed[0] > 400  # at the right end, inside the picture
+    assert 80 <= changed[1] <= changed[3] <= 100
+
+
+@pytest.mark.parametrize('num_images', [1, 5, 12, 17, MAX_TILES])
+@pytest.mark.parametrize('shape', [(600, 800), (4, 3000), (3000, 4), (2, 2)])
+def test_no_grid_is_larger_than_a_picture_may_be(num_images, shape):
+    side = grid_layout(num_images)[1]
+    tile = draw(grey(*shape), [[0, 0, 1, 1]], [0], [0.9], max_side=side)
+    grid = draw_grid([tile] * num_images)
+    assert max(grid.shape) <= MAX_SIDE
+    # whether or not the tiles were drawn for it
+    assert max(draw_grid([grey(*shape)] * min(num_images, 5)).shape) <= MAX_SIDE
+
+
+@pytest.mark.parametrize('shape', SHAPES)
+def test_picture_of_classes_is_no_larger_than_a_picture_may_be(shape):
+    best = [{'label': i, 'class': 'a cat ' * 99, 'score': 0.2} for i in range(5)]
+    picture = draw_labels(grey(*shape), best, (0, 'a\ncat'))
+    assert max(picture.shape) <= MAX_SIDE
+
+
+@pytest.mark.parametrize('num_classes', [1, 30, 1000])
+def test_confusion_matrix_is_no_larger_than_a_picture_may_be(num_classes, tmp_path):
+    names = [f'${i} $x^{{ a class of a long name' for i in range(num_classes)]
+    path = str(tmp_path / 'a.png')
+    draw_confusion(np.eye(num_classes, dtype=int), names, path)
+    height, width = cv2.imread(path).shape[:2]
+    assert max(height, width) <= MAX_SIDE
+    assert min(height, width) > 400

@@ -9,7 +9,7 @@ from mmengine.evaluator import Evaluator
 from mmengine.registry import DefaultScope
 
 from projects import create_model
-from projects.core.datasets import DigitsCocoDataset
+from projects.core.datasets.digits_coco_dataset import DigitsCocoDataset
 from projects.core.variants import config_root
 
 

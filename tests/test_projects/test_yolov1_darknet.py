@@ -160,5 +160,8 @@ def test_published_length_of_the_tiny_model_and_the_tool(tmp_path):
     )
     convert('yolov1_tiny', str(tmp_path / 'tiny.pth'), str(tmp_path / 'back.weights'))
     assert (tmp_path / 'back.weights').read_bytes() == source.read_bytes()
-    with pytest.raises(UserError, match='exists'):
-        convert('yolov1_tiny', str(source), str(tmp_path / 'tiny.pth'))
+    other = tmp_path / 'other.pth'
+    other.write_bytes(b'of the user')
+    with pytest.raises(UserError, match='is there already and was not made'):
+        convert('yolov1_tiny', str(source), str(other))
+    assert other.read_bytes() == b'of the user'

@@ -55,8 +55,9 @@ def test_mistakes_are_said(config, write_config, error_of, tmp_path):
     assert 'has no projects.SSDHead' in error_of(
         draw_matches, write_config(name='yolo.py')
     )
+    (tmp_path / 'file').touch()
     assert 'cannot be written' in error_of(
-        draw_matches, config, out=str(tmp_path / 'no folder/a.png')
+        draw_matches, config, out=str(tmp_path / 'file/a.png')
     )
     assert 'cannot be written' in error_of(
         draw_matches, config, out=str(tmp_path / 'a.txt2')

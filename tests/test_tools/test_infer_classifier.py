@@ -42,6 +42,7 @@ def test_same_classes_as_in_the_test(lenet, digits, capsys):
             assert (a['label'], a['class']) == (b['label'], b['class'])
             assert a['score'] == pytest.approx(b['score'], abs=1e-5)
     assert {p.name for p in folder.iterdir()} == {
+        '.mmatlas.sha256',
         'predictions.json',
         *(f'{i:02}.png' for i in range(12)),
     }

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from conftest import BY_HEART
+from PIL import Image, ImageOps
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
@@ -141,5 +143,41 @@ def test_pictures_never_replace_images(
         'run',
         show_dir='own/val',
     )
-    assert 'is the folder of the images' in error
+    assert 'own/val/000001.png is there already and was not made' in error
     assert [p.read_bytes() for p in sorted(Path('own/val').iterdir())] == before
+
+
+@pytest.mark.parametrize('as_stored', [None, True])
+def test_annotations_of_images_as_they_are_stored(
+    write_config, checkpoint, digits_coco, tmp_path, error_of, as_stored
+):
+    """Photos bear an orientation: a viewer turns them, their JSON may not."""
+    images = shutil.copytree(digits_coco, tmp_path / 'own') / 'train'
+    file = tmp_path / 'own/annotations/train.json'
+    data = json.loads(file.read_text())
+    exif = Image.Exif()
+    exif[0x112] = 6
+    for image in data['images']:
+        image['width'] += 2  # a square would not tell
+        path = images / image['file_name']
+        wider = ImageOps.expand(Image.open(path), (0, 0, 2, 0))
+        wider.save(path, exif=exif, quality=95)
+    file.write_text(json.dumps(data))
+    config = write_config(
+        BY_HEART.replace('DATA', str(tmp_path / 'own'))
+        + f"test_pipeline[0]['as_stored'] = {as_stored}\n"
+        + "test_dataloader['dataset'].update(type='CocoDataset', data_prefix=dict("
+        + "img='train/'), ann_file='annotations/train.json', metainfo=dict("
+        + "classes=tuple('0123456789')))\ntest_dataloader['dataset'].pop('split')\n"
+        + "test_dataloader['dataset']['_delete_'] = True\n",
+        data_root=tmp_path / 'own',
+    )
+    if as_stored:
+        metrics = evaluate(config, checkpoint, 'run', show_dir='pictures')
+        assert metrics['coco/bbox_mAP'] > 0.5
+        picture = cv2.imread('pictures/000001.png')
+        assert picture.shape == (64 * 7, 66 * 7, 3)  # drawn as stored, too
+    else:
+        error = error_of(evaluate, config, checkpoint, 'run')
+        assert '000001.jpg is 64 x 66 pixels' in error
+        assert 'set as_stored=True of projects.LoadImageFromFile' in error

@@ -4,7 +4,6 @@ import gc
 import json
 import logging
 import os
-import os.path as osp
 from collections import defaultdict
 
 import numpy as np
@@ -17,6 +16,7 @@ from projects.core.benchmark.statistics import ratio
 from projects.core.config import find_config_or_model
 from projects.core.devices import find_device
 from projects.core.errors import UserError
+from projects.core.files import check_outputs, write_text
 from projects.core.layers.batch_norm import fold_batch_norm
 from projects.core.quiet import quiet_libraries
 from projects.core.values import checked, optional, several, whole
@@ -80,6 +80,8 @@ def compare_runs(
     for name, value in (('iters', iters), ('batch-size', batch_size or 1)):
         if value < 1:
             raise UserError(f'--{name} {value}: must be 1 or more')
+    if out is not None:
+        check_outputs([out], '--out')
     device = find_device(device)
     settings = dict(
         batch_size=batch_size or BenchmarkedModel.default_batch_size,
@@ -106,9 +108,7 @@ def compare_runs(
             gc.collect()  # two models of 140 million parameters and their optimisers
     logger.info('\n' + markdown(result))
     if out is not None:
-        os.makedirs(osp.dirname(osp.abspath(out)), exist_ok=True)
-        with open(out, 'w') as file:
-            json.dump(result, file, indent=1)
+        write_text(out, json.dumps(result, indent=1), '--out')
         logger.info(f'all numbers: {out}')
     return result
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from projects.core.benchmark.journal import Journal
 from projects.core.errors import UserError
-from projects.core.files import make_folder
+from projects.core.files import check_outputs, make_folder
 from projects.core.values import PATH, above, checked
 from projects.core.variants import list_models
 
@@ -32,6 +32,8 @@ IMPORTANT = (
     'googlenet',
 )
 COMPILED = ('resnet50', 'ssd300_vgg16', 'resnet18')
+REPORTS = ('report.json', 'report.md')
+FIRST = b'{"begun": '  # how a campaign's rows begin
 HANGING = 240  # seconds without a row after which a worker is ended
 
 
@@ -92,7 +94,7 @@ def campaign(
         raise UserError(f'--models {unknown[0]}: no such model; see list_models()')
     if not minutes > 0:
         raise UserError(f'--minutes {minutes}: must be more than 0')
-    make_folder(out, '--out')
+    _check_folder(out)
     import torch  # after what is refused
 
     device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
@@ -121,6 +123,25 @@ def campaign(
     from projects.core.benchmark.campaign_report import write_report
 
     return write_report(settings)
+
+
+def _check_folder(out: str) -> None:
+    """Refuse a folder with other things than a campaign: its tests empty a folder
+    of theirs in there, and its rows are added to a file."""
+    make_folder(out, '--out')
+    rows = Path(out, 'rows.jsonl')
+    is_campaign = (
+        rows.is_file()
+        and not rows.is_symlink()
+        and rows.read_bytes()[: len(FIRST)] in (FIRST, b'')
+    )
+    if os.listdir(out) and not is_campaign:
+        raise UserError(
+            f'--out {out} holds other files than those of a campaign; name a folder '
+            'that is empty or not there'
+        )
+    rows.touch()  # by which the folder is known from now on
+    check_outputs([str(Path(out, name)) for name in REPORTS], '--out')
 
 
 def in_order(names: list[str]) -> list[str]:

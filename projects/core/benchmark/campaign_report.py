@@ -1,7 +1,6 @@
 """A campaign's rows as Markdown and JSON."""
 
 import json
-import os
 import platform
 import subprocess
 from datetime import datetime, timezone
@@ -14,6 +13,7 @@ from projects.core.benchmark.campaign import Settings
 from projects.core.benchmark.journal import Journal
 from projects.core.benchmark.run import device_name
 from projects.core.benchmark.tables import MIB, spread
+from projects.core.files import write_text
 
 LABELS = dict(forward='network alone', predict='prediction', train='training')
 
@@ -84,9 +84,7 @@ def write_report(settings: Settings) -> dict:
         ('report.json', json.dumps(report, indent=1)),
         ('report.md', markdown(report)),
     ):
-        partial = out / f'{name}.partial'
-        partial.write_text(text)
-        os.replace(partial, out / name)
+        write_text(str(out / name), text, '--out')
     return report
 
 

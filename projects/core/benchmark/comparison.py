@@ -11,6 +11,7 @@ from projects.core.benchmark.run import benchmark
 from projects.core.benchmark.tables import MIB, spread
 from projects.core.config import values_of
 from projects.core.errors import UserError, did_you_mean
+from projects.core.files import check_outputs, make_folder, write_text
 from projects.core.values import PATH, checked
 from projects.core.variants import config_root, list_models
 from projects.registry import MODELS
@@ -68,7 +69,9 @@ def compare(names: Sequence[str], out: str, **options) -> str:
         for name in names
         for variant in ([name] if name in list_models() else variants_of(name))
     ]
-    os.makedirs(out, exist_ok=True)
+    make_folder(out, '--out')
+    table_file = os.path.join(out, 'table.md')
+    check_outputs([table_file], '--out')
     results: dict[str, dict[str, dict]] = {}
     for variant in variants:
         for library, config in references_of(variant).items():
@@ -77,8 +80,7 @@ def compare(names: Sequence[str], out: str, **options) -> str:
                 benchmark([variant, config], **options, channels_last=False, out=file)
             with open(file) as text:
                 results.setdefault(variant, {})[library] = json.load(text)
-        with open(os.path.join(out, 'table.md'), 'w') as file:
-            file.write(table(results))
+        write_text(table_file, table(results), '--out')
     if not results:
         raise UserError(f'{", ".join(names)}: no other library has these models')
     return table(results)

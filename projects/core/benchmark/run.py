@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import os.path as osp
 import platform
 import time
 from collections import defaultdict
@@ -19,6 +18,7 @@ from projects.core.benchmark.statistics import ratios, summary
 from projects.core.benchmark.tables import header, table
 from projects.core.config import find_config_or_model
 from projects.core.errors import UserError
+from projects.core.files import check_outputs, write_text
 from projects.core.quiet import quiet_libraries
 
 
@@ -145,9 +145,7 @@ def benchmark(
         result['ratios'] = ratios(*result['configs'])
     logger.info('\n' + table(result))
     if out is not None:
-        os.makedirs(osp.dirname(osp.abspath(out)), exist_ok=True)
-        with open(out, 'w') as file:
-            json.dump(result, file, indent=1)
+        write_text(out, json.dumps(result, indent=1), '--out')
         logger.info(f'all numbers: {out}')
     return result
 
@@ -188,6 +186,8 @@ def _check(
         raise UserError(f'--dtype {dtype}: must be float32 or bfloat16')
     if out is not None and not out.endswith('.json'):
         raise UserError(f'--out {out}: must end in .json')
+    if out is not None:
+        check_outputs([out], '--out')
 
 
 @contextmanager

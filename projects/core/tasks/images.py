@@ -1,27 +1,31 @@
 """What the tasks on images have in common: files in, a picture of each out."""
 
 import json
+import logging
 import os.path as osp
 import time
 from abc import abstractmethod
+from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from mmengine.dataset import Compose, pseudo_collate
-from mmengine.logging import MMLogger
+from mmengine.logging import print_log
 
 from projects.core.config import explained, test_pipeline_of
-from projects.core.errors import UserError
-from projects.core.files import make_folder
+from projects.core.datasets.decoding import IMAGE_SUFFIXES, as_picture
+from projects.core.datasets.transforms import LoadImageFromFile, use_our_loader
+from projects.core.errors import UserError, listed
+from projects.core.files import JOURNAL, check_outputs, write_text
 from projects.core.layers.batch_norm import fold_batch_norm
 from projects.core.tasks.image_parts import channels_of
 from projects.core.tasks.task import InferOptions, Task
 
-IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 # in a shorter prediction folding takes longer than it saves
 LEAST_TO_FOLD = 32
+# levels that channels of a grey image may differ by, from its compression
+GREY_TOLERANCE = 24
 WHITE_ON_BLACK = ('DigitsDataset', 'FashionMNIST', 'MNIST')
 
 
@@ -34,10 +38,12 @@ class ImageResults:
     name: str
 
     @abstractmethod
-    def of(
-        self, image: np.ndarray, sample, index: int, file_name: str
-    ) -> tuple[np.ndarray, list[dict]]:
-        """The picture, (H, W, 3) BGR, and the rows of the JSON file of an image."""
+    def draw(self, image: np.ndarray, sample) -> np.ndarray:
+        """The picture of an image, both (H, W, 3) BGR uint8."""
+
+    @abstractmethod
+    def rows_of(self, sample, index: int, file_name: str) -> list[dict]:
+        """The rows of the JSON file of an image."""
 
     @abstractmethod
     def summary(self, rows: list[dict]) -> str:
@@ -54,6 +60,7 @@ class ImageTask(Task):
         """What ``tools/infer.py`` makes of a model's output."""
 
     def prepare(self, cfg) -> None:
+        use_our_loader(cfg)
         hooks = list(cfg.get('custom_hooks') or [])
         for key, name in (
             ('channels_last', 'projects.ChannelsLastHook'),
@@ -75,71 +82,142 @@ class ImageTask(Task):
     def infer(
         self, model, cfg, meta: dict, inputs: str, options: InferOptions
     ) -> list[dict]:
-        logger = MMLogger.get_current_instance()
-        paths = image_paths(inputs)
+        # training needs none of matplotlib
+        from projects.core.tasks.drawing import PictureFolder, picture_names
+
+        paths, rest = image_paths(inputs)
         output = self.results(meta, options)
         with explained(cfg):
-            pipeline = Compose(_test_pipeline(cfg, model))
+            pipeline = _Pipeline(cfg, model)
         out_dir = options.out_dir or osp.join(output.name, Path(inputs).stem)
         if osp.realpath(out_dir) == osp.realpath(paths[0].parent):
             raise UserError(
-                f'--out-dir {out_dir} is the folder of the images, '
-                'which the pictures could replace'
+                f'--out-dir {out_dir} is the folder of the images, among which the '
+                'pictures would be; choose another folder'
             )
-        make_folder(out_dir, '--out-dir')
+        names = picture_names([str(path) for path in paths])
+        json_file = osp.join(out_dir, f'{output.name}.json')
+        files = [osp.join(out_dir, name) for name in names.values()]
+        check_outputs([json_file, *files], '--out-dir')
+        if rest:
+            _warn(f'{inputs} also holds {rest}')
 
         if is_on(cfg, 'channels_last'):
             model.to(memory_format=torch.channels_last)
         is_to_fold = is_on(cfg, 'fold_batch_norm') and len(paths) >= LEAST_TO_FOLD
-        rows, names, unreadable = [], set(), []
-        bright = 0
+        pictures = PictureFolder(out_dir, '--out-dir')
+        rows: list[dict] = []
+        num_read = bright = 0
         start = time.monotonic()
         for first in range(0, len(paths), options.batch_size):
-            batch, batch_paths = [], []
-            for i, path in enumerate(paths[first : first + options.batch_size], first):
-                try:
-                    batch.append(pipeline(dict(img_path=str(path), img_id=i)))
-                    batch_paths.append((i, path))
-                except UserError as error:
-                    if len(paths) == 1:
-                        raise
-                    unreadable.append(path)
-                    reason = str(error).partition('. Restore')[0]
-                    logger.warning(f'{reason}; left out')
+            batch = list(
+                pipeline.read(paths[first : first + options.batch_size], first)
+            )
             if not batch:
                 continue
-            data = pseudo_collate(batch)
+            data = pseudo_collate([packed for *_, packed in batch])
             if is_to_fold:
                 fold_batch_norm(model, data)
                 is_to_fold = False
             with torch.no_grad():
                 samples = model.test_step(data)
-            for (i, path), sample in zip(batch_paths, samples, strict=True):
-                # a.jpg and a.png of one folder must not share a picture
-                name = f'{path.name if path.stem in names else path.stem}.png'
-                names.add(path.stem)
-                image = cv2.imread(str(path))
+            for (i, path, image, _), sample in zip(batch, samples, strict=True):
+                num_read += 1
                 bright += _has_bright_border(image)
-                picture, found = output.of(image, sample.cpu(), i, path.name)
-                cv2.imwrite(osp.join(out_dir, name), picture)
-                rows += found
-        num_read = len(paths) - len(unreadable)
+                sample = sample.cpu()
+                rows += output.rows_of(sample, i, path.name)
+                pictures.add(
+                    names[str(path)],
+                    str(path),
+                    lambda image=image, sample=sample: output.draw(image, sample),
+                )
         if not num_read:
-            raise UserError(f'none of the {len(paths)} images in {inputs} can be read')
-        with open(osp.join(out_dir, f'{output.name}.json'), 'w') as file:
-            json.dump(rows, file)
+            raise UserError(
+                f'{pipeline.last_error}; none of the {len(paths)} images in {inputs} '
+                'can be read'
+                if len(paths) > 1
+                else pipeline.last_error
+            )
+        write_text(json_file, json.dumps(rows), '--out-dir')
+        if pipeline.num_coloured:
+            _warn(
+                f'{pipeline.num_coloured} of {num_read} images are in colour; the '
+                'model takes grey images, and was given them turned grey'
+            )
         if bright and _learnt_white_on_black(cfg):
-            logger.warning(
+            _warn(
                 f'{bright} of {num_read} images are bright at the '
                 'border: the model learnt white on black; invert black '
                 'ink on white before'
             )
-        logger.info(
+        if pictures.failures:
+            _warn(f'{pictures.failures} pictures are missing')
+        print_log(
             f'{num_read} images in {time.monotonic() - start:.1f} s, '
             f'{output.summary(rows)}: pictures and {output.name}.json '
-            f'in {osp.relpath(out_dir)}'
+            f'in {osp.relpath(out_dir)}',
+            'current',
         )
         return rows
+
+
+class _Pipeline:
+    """The config's test pipeline, on files one by one.
+
+    Args:
+        cfg: Of the model.
+        model: The model.
+    """
+
+    def __init__(self, cfg, model) -> None:
+        steps = Compose(_test_pipeline(cfg, model)).transforms
+        place = next(i for i, s in enumerate(steps) if isinstance(s, LoadImageFromFile))
+        self._before = Compose(steps[: place + 1])
+        self._after = Compose(steps[place + 1 :])
+        loader = steps[place]
+        # to see whether an image for a grey model is in colour
+        self._in_colour = (
+            LoadImageFromFile(as_stored=loader.as_stored)
+            if loader.color_type.startswith('grayscale')
+            else None
+        )
+        self.num_coloured = 0
+        self.last_error = ''
+
+    def read(
+        self, paths: list[Path], first: int
+    ) -> Iterator[tuple[int, Path, np.ndarray, dict]]:
+        """Index, path, picture and what the model is given of each image.
+
+        One that cannot be read is named and left out.
+
+        Args:
+            paths: Images.
+            first: Index of the first one.
+        """
+        for i, path in enumerate(paths, first):
+            try:
+                loaded = self._before(dict(img_path=str(path), img_id=i))
+                image = as_picture(loaded['img']).copy()
+                packed = self._after(loaded)
+            except Exception as error:  # of whatever step: the others go on
+                self.last_error = (
+                    str(error).partition('. Restore')[0]
+                    if isinstance(error, UserError)
+                    else f'cannot prepare the image {path} for the model: {error!r}'
+                )
+                _warn(f'{self.last_error}; left out')
+                continue
+            if self._in_colour is not None:
+                picture = self._in_colour.picture(str(path))
+                self.num_coloured += bool(np.ptp(picture, 2).max() > GREY_TOLERANCE)
+            yield i, path, image, packed
+
+
+def _warn(message: str) -> None:
+    # names of files may hold bytes that are no text
+    message = message.encode(errors='backslashreplace').decode()
+    print_log(message, 'current', logging.WARNING)
 
 
 def is_on(cfg, key: str) -> bool:
@@ -154,34 +232,46 @@ def is_on(cfg, key: str) -> bool:
     return value
 
 
-def image_paths(images: str) -> list[Path]:
-    """The image, or the images of the folder, sorted by name.
+def image_paths(images: str) -> tuple[list[Path], str]:
+    """The image, or the images of the folder, sorted by name; and what else the
+    folder holds, in words.
 
     Raises:
         UserError: If there is none.
     """
     path = Path(images)
-    if path.is_dir():
-        paths = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
-        if not paths:
-            raise UserError(
-                f'the folder {images} holds no image ({", ".join(IMAGE_SUFFIXES)})'
-            )
-        return paths
-    if not path.is_file():
-        raise UserError(f'there is no image or folder {images}')
-    return [path]
+    if not path.is_dir():
+        if not path.exists():
+            raise UserError(f'there is no image or folder {images}')
+        return [path], ''
+    try:
+        entries = sorted(p for p in path.iterdir() if p.name != JOURNAL)
+    except OSError as error:
+        raise UserError(f'cannot read the folder {images}: {error.strerror}') from error
+    folders = [p for p in entries if p.is_dir()]
+    files = [p for p in entries if p not in folders]
+    paths = [p for p in files if p.suffix.lower() in IMAGE_SUFFIXES]
+    others = [p for p in files if p not in paths]
+    rest = ' and '.join(
+        f'{len(found)} {kind} ({listed(p.name for p in found)})'
+        for found, kind in (
+            (others, 'files of other kinds'),
+            (folders, 'folders, which are not entered'),
+        )
+        if found
+    )
+    if not paths:
+        raise UserError(
+            f'the folder {images} holds no image ({", ".join(IMAGE_SUFFIXES)})'
+            + (f'; it holds {rest}' if rest else '')
+        )
+    return paths, rest
 
 
 def _test_pipeline(cfg, model) -> list[dict]:
     """The config's test pipeline on image files without annotations."""
-    steps = [  # our loader names a file that it cannot read
-        {**step, 'type': 'projects.LoadImageFromFile'}
-        if step.type.rpartition('.')[2] == 'LoadImageFromFile'
-        else step
-        for step in test_pipeline_of(cfg)
-        if 'LoadAnnotations' not in step.type
-    ]
+    use_our_loader(cfg)
+    steps = [s for s in test_pipeline_of(cfg) if 'LoadAnnotations' not in s['type']]
     if any(step['type'] == 'projects.LoadImageFromFile' for step in steps):
         return steps
     # the data set was in memory, grey or RGB

@@ -10,13 +10,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
+from projects.core.files import output_file
+from projects.core.tasks.drawing import MAX_SIDE, in_one_line, shortened
+
 MAX_NUMBERED = 30  # classes whose cells bear numbers
-MAX_NAME = 20  # characters
-
-
-def shortened(name: str, length: int = MAX_NAME) -> str:
-    """The beginning of a long name."""
-    return name if len(name) <= length else name[: length - 1] + '…'
 
 
 def draw_confusion(confusion: np.ndarray, classes: Sequence[str], path: str) -> None:
@@ -30,13 +27,17 @@ def draw_confusion(confusion: np.ndarray, classes: Sequence[str], path: str) -> 
         confusion: (K, K) number of images by true and by predicted label.
         classes: Names of the K classes.
         path: File to write, a PNG.
+
+    Raises:
+        UserError: As of :func:`projects.core.files.output_file`.
     """
     num_classes, num_images = len(classes), confusion.sum()
     support = confusion.sum(1, keepdims=True)
     shares = 100 * confusion / np.maximum(support, 1)
     numbered = num_classes <= MAX_NUMBERED
     side = 3.5 + (0.42 * num_classes if numbered else 8.5)  # inches
-    figure = Figure(figsize=(side + 1, side), dpi=120, layout='constrained')
+    dpi = min(120, MAX_SIDE / (side + 1))
+    figure = Figure(figsize=(side + 1, side), dpi=dpi, layout='constrained')
     canvas = FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     # the root of the share: a few mistakes among many images stay visible
@@ -51,9 +52,10 @@ def draw_confusion(confusion: np.ndarray, classes: Sequence[str], path: str) -> 
         label='% of the images of the true class',
     )
     ticks = range(0, num_classes, -(-num_classes // MAX_NUMBERED))
-    names = [shortened(classes[i]) for i in ticks]
-    axes.set_xticks(ticks, names, rotation=90)
-    axes.set_yticks(ticks, names)
+    names = [shortened(in_one_line(classes[i])) for i in ticks]
+    # a name may hold dollar signs
+    axes.set_xticks(ticks, names, rotation=90, parse_math=False)
+    axes.set_yticks(ticks, names, parse_math=False)
     axes.set_xlabel('predicted class')
     axes.set_ylabel('true class')
     axes.set_title(
@@ -72,4 +74,5 @@ def draw_confusion(confusion: np.ndarray, classes: Sequence[str], path: str) -> 
                     fontsize=8,
                     color='white' if shares[i, j] > 35 else 'black',
                 )
-    canvas.print_png(path)
+    with output_file(path, '--work-dir') as file:
+        canvas.print_png(file)

@@ -6,15 +6,23 @@ Images are (H, W) or (H, W, 3) uint8, BGR, as OpenCV reads them.
 import os.path as osp
 import re
 from collections.abc import Sequence
+from functools import partial
 
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from projects.core.tasks.classification.confusion import shortened
-from projects.core.tasks.drawing import FONT, MIN_SIDE
+from projects.core.datasets.transforms import loader_of
+from projects.core.errors import UserError
+from projects.core.tasks.drawing import (
+    FONT,
+    MIN_SIDE,
+    fitting,
+    padded,
+    write_picture,
+)
 
-MAX_SIDE = 2048  # pixels; the picture of a larger image is reduced
+MAX_IMAGE = 1500  # pixels of MAX_SIDE, the rest being for the classes below
 MAX_MISTAKES = 500
 RIGHT, WRONG, NEUTRAL = (150, 220, 150), (240, 150, 150), (165, 195, 240)
 
@@ -39,7 +47,7 @@ def draw_labels(
     if image.ndim == 2:
         image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
     side = max(image.shape[:2])
-    factor = max(1, MIN_SIDE // side) if side <= MAX_SIDE else MAX_SIDE / side
+    factor = max(1, MIN_SIDE // side) if side <= MAX_IMAGE else MAX_IMAGE / side
     image = cv2.resize(  # at least a pixel: a strip stays one
         image,
         [max(1, round(s * factor)) for s in image.shape[1::-1]],
@@ -68,18 +76,9 @@ def draw_labels(
             pen.rectangle((0, y, round(share * (width - 1)), y + line - 3), fill=colour)
         right = first - font.size // 2 - pen.textlength(left, font)
         pen.text((right, y + 0.1 * font.size), left, fill='black', font=font)
-        while pen.textlength(name, font) > width - first - 4:
-            name = shortened(name, len(name) - 1)
+        name = fitting(name, width - first - 4, partial(pen.textlength, font=font))
         pen.text((first, y + 0.1 * font.size), name, fill='black', font=font)
-    image = cv2.copyMakeBorder(
-        image,
-        0,
-        0,
-        0,
-        width - image.shape[1],
-        cv2.BORDER_CONSTANT,
-        value=(255, 255, 255),
-    )
+    image = padded(image, 0, width)
     return np.vstack([image, np.array(strip)[..., ::-1]])
 
 
@@ -96,12 +95,20 @@ def draw_mistakes(mistakes: list[dict], dataset, show_dir: str) -> str:
 
     Returns:
         str: What was drawn, in words.
+
+    Raises:
+        UserError: As of :func:`projects.core.files.output_file`.
     """
     surest = sorted(mistakes, key=lambda m: -m['predictions'][0]['score'])
     surest = surest[:MAX_MISTAKES]
+    loader, gone = loader_of(dataset), []
     for rank, mistake in enumerate(surest, 1):
         if 'file_name' in mistake:
-            image = cv2.imread(mistake['file_name'])
+            try:
+                image = loader.picture(mistake['file_name'])
+            except UserError as error:  # it was there a moment ago
+                gone.append(str(error))
+                continue
         else:  # mmpretrain's data sets in memory are RGB
             image = dataset.get_data_info(mistake['index'])['img']
             image = image[..., ::-1] if image.ndim == 3 else image
@@ -109,18 +116,23 @@ def draw_mistakes(mistakes: list[dict], dataset, show_dir: str) -> str:
         name = (
             f'{rank:03}_{_slug(mistake["true_class"])}_as_{_slug(best[0]["class"])}.png'
         )
-        cv2.imwrite(
+        write_picture(
             osp.join(show_dir, name),
             draw_labels(
                 np.ascontiguousarray(image),
                 best,
                 (mistake['true_label'], mistake['true_class']),
             ),
+            '--show-dir',
         )
-    return f'{len(mistakes)} images are classified wrongly' + (
-        f', the {len(surest)} surest of these mistakes'
-        if len(surest) < len(mistakes)
-        else ''
+    return (
+        f'{len(mistakes)} images are classified wrongly'
+        + (
+            f', the {len(surest)} surest of these mistakes'
+            if len(surest) < len(mistakes)
+            else ''
+        )
+        + (f'; of {len(gone)} there is no picture: {gone[0]}' if gone else '')
     )
 
 

@@ -4,10 +4,10 @@ Legend: N images, K classes; labels in [0, K).
 """
 
 import csv
+import io
 import json
 import os.path as osp
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from mmengine.evaluator import BaseMetric
@@ -16,6 +16,7 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 from terminaltables import AsciiTable
 from torch import Tensor
 
+from projects.core.files import write_text
 from projects.core.tasks.classification.confusion import draw_confusion
 from projects.registry import METRICS
 
@@ -130,10 +131,8 @@ class ClassificationReport(BaseMetric):
         predicted = [r['predictions'][0]['label'] for r in results]
         confusion = confusion_matrix(true, predicted, labels=range(num_classes))
         scores = class_scores(confusion)
-        self._write(confusion, scores, classes)
         if self.out is not None:
-            Path(self.out).parent.mkdir(parents=True, exist_ok=True)
-            Path(self.out).write_text(json.dumps(results))
+            write_text(self.out, json.dumps(results), '--out')
         self.mistakes = [
             r for r, a, b in zip(results, true, predicted, strict=True) if a != b
         ]
@@ -143,40 +142,36 @@ class ClassificationReport(BaseMetric):
                 'most often taken for another: ' + confused(confusion, classes),
                 logger='current',
             )
+        self._write(confusion, scores, classes)
         return {}
 
     def _write(
         self, confusion: np.ndarray, scores: np.ndarray, classes: list[str]
     ) -> None:
-        with open(
-            osp.join(self.out_dir, 'classes.csv'), 'w', newline='', encoding='utf-8'
-        ) as file:
-            writer = csv.writer(file)
-            writer.writerow(['class', *(f'{c} (%)' for c in COLUMNS), 'support'])
-            for name, row in zip(classes, scores, strict=True):
-                writer.writerow(
-                    [
-                        name,
-                        *(
-                            '' if np.isnan(value) else f'{value:.4f}'
-                            for value in row[:3]
-                        ),
-                        int(row[3]),
-                    ]
-                )
-        with open(
-            osp.join(self.out_dir, 'confusion_matrix.csv'),
-            'w',
-            newline='',
-            encoding='utf-8',
-        ) as file:
-            writer = csv.writer(file)
-            writer.writerow(['true / predicted', *classes])
-            for name, row in zip(classes, confusion.tolist(), strict=True):
-                writer.writerow([name, *row])
+        rows = [
+            [
+                name,
+                *('' if np.isnan(value) else f'{value:.4f}' for value in row[:3]),
+                int(row[3]),
+            ]
+            for name, row in zip(classes, scores, strict=True)
+        ]
+        heads = ['class', *(f'{c} (%)' for c in COLUMNS), 'support']
+        self._write_table('classes.csv', [heads, *rows])
+        rows = [
+            [name, *row] for name, row in zip(classes, confusion.tolist(), strict=True)
+        ]
+        self._write_table(
+            'confusion_matrix.csv', [['true / predicted', *classes], *rows]
+        )
         draw_confusion(
             confusion, classes, osp.join(self.out_dir, 'confusion_matrix.png')
         )
+
+    def _write_table(self, name: str, rows: list[list]) -> None:
+        text = io.StringIO(newline='')
+        csv.writer(text).writerows(rows)
+        write_text(osp.join(self.out_dir, name), text.getvalue(), '--work-dir')
 
 
 def class_table(scores: np.ndarray, classes: Sequence[str]) -> str:

@@ -22,12 +22,15 @@ class LabelResults(ImageResults):
     def __init__(self, meta: dict) -> None:
         self.meta = meta.get('dataset_meta')
 
-    def of(
-        self, image: np.ndarray, sample, index: int, file_name: str
-    ) -> tuple[np.ndarray, list[dict]]:
+    def draw(self, image: np.ndarray, sample) -> np.ndarray:
+        return draw_labels(image, self._best(sample))
+
+    def rows_of(self, sample, index: int, file_name: str) -> list[dict]:
+        return [dict(file_name=file_name, predictions=self._best(sample))]
+
+    def _best(self, sample) -> list[dict]:
         scores = sample.pred_score
-        best = best_classes(scores, class_names(self.meta, len(scores)))
-        return draw_labels(image, best), [dict(file_name=file_name, predictions=best)]
+        return best_classes(scores, class_names(self.meta, len(scores)))
 
     def summary(self, rows: list[dict]) -> str:
         if len(rows) == 1:

@@ -1,16 +1,23 @@
 """Classification of images, as the engine sees it."""
 
 import os.path as osp
+from pathlib import Path
 
 from projects.core.config.find import TIMM, TORCHVISION
+from projects.core.datasets.decoding import IMAGE_SUFFIXES
+from projects.core.datasets.files import SPLITS, inner_datasets
 from projects.core.errors import UserError
-from projects.core.files import make_folder
+from projects.core.files import check_folder, check_outputs
 from projects.core.tasks.evaluators import add_evaluators, evaluator_of
 from projects.core.tasks.images import ImageTask
 from projects.core.tasks.task import InferOptions, TestOptions
 
 # metrics of data with one label an image
 SINGLE_LABEL = ('Accuracy', 'SingleLabelMetric')
+# mmpretrain's, whose own lists of suffixes leave some out
+OF_FOLDERS = ('CustomDataset', 'ImageNet', 'ImageNet21k', 'Places205')
+FILES = ('classes.csv', 'confusion_matrix.csv', 'confusion_matrix.png')  # of a test
+MISTAKES = '[0-9][0-9][0-9]_*_as_*.png'  # names of their pictures
 
 
 class ClassificationTask(ImageTask):
@@ -19,6 +26,14 @@ class ClassificationTask(ImageTask):
     name = 'an image classifier'
     model_bases = ('BaseClassifier',)
     metric = 'accuracy/top1'
+
+    def prepare(self, cfg) -> None:
+        super().prepare(cfg)
+        for split in SPLITS:
+            loader = cfg.get(f'{split}_dataloader') or {}
+            for dataset in inner_datasets(loader.get('dataset')):
+                if str(dataset.get('type')).rpartition('.')[2] in OF_FOLDERS:
+                    dataset.setdefault('extensions', IMAGE_SUFFIXES)
 
     def check_data(self, cfg) -> list[str]:
         from projects.core.tasks.classification.data_checks import (
@@ -48,8 +63,13 @@ class ClassificationTask(ImageTask):
                 f'--out {options.out}: predictions are JSON; name a file that ends '
                 'in .json'
             )
+        check_outputs([osp.join(cfg.work_dir, name) for name in FILES], '--work-dir')
+        if options.out is not None:
+            check_outputs([options.out], '--out')
         if options.show_dir is not None:
-            make_folder(options.show_dir, '--show-dir')
+            check_folder(options.show_dir, '--show-dir')
+            # what will be wrong is not known yet
+            check_outputs(map(str, Path(options.show_dir).glob(MISTAKES)), '--show-dir')
         add_evaluators(
             cfg,
             dict(

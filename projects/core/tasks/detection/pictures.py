@@ -4,16 +4,26 @@ Images are (H, W, 3) uint8 BGR, as OpenCV reads them; boxes (N, 4) xyxy in
 pixels of the image.
 """
 
+import math
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 from torchvision.utils import draw_bounding_boxes, make_grid
 
-from projects.core.tasks.drawing import FONT, MIN_SIDE
+from projects.core.tasks.drawing import (
+    FONT,
+    MAX_SIDE,
+    MIN_SIDE,
+    fitting,
+    padded,
+    shown_at,
+)
 
+LEAST_CANVAS = 160  # pixels; beside a strip there is room for a label
+GAP = 6  # pixels between the tiles of a grid
+MAX_TILES = 400
 # hues far apart for neighbouring classes, bright enough for black text
 COLOURS = [
     (230, 90, 90),
@@ -37,33 +47,40 @@ def draw_detections(
     classes: Sequence[str],
     gt_bboxes: np.ndarray | None = None,
     score_thr: float = 0.3,
+    max_side: int = MAX_SIDE,
 ) -> np.ndarray:
     """The image with the boxes of score at least ``score_thr``.
 
     Each bears 'class score' on its class's colour, above the box where there
     is room; ground truth is a thin white box. An image with a side under
-    ``MIN_SIDE`` comes back enlarged by a whole factor.
+    ``MIN_SIDE`` comes back enlarged by a whole factor, one with a side over
+    ``max_side`` reduced, and a strip with white beside it. Letters are of the
+    same size in all.
     """
-    factor = max(1, round(MIN_SIDE / min(image.shape[:2])))
-    image = cv2.resize(
-        image, None, fx=factor, fy=factor, interpolation=cv2.INTER_LINEAR
-    )
-    canvas = torch.from_numpy(np.ascontiguousarray(image[..., ::-1])).permute(2, 0, 1)
+    low, high = min(image.shape[:2]), max(image.shape[:2])
+    factor = max_side / high
+    if factor >= 1:
+        factor = max(1, min(round(MIN_SIDE / low), int(factor)))
+    image = shown_at(image, factor)
+    height, width = image.shape[:2]
+    least = min(LEAST_CANVAS, max_side)
+    image = padded(image, least, least)[..., ::-1]
+    canvas = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)
     if gt_bboxes is not None and len(gt_bboxes):
         canvas = draw_bounding_boxes(
-            canvas, _drawable(gt_bboxes, factor, image), colors='white', width=1
+            canvas, _drawable(gt_bboxes, factor, height, width), colors='white', width=1
         )
     keep = scores >= score_thr
     if keep.any():
         colours = [COLOURS[label % len(COLOURS)] for label in labels[keep]]
-        boxes = _drawable(bboxes[keep], factor, image)
+        boxes = _drawable(bboxes[keep], factor, height, width)
         canvas = draw_bounding_boxes(canvas, boxes, colors=colours, width=2)
         canvas = _label(
             canvas,
             boxes,
             colours,
             [
-                f'{classes[label]} {score:.2f}'
+                (classes[label], f' {score:.2f}')
                 for label, score in zip(labels[keep], scores[keep], strict=True)
             ],
         )
@@ -74,53 +91,69 @@ def _label(
     canvas: torch.Tensor,
     boxes: torch.Tensor,
     colours: list[tuple[int, int, int]],
-    texts: list[str],
+    texts: list[tuple[str, str]],
 ) -> torch.Tensor:
-    """Texts on their colours: torchvision would put them inside the boxes,
-    where they cover what is small."""
+    """Names and scores on their colours: torchvision would put them inside the
+    boxes, where they cover what is small."""
     picture = Image.fromarray(canvas.permute(1, 2, 0).contiguous().numpy())
     pen, font = ImageDraw.Draw(picture), ImageFont.truetype(FONT, 14)
-    for (x, y, *_), colour, text in zip(boxes.tolist(), colours, texts, strict=True):
+    for (x, y, _, y2), colour, (name, score) in zip(
+        boxes.tolist(), colours, texts, strict=True
+    ):
+        room = picture.width - 4 - font.getlength(score)
+        text = fitting(name, room, font.getlength) + score
         left, top, right, bottom = font.getbbox(text)
         width, height = right - left + 4, bottom - top + 4
         x = max(0, min(x - 1, picture.width - width))
-        y = y - height if y >= height else y
+        if y >= height:
+            y -= height
+        elif y2 - y < height:  # a strip
+            y = y2 + 2
         pen.rectangle((x, y, x + width - 1, y + height - 1), fill=colour)
         pen.text((x + 2 - left, y + 2 - top), text, fill='black', font=font)
     return torch.from_numpy(np.array(picture)).permute(2, 0, 1)
 
 
-def _drawable(bboxes: np.ndarray, factor: int, image: np.ndarray) -> torch.Tensor:
-    """Boxes of the enlarged image, inside it, at least a pixel wide."""
-    boxes = torch.as_tensor(bboxes, dtype=torch.float32) * factor
-    height, width = image.shape[:2]
-    low = boxes[:, :2].clamp(min=0).minimum(boxes.new_tensor([width - 2, height - 2]))
-    high = (
-        boxes[:, 2:].maximum(low + 1).minimum(boxes.new_tensor([width - 1, height - 1]))
-    )
+def _drawable(
+    bboxes: np.ndarray, factor: float, height: int, width: int
+) -> torch.Tensor:
+    """Boxes of the image at its new size, inside it, at least a pixel wide."""
+    boxes = torch.as_tensor(bboxes, dtype=torch.float32).nan_to_num() * factor
+    last = boxes.new_tensor([width - 1, height - 1])
+    low = boxes[:, :2].minimum(last - 1).clamp(min=0)
+    high = boxes[:, 2:].minimum(last).maximum(low + 1)
     return torch.cat([low, high], 1)
 
 
-def draw_grid(images: Sequence[np.ndarray], columns: int = 4) -> np.ndarray:
-    """Images side by side, each padded to the largest height and width."""
-    height = max(image.shape[0] for image in images)
-    width = max(image.shape[1] for image in images)
-    padded = [
-        cv2.copyMakeBorder(
-            image,
-            0,
-            height - image.shape[0],
-            0,
-            width - image.shape[1],
-            cv2.BORDER_CONSTANT,
-            value=(255, 255, 255),
-        )
+def grid_layout(num_images: int) -> tuple[int, int]:
+    """Columns of a grid, four at least, and the largest side of its tiles, with
+    which it is not larger than a picture may be."""
+    columns = max(4, math.isqrt(max(0, num_images - 1)) + 1)
+    return columns, (MAX_SIDE - GAP) // columns - GAP
+
+
+def draw_grid(images: Sequence[np.ndarray]) -> np.ndarray:
+    """Images side by side, each padded to the largest height and width.
+
+    Larger ones than :func:`grid_layout` gives are reduced.
+
+    Args:
+        images: Not more than ``MAX_TILES``.
+    """
+    columns, side = grid_layout(len(images))
+    images = [
+        image
+        if max(image.shape[:2]) <= side
+        else shown_at(image, side / max(image.shape[:2]))
         for image in images
     ]
+    height = max(image.shape[0] for image in images)
+    width = max(image.shape[1] for image in images)
+    tiles = np.stack([padded(image, height, width) for image in images])
     grid = make_grid(
-        torch.from_numpy(np.stack(padded)).permute(0, 3, 1, 2),
+        torch.from_numpy(tiles).permute(0, 3, 1, 2),
         nrow=columns,
-        padding=6,
+        padding=GAP,
         pad_value=255,
     )
     return np.ascontiguousarray(grid.permute(1, 2, 0).numpy())

@@ -24,29 +24,33 @@ class DetectionResults(ImageResults):
         self.cat_ids = meta.get('cat_ids') or list(range(len(self.classes)))
         self.score_thr = score_thr
 
-    def of(
-        self, image: np.ndarray, sample, index: int, file_name: str
-    ) -> tuple[np.ndarray, list[dict]]:
+    def draw(self, image: np.ndarray, sample) -> np.ndarray:
         pred = sample.pred_instances
-        boxes, labels, scores = (
+        return draw_detections(
+            image,
             pred.bboxes.numpy(),
             pred.labels.numpy(),
             pred.scores.numpy(),
+            self.classes,
+            score_thr=self.score_thr,
         )
-        picture = draw_detections(
-            image, boxes, labels, scores, self.classes, score_thr=self.score_thr
-        )
-        return picture, [
+
+    def rows_of(self, sample, index: int, file_name: str) -> list[dict]:
+        pred = sample.pred_instances
+        return [
             dict(
                 image_id=index,
                 category_id=int(self.cat_ids[label]),
                 bbox=[x1, y1, x2 - x1, y2 - y1],
-                score=float(score),
+                score=score,
                 file_name=file_name,
                 category=self.classes[label],
             )
             for (x1, y1, x2, y2), label, score in zip(
-                boxes.tolist(), labels, scores, strict=True
+                pred.bboxes.tolist(),
+                pred.labels.tolist(),
+                pred.scores.tolist(),
+                strict=True,
             )
         ]
 

@@ -1,11 +1,11 @@
 """Detection, as the engine sees it."""
 
-import os
 import os.path as osp
 import shutil
 from pathlib import Path
 
 from projects.core.errors import UserError
+from projects.core.files import check_folder, check_outputs, output_file
 from projects.core.tasks.evaluators import evaluator_of
 from projects.core.tasks.images import ImageTask
 from projects.core.tasks.task import InferOptions, TestOptions
@@ -46,10 +46,12 @@ class DetectionTask(ImageTask):
                     f'--out {options.out}: the test_evaluator of {options.config} is '
                     'no COCO metric, so there are no results to write'
                 )
+            check_outputs([options.out], '--out')
             evaluator.outfile_prefix = osp.join(options.scratch, 'out')
         if evaluator is not None:
             evaluator.classwise = True
         if options.show_dir is not None:
+            check_folder(options.show_dir, '--show-dir')
             cfg.custom_hooks = [
                 *cfg.get('custom_hooks', []),
                 dict(type='projects.DetectionPicturesHook', show_dir=options.show_dir),
@@ -58,8 +60,11 @@ class DetectionTask(ImageTask):
     def close_test(self, runner, metrics: dict, options: TestOptions) -> list[str]:
         lines = []
         if options.out is not None:
-            os.makedirs(osp.dirname(osp.abspath(options.out)), exist_ok=True)
-            shutil.move(osp.join(options.scratch, 'out.bbox.json'), options.out)
+            with (
+                open(osp.join(options.scratch, 'out.bbox.json'), 'rb') as scratch,
+                output_file(options.out, '--out') as file,
+            ):
+                shutil.copyfileobj(scratch, file)
             lines.append(f'detections: {options.out}')
         if options.show_dir is not None:
             lines.append(f'pictures: {options.show_dir}')
