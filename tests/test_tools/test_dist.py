@@ -243,3 +243,46 @@ def test_threads_are_shared_out(launched, monkeypatch):
         os.sysconf('SC_NPROCESSORS_ONLN')
     )
     assert launched('dist_train.sh', 'c.py', 1, OMP_NUM_THREADS='3')[0] == '3'
+
+
+STOPPING_HOOK = """
+import os, signal
+from mmengine.dist import get_rank
+from mmengine.hooks import Hook
+from projects.registry import HOOKS
+
+@HOOKS.register_module()
+class StoppingHook(Hook):
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if get_rank() == 1 and runner.iter == 2:
+            os.kill(os.getppid(), signal.SIGTERM)  # the launcher
+"""
+
+
+@pytest.mark.slow
+def test_stopped_processes_go_on_together(write_config, tmp_path):
+    (tmp_path / 'stopping_hook.py').write_text(STOPPING_HOOK)
+    stop = """
+custom_imports = dict(imports=['stopping_hook'])
+custom_hooks = [*_base_.custom_hooks, dict(type='projects.StoppingHook')]
+"""
+    path = os.pathsep.join([str(tmp_path), os.environ.get('PYTHONPATH', '')])
+    options = ['--cfg-options', 'train_dataloader.batch_size=2']
+    config = write_config()
+    done = run('dist_train.sh', config, 2, '--work-dir', 'whole', *options)
+    assert done.returncode == 0, done.stdout
+    config = write_config(stop)
+    done = run(
+        'dist_train.sh', config, 2, '--work-dir', 'run', *options, PYTHONPATH=path
+    )
+    assert done.returncode == 143, done.stdout
+    assert done.stdout.count('stopped by SIGTERM; --resume goes on from') == 1
+    assert Path('run/stopped.pth').is_file()
+    config = write_config()
+    done = run('dist_train.sh', config, 2, '--work-dir', 'run', '--resume', *options)
+    assert done.returncode == 0, done.stdout
+    ends = [
+        read_checkpoint(f'{folder}/epoch_2.pth')['state_dict']
+        for folder in ('whole', 'run')
+    ]
+    assert difference(*ends) == 0

@@ -12,7 +12,14 @@ from projects.core.devices import find_device
 from projects.core.errors import UserError
 from projects.core.quiet import quiet_libraries
 from projects.core.tasks.task import InferOptions, task_of
-from projects.core.values import PATH, TEXT, checked, number, optional, whole
+from projects.core.values import (
+    PATH,
+    TEXT,
+    checked,
+    number,
+    optional,
+    whole,
+)
 from projects.core.weights import load_weights, read_checkpoint
 from projects.registry import MODELS
 
@@ -77,6 +84,11 @@ def load_model(checkpoint: str, device: str = 'cpu') -> tuple[nn.Module, Config,
         meta = {}
     cfg = saved_config(meta, checkpoint)
     meta['dataset_meta'] = _checked_dataset_meta(meta.get('dataset_meta'), checkpoint)
+    cat_ids = meta.get('cat_ids') or ()
+    if not isinstance(cat_ids, (list, tuple)) or not all(map(whole().fits, cat_ids)):
+        raise UserError(
+            f"{checkpoint}: its 'cat_ids' are no list of whole numbers: {cat_ids!r:.60}"
+        )
     with explained(cfg), registered_types_only():
         # as the runner does: pipelines and nested parts look it up
         DefaultScope.get_instance(

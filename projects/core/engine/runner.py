@@ -20,6 +20,7 @@ from projects.core.engine.disk import spared_by_full_disk
 from projects.core.engine.distributed import distributed_model, has_own_step
 from projects.core.engine.rates import Rates
 from projects.core.errors import UserError
+from projects.core.files import write_text
 from projects.core.weights import load_weights, read_weights
 from projects.registry import RUNNERS
 
@@ -81,8 +82,14 @@ class Runner(MMEngineRunner):
 
     def load_or_resume(self) -> None:
         super().load_or_resume()
-        if self._train_loop is not None:
-            super().dump_config()
+        if self._train_loop is not None and is_main_process():
+            name = Path(self.cfg.filename or 'config').stem + '.py'
+            try:
+                write_text(
+                    osp.join(self.work_dir, name), self.cfg.pretty_text, '--work-dir'
+                )
+            except UserError as error:  # as where the user's own config is
+                self.logger.warning(error)
 
     def build_logger(self, *args, **kwargs) -> logging.Logger:
         logger = super().build_logger(*args, **kwargs)

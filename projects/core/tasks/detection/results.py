@@ -20,9 +20,14 @@ class DetectionResults(ImageResults):
     name = 'detections'
 
     def __init__(self, meta: dict, score_thr: float) -> None:
-        self.classes = meta['dataset_meta']['classes']
-        self.cat_ids = meta.get('cat_ids') or list(range(len(self.classes)))
+        self.classes = meta['dataset_meta'].get('classes', ())
+        self.cat_ids = meta.get('cat_ids') or ()
         self.score_thr = score_thr
+
+    def _names(self, num_classes: int) -> list[str]:
+        """Names of classes; a label for what the checkpoint has no name of."""
+        labels = range(len(self.classes), num_classes)
+        return [*self.classes, *map(str, labels)]
 
     def draw(self, image: np.ndarray, sample) -> np.ndarray:
         pred = sample.pred_instances
@@ -31,20 +36,22 @@ class DetectionResults(ImageResults):
             pred.bboxes.numpy(),
             pred.labels.numpy(),
             pred.scores.numpy(),
-            self.classes,
+            self._names(_num_classes(pred)),
             score_thr=self.score_thr,
         )
 
     def rows_of(self, sample, index: int, file_name: str) -> list[dict]:
         pred = sample.pred_instances
+        names = self._names(_num_classes(pred))
+        ids = [*self.cat_ids, *range(len(self.cat_ids), len(names))]
         return [
             dict(
                 image_id=index,
-                category_id=int(self.cat_ids[label]),
+                category_id=ids[label],
                 bbox=[x1, y1, x2 - x1, y2 - y1],
                 score=score,
                 file_name=file_name,
-                category=self.classes[label],
+                category=names[label],
             )
             for (x1, y1, x2, y2), label, score in zip(
                 pred.bboxes.tolist(),
@@ -57,3 +64,8 @@ class DetectionResults(ImageResults):
     def summary(self, rows: list[dict]) -> str:
         drawn = sum(r['score'] >= self.score_thr for r in rows)
         return f'{drawn} detections with score >= {self.score_thr:g}'
+
+
+def _num_classes(pred) -> int:
+    """As many as the labels of detections need names."""
+    return int(pred.labels.max()) + 1 if len(pred.labels) else 0
