@@ -322,6 +322,12 @@ test_evaluator = val_evaluator
 
 
 @pytest.fixture
+def by_heart_text():
+    """What makes that of the tiny config; DATA is the folder of the data."""
+    return BY_HEART
+
+
+@pytest.fixture
 def by_heart(write_config, digits_coco):
     """Config of the run of ``checkpoint``."""
     return write_config(BY_HEART.replace('DATA', str(digits_coco)))

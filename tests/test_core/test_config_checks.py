@@ -18,7 +18,7 @@ MISTAKES = [
     ('optim_wraper = dict()', "nothing reads the key 'optim_wraper'", 'optim_wrapper'),
     (
         "model['bbox_head']['num_clases'] = 10",
-        'model.bbox_head.num_clases: YOLOv1Head takes no',
+        "model.bbox_head.num_clases: nothing reads the key 'num_clases'",
         'num_classes',
     ),
     (

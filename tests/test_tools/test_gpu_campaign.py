@@ -323,7 +323,7 @@ FAILED tests/test_gpu/test_runs.py::test_c - assert 1 == 2
     ('arguments', 'message'),
     [
         (['--models', 'resnet17'], 'error: --models resnet17: no such model'),
-        (['--minutes', '0'], 'error: --minutes 0.0: must be more than 0'),
+        (['--minutes', '0'], 'error: minutes: a number above 0, not 0.0'),
     ],
 )
 def test_mistakes_end_in_one_line(arguments, message, monkeypatch, capsys, tmp_path):

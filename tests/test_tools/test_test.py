@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from conftest import BY_HEART
 from PIL import Image, ImageOps
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
@@ -149,7 +148,7 @@ def test_pictures_never_replace_images(
 
 @pytest.mark.parametrize('as_stored', [None, True])
 def test_annotations_of_images_as_they_are_stored(
-    write_config, checkpoint, digits_coco, tmp_path, error_of, as_stored
+    write_config, by_heart_text, checkpoint, digits_coco, tmp_path, error_of, as_stored
 ):
     """Photos bear an orientation: a viewer turns them, their JSON may not."""
     images = shutil.copytree(digits_coco, tmp_path / 'own') / 'train'
@@ -164,7 +163,7 @@ def test_annotations_of_images_as_they_are_stored(
         wider.save(path, exif=exif, quality=95)
     file.write_text(json.dumps(data))
     config = write_config(
-        BY_HEART.replace('DATA', str(tmp_path / 'own'))
+        by_heart_text.replace('DATA', str(tmp_path / 'own'))
         + f"test_pipeline[0]['as_stored'] = {as_stored}\n"
         + "test_dataloader['dataset'].update(type='CocoDataset', data_prefix=dict("
         + "img='train/'), ann_file='annotations/train.json', metainfo=dict("

@@ -70,6 +70,8 @@ def read_checkpoint(path: str, map_location='cpu', unpickle: bool = False) -> di
     """
     path = str(path)
     check_file(path)
+    if reason := _what_else(path):
+        raise UserError(f'{path} is no checkpoint: {reason}')
     if path.endswith('.safetensors'):
         checkpoint = _read_safetensors(path)
     else:
@@ -89,17 +91,15 @@ def read_checkpoint(path: str, map_location='cpu', unpickle: bool = False) -> di
 
 
 def check_file(path: str) -> None:
-    """Look whether a file may be a checkpoint, without reading all of it.
+    """Look whether there is a file.
 
     Raises:
-        UserError: If it is missing, or its beginning is that of something else.
+        UserError: If not.
     """
     if osp.isdir(path):
         raise UserError(f'{path} is a folder; give a checkpoint in it')
     if not osp.isfile(path):
         raise UserError(f'there is no checkpoint {path}')
-    if reason := _what_else(path):
-        raise UserError(f'{path} is no checkpoint: {reason}')
 
 
 def _read_torch(path: str, map_location, unpickle: bool):
