@@ -24,6 +24,11 @@ from projects.registry import DATA_SAMPLERS, HOOKS
 
 WORKERS = 'train_dataloader.update(num_workers=2, persistent_workers=True)'
 BATCHES = "train_dataloader['batch_sampler'] = dict(type='projects.OddBatches')"
+# as the configs of mmdet and mmpretrain name them
+MMENGINES = """
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=4, val_interval=1)
+default_hooks['checkpoint']['type'] = 'CheckpointHook'
+"""
 ACCUMULATED = "optim_wrapper['accumulative_counts'] = 2"
 
 
@@ -91,6 +96,7 @@ custom_hooks = [*_base_.custom_hooks,
             1,
             'stopped.pth',
         ),
+        (f'{EPOCHS}\n{MMENGINES}\n', 'step', 10, 'stopped.pth'),
         ('', 'step', 10, 'stopped.pth'),
         ('', 'step', 8, 'iter_8.pth'),
         (WORKERS, 'step', 11, 'stopped.pth'),

@@ -65,7 +65,7 @@ def infer(
     device = find_device(device)
     model, cfg, meta = load_model(checkpoint, device)
     options = InferOptions(checkpoint, out_dir, score_thr, batch_size)
-    with registered_types_only():
+    with explained(cfg), registered_types_only():
         return task_of(cfg).infer(model, cfg, meta, inputs, options)
 
 

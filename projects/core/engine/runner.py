@@ -68,9 +68,8 @@ class Runner(MMEngineRunner):
     def register_default_hooks(self, hooks=None) -> None:
         hooks = {'checkpoint': dict(type='CheckpointHook', interval=1), **(hooks or {})}
         checkpoint = hooks['checkpoint']
-        if isinstance(checkpoint, dict) and (
-            str(checkpoint.get('type')).rpartition('.')[2] == 'CheckpointHook'
-        ):  # mmengine's removes one checkpoint before it has written the next
+        if isinstance(checkpoint, dict) and _name(checkpoint) == 'CheckpointHook':
+            # mmengine's removes one checkpoint before it has written the next
             hooks['checkpoint'] = {**checkpoint, 'type': 'projects.CheckpointHook'}
         super().register_default_hooks(hooks)
         self.register_hook(dict(type='projects.StopHook'))
@@ -140,7 +139,7 @@ class Runner(MMEngineRunner):
             sampler = dict(type='projects.SeededSampler', sampler=data['sampler'])
             self._train_dataloader = {**data, 'sampler': sampler}
         if isinstance(loop, dict) and (
-            loop.get('by_epoch', loop.get('type') == 'EpochBasedTrainLoop')
+            loop.get('by_epoch') or _name(loop) == 'EpochBasedTrainLoop'
         ):
             loop = {k: v for k, v in loop.items() if k != 'by_epoch'}
             loop['type'] = 'projects.EpochBasedTrainLoop'
@@ -322,3 +321,8 @@ class Runner(MMEngineRunner):
             f'the total batch was {total} and is {new}: the schedule goes on as if it '
             f'had been {new} from the beginning, at a learning rate of {lr}'
         )
+
+
+def _name(settings: dict) -> str:
+    """The name of a type, without its scope."""
+    return str(settings.get('type')).rpartition('.')[2]
