@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from projects.core.errors import UserError, listed
+from projects.core.errors import UserError, close_names, listed
 from projects.registry import DATASETS
 
 SPLITS = ('train', 'val', 'test')
@@ -52,10 +52,15 @@ def class_list(classes, split: str) -> list[str]:
             raise UserError(
                 f'{source}: number {i + 1} is {name!r}; it must be a name, of one line'
             )
-    repeated = twice(classes)
-    if repeated:
-        raise UserError(f'{source} hold {listed(repeated)} more than once')
     return list(classes)
+
+
+def misspelt_classes(metainfo: dict) -> str | None:
+    """Key of ``metainfo`` that seems to stand for 'classes', if there is one."""
+    for key in metainfo:
+        if key != 'classes' and close_names(str(key).lower(), ['classes'], 0.75):
+            return key
+    return None
 
 
 def twice(values: Iterable) -> list:

@@ -9,9 +9,11 @@ from projects.core.datasets.files import (
     dataset_class,
     inner_datasets,
     is_remote,
+    misspelt_classes,
+    twice,
     what_is_there,
 )
-from projects.core.errors import UserError, close_names, listed
+from projects.core.errors import UserError, listed
 from projects.core.tasks.detection.coco_checks import check_coco, check_image_files
 from projects.core.tasks.detection.voc_checks import check_voc
 
@@ -214,15 +216,21 @@ def _kind_and_classes(dataset: dict, cfg, split: str) -> tuple[str | None, list[
                 _check_misspelt(dataset, metainfo, classes, split)
     if kind is None or not classes:
         return None, []
-    return kind, class_list(classes, split)
+    classes = class_list(classes, split)
+    repeated = twice(classes)
+    if repeated:
+        raise UserError(
+            f'the classes of {split}_dataloader hold {listed(repeated)} more than once'
+        )
+    return kind, classes
 
 
 def _check_misspelt(dataset: dict, metainfo: dict, classes, split: str) -> None:
     """Refuse classes under a key that nothing reads."""
-    keys = [k for k in metainfo if close_names(str(k).lower(), ['classes'], 0.75)]
+    key = misspelt_classes(metainfo)
     wrong = (
-        f"the key {keys[0]!r} of metainfo (its key is 'classes', in lower case)"
-        if keys
+        f"the key {key!r} of metainfo (its key is 'classes', in lower case)"
+        if key
         else "'classes' (mmdet 2's; mmdet 3 has metainfo=dict(classes=...))"
         if 'classes' in dataset
         else None
