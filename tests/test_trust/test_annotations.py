@@ -6,7 +6,6 @@ the COCO metric of each backend.
 
 import contextlib
 import copy
-import gc
 import io
 import json
 import re
@@ -29,6 +28,7 @@ from projects.core.tasks.detection.coco_metric import CocoMetric
 from projects.core.tasks.detection.data_checks import check_detection_data
 
 CLASSES = ('cat', 'dog')
+pytestmark = pytest.mark.usefixtures('few_objects')
 IMAGE = cv2.imencode('.jpg', np.zeros((80, 100, 3), np.uint8))[1].tobytes()
 ODD = [
     *(0, 1, 2, -1, 10**30, 10**400, 2**63, 2**53 + 1, 1.0, 1.5, -0.0),
@@ -55,15 +55,6 @@ BYTES = st.lists(
     min_size=1,
     max_size=4,
 )
-
-
-@pytest.fixture(scope='module', autouse=True)
-def few_objects():
-    """MMEngine collects garbage for each data set: not among those of torch."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 def mutated(data, mutations):

@@ -48,8 +48,9 @@ SCHEMA = {
         Field('height', NUMBER, _SIDE, 1, 2**31),
     ),
     'annotations': (
-        # pycocotools writes the ids of what was matched to an array of numbers
-        Field('id', WHOLE, 'a whole number below 2**63', -INT64, INT64),
+        # pycocotools writes the ids of what was matched to an array of numbers,
+        # faster-coco-eval takes negative ones for unmatched
+        Field('id', WHOLE, 'a whole number from 1 to 2**63', 0, INT64),
         Field('image_id', ID, _ID, -INT64, INT64),
         Field('category_id', ID, _ID, -INT64, INT64),
         Field(

@@ -191,7 +191,11 @@ def _check_settings(evaluators: list[dict], split: str) -> None:
                         f'{split}_evaluator.{key} of {name} is {value!r}; it must be '
                         f'one of {listed(map(repr, allowed))}'
                     )
-        _check_text(evaluator.get('ann_file'), f'{split}_evaluator.ann_file')
+        path = evaluator.get('ann_file')
+        if path is not None and not isinstance(path, str):
+            raise UserError(
+                f'{split}_evaluator.ann_file is {path!r}; it must be a path, as text'
+            )
 
 
 def _kind_and_classes(dataset: dict, cfg, split: str) -> tuple[str | None, list[str]]:
@@ -262,7 +266,8 @@ def _paths(dataset: dict, split: str) -> dict[str, str]:
     """``ann_file`` and prefixes joined with data_root, as MMEngine does."""
     where = f'{split}_dataloader.dataset'
     root, prefixes = dataset.get('data_root'), dataset.get('data_prefix') or {}
-    _check_text(root, f'{where}.data_root')
+    if root is not None and not isinstance(root, str):
+        raise UserError(f'{where}.data_root is {root!r}; it must be a path, as text')
     if not isinstance(prefixes, dict):
         raise UserError(
             f'{where}.data_prefix is {prefixes!r}; it must be a dict, such as '
@@ -270,13 +275,9 @@ def _paths(dataset: dict, split: str) -> dict[str, str]:
         )
     paths = dict(prefixes, ann_file=dataset.get('ann_file') or '')
     for key, path in paths.items():
-        _check_text(path, f'{where}.{key}')
+        if not isinstance(path, str):
+            raise UserError(f'{where}.{key} is {path!r}; it must be a path, as text')
     return {key: osp.join(root or '', path) for key, path in paths.items()}
-
-
-def _check_text(path, where: str) -> None:
-    if path is not None and not isinstance(path, str):
-        raise UserError(f'{where} is {path!r}; it must be a path, as text')
 
 
 def _check_num_classes(cfg, classes: list[str], split: str) -> None:
