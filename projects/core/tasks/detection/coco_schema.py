@@ -6,8 +6,11 @@ read by mmdet's CocoDataset, by pycocotools and by faster-coco-eval.
 Legend: N rows of a column; boxes are (N, 4) xywh in pixels of the image file.
 """
 
+import gc
 import json
 import reprlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import chain
 from typing import NamedTuple
 
@@ -83,6 +86,20 @@ class CocoFile(NamedTuple):
     notices: list[str]
 
 
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Spare the garbage collector the millions of objects of a file, among which it
+    would look for cycles again and again: reading takes half as long."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@_no_collection()
 def read_coco(path: str, split: str, masks: bool = False) -> CocoFile:
     """Read a file and check each of its fields.
 
