@@ -51,8 +51,9 @@ def check_coco(
     file = read_coco(path, split, masks)
     images, annotations, categories = file.images, file.annotations, file.categories
     _check_unique(file)
-    if not images['id'] and split != 'test':
-        raise UserError(f"{path}: 'images' is empty, there is nothing to {split}")
+    if not images['id']:
+        purpose = 'train on' if split == 'train' else 'evaluate'
+        raise UserError(f"{path}: 'images' is empty, there is nothing to {purpose}")
     notices = file.notices
     if 0 in annotations['id']:
         notices.append(
@@ -68,7 +69,8 @@ def check_coco(
             'these images'
         )
     names = categories['name']
-    known = [name for name in names if name in classes]
+    chosen = set(classes)
+    known = [name for name in names if name in chosen]
     name_of = dict(zip(categories['id'], names, strict=True))
     _check_category_ids(file)
     counts = Counter()
@@ -86,7 +88,7 @@ def check_coco(
             f'{annotations["id"][lost[0]]} to image '
             f'{reprlib.repr(image_ids[lost[0]])}; the ids must be the same, in type too'
         )
-    known_ids = {id_ for id_, name in name_of.items() if name in known}
+    known_ids = {id_ for id_, name in name_of.items() if name in chosen}
     used = np.array([id_ in known_ids for id_ in annotations['category_id']], bool)
     image_of = np.array([row_of[id_] for id_ in image_ids], int)
     sizes = np.stack([images['width'], images['height']], 1)
@@ -168,7 +170,7 @@ def check_classes(
     Raises:
         UserError: If no annotation is of one of the classes.
     """
-    total = sum(counts.values())
+    total, chosen = sum(counts.values()), set(known)
     matched = sum(counts[name] for name in known)
     if not known or (total and not matched):
         hint = " (its key is 'classes', in lower case)" if 'CLASSES' in metainfo else ''
@@ -184,13 +186,13 @@ def check_classes(
         left_out = listed(
             f'{name} ({count})'
             for name, count in counts.most_common()
-            if name not in known
+            if name not in chosen
         )
         notices.append(
             f'{path}: {matched} of {total} annotations match the '
             f'classes of the config; left out: {left_out}'
         )
-    absent = [name for name in classes if name not in known]
+    absent = [name for name in classes if name not in chosen]
     if absent:
         notices.append(
             f'{path}: {len(absent)} of the {len(classes)} classes '

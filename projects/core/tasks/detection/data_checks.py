@@ -73,10 +73,9 @@ class _Checks:
         loader = self.cfg.get(f'{split}_dataloader')
         if not isinstance(loader, dict):
             return []
-        notices, ann_files, classes = [], [], []
-        evaluators = self.cfg.get(f'{split}_evaluator') or []
-        if isinstance(evaluators, dict):
-            evaluators = [evaluators]
+        notices, ann_files = [], {}  # classes by annotation file
+        evaluators = _as_list(self.cfg.get(f'{split}_evaluator'))
+        evaluators = [e for e in evaluators if isinstance(e, dict)]
         _check_settings(evaluators, split)
         masks = any('segm' in _as_list(e.get('metric')) for e in evaluators)
         for dataset in inner_datasets(loader.get('dataset')):
@@ -88,7 +87,7 @@ class _Checks:
             if kind == 'made' or is_remote(dataset, paths):
                 continue
             if kind == 'coco':
-                ann_files.append(paths['ann_file'])
+                ann_files[paths['ann_file']] = classes
             key = (split == 'train', *paths.values(), *classes)
             if key in self.seen:  # test data are often the validation data
                 continue
@@ -98,7 +97,7 @@ class _Checks:
                 notices += check_voc(dataset, paths, classes, split, self.folders)
                 continue
             notices += self._coco(dataset, paths, classes, split, masks)
-        return notices + self._evaluators(evaluators, split, ann_files, classes)
+        return notices + self._evaluators(evaluators, split, ann_files)
 
     def _coco(
         self,
@@ -143,10 +142,10 @@ class _Checks:
                 )
 
     def _evaluators(
-        self, evaluators: list[dict], split: str, ann_files: list[str], classes: list
+        self, evaluators: list[dict], split: str, ann_files: dict[str, list[str]]
     ) -> list[str]:
         """Is the annotation file of a COCO metric there, and the dataset's?"""
-        notices = []
+        notices, first = [], next(iter(ann_files), '')
         for evaluator in evaluators:
             path = evaluator.get('ann_file')
             if (
@@ -161,16 +160,16 @@ class _Checks:
                     f'{split}_evaluator: '
                     + _no_file(path, f'ann_file={path!r}')
                     + (
-                        f'. An evaluator knows no data_root: write {ann_files[0]}'
-                        if ann_files[0].endswith(path)
+                        f'. An evaluator knows no data_root: write {first}'
+                        if first.endswith(path)
                         else ''
                     )
                 )
             if osp.abspath(path) not in map(osp.abspath, ann_files):
-                check_coco(path, classes, split, {})
+                check_coco(path, ann_files[first], split, {})
                 notices.append(
                     f'{split}_evaluator evaluates by {path}, but {split}_dataloader '
-                    f'reads {ann_files[0]}: set the same ann_file'
+                    f'reads {first}: set the same ann_file'
                 )
         return notices
 
