@@ -4,6 +4,7 @@ torch and the libraries are imported inside the fixtures: with pytest-xdist this
 file is read by the process that distributes the tests, too, which needs none.
 """
 
+import gc
 import logging
 import os
 import subprocess
@@ -233,6 +234,16 @@ def cheap_weights():
         for name in ('normal_', 'uniform_'):
             patch.setattr(torch.Tensor, name, repeating(getattr(torch.Tensor, name)))
         yield
+
+
+@pytest.fixture(scope='module')
+def few_objects():
+    """MMEngine collects garbage for each data set: not among the objects of torch,
+    which takes half a second."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture

@@ -346,9 +346,10 @@ def test_class_without_images_is_a_notice(here):
     write_images(here / 'own', 'train/cat/deep/er/a.JPG', 'train/dog/a.png')
     (here / 'own/train/owl').mkdir()
     (here / 'own/train/owl/a.gif').touch()
-    (notice,) = check(own('train'))
+    notice, left_out = check(own('train'))
     assert 'train: 1 of 3 folders hold no image (.jpg, ' in notice
     assert notice.endswith('yet each is a class: owl')
+    assert '1 of 3 files are left out for their suffix: .gif (1)' in left_out
     assert check(own('train', extensions=('.gif', '.jpg', '.png'))) == []
 
 
@@ -411,6 +412,224 @@ def test_list_of_images(here):
         UserError, match=(rf'no list {here}/own/train\.txt; {here}/own holds pictures')
     ):
         check(dataset)
+
+
+# Files below own/, settings of the dataset and of the config; what is refused.
+TWO = ('train/cat/a.png', 'train/dog/a.png')
+
+
+@pytest.mark.parametrize(
+    ('files', 'dataset', 'others', 'message'),
+    [
+        # folders
+        (
+            (*TWO, 'train/.ipynb_checkpoints/a.png'),
+            {},
+            {},
+            'takes the hidden folders .ipynb_checkpoints for classes, too: remove',
+        ),
+        (TWO, dict(type='ImageNet'), {}, 'Set metainfo=dict(classes=...) of the'),
+        (TWO, dict(classes=('a', 'b', 'c')), {}, 'Set metainfo=dict(classes=...)'),
+        (TWO, dict(classes='no.txt'), {}, "are the string 'no.txt'"),
+        (TWO, dict(classes=3), {}, 'are 3; write a tuple of names'),
+        (TWO, dict(classes=('cat', 7)), {}, 'number 2 is 7; it must be a name'),
+        (TWO, dict(classes=('cat', '')), {}, "number 2 is ''"),
+        (
+            TWO,
+            dict(metainfo=dict(CLASSES=('cat', 'dog'))),
+            {},
+            "nothing reads the key 'CLASSES' of metainfo",
+        ),
+        (TWO, dict(data_root=7), {}, 'dataset.data_root is 7; it must be a path'),
+        (TWO, dict(data_prefix=dict(img_path=7)), {}, 'data_prefix is 7; it must be'),
+        (TWO, dict(data_prefix='train/cat/a.png'), {}, 'there is no folder'),
+        # classes and topk
+        (TWO, {}, dict(head=dict(num_classes=1000)), 'head.num_classes=2, or metai'),
+        (
+            TWO,
+            {},
+            dict(val=dict(type='Accuracy', topk=(1, 5))),
+            'val_evaluator.topk is (1, 5), but there are 2 classes: set '
+            'val_evaluator.topk=(1,)',
+        ),
+        (
+            TWO,
+            {},
+            dict(val=[dict(type='SingleLabelMetric'), dict(type='Accuracy', topk=5)]),
+            'val_evaluator.1.topk is 5, but there are 2 classes',
+        ),
+        (TWO, {}, dict(val=dict(type='Accuracy', topk='1')), "topk is '1'; it must"),
+        (TWO, {}, dict(val=dict(type='Accuracy', topk=(0,))), 'it must be a whole'),
+        (TWO, {}, dict(val=dict(type='Accuracy', topk=())), 'it must be a whole'),
+        (
+            TWO,
+            {},
+            dict(head=dict(num_classes=2, topk=(1, 5), cal_acc=True)),
+            'model.head.topk is (1, 5), but there are 2',
+        ),
+        # what mixes labels
+        (
+            TWO,
+            {},
+            dict(
+                data_preprocessor=dict(num_classes=1000),
+                train_cfg=dict(augments=dict(type='Mixup', alpha=0.8)),
+            ),
+            'data_preprocessor.num_classes is 1000, but the data of train_datal',
+        ),
+        (
+            TWO,
+            {},
+            dict(
+                model_preprocessor=dict(
+                    num_classes=1000, batch_augments=dict(augments=[])
+                )
+            ),
+            'model.data_preprocessor.num_classes is 1000',
+        ),
+        (
+            TWO,
+            {},
+            dict(train_cfg=dict(augments=dict(type='Mixup', num_classes=9))),
+            'model.train_cfg.augments.num_classes is 9',
+        ),
+        (
+            TWO,
+            {},
+            dict(train_cfg=dict(augments=dict(type='Mixup', alpha=0.8))),
+            'set model.data_preprocessor.num_classes=2',
+        ),
+    ],
+)
+def test_what_is_refused(here, files, dataset, others, message):
+    write_images(here / 'own', *files)
+    dataset = {**own('train'), **dataset}
+    val = others.pop('val', None)
+    cfg = dict(
+        model=dict(
+            head=others.get('head'),
+            train_cfg=others.get('train_cfg'),
+            data_preprocessor=others.get('model_preprocessor'),
+        ),
+        data_preprocessor=others.get('data_preprocessor'),
+        val_evaluator=val,
+    )
+    with pytest.raises(UserError, match=re.escape(message)) as error:
+        check(dataset, dataset if val else None, **cfg)
+    assert '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    'others',
+    [
+        # k is cut to the number of classes by our own metric
+        dict(val_evaluator=dict(type='projects.Accuracy', topk=(1, 5))),
+        # nothing reads these, as in most of mmpretrain's configs
+        dict(model=dict(head=dict(num_classes=2, topk=(1, 5)))),
+        dict(data_preprocessor=dict(num_classes=1000)),
+    ],
+)
+def test_what_runs_is_not_refused(here, others):
+    write_images(here / 'own', *TWO)
+    assert check(own('train'), own('train'), **others) == []
+
+
+@pytest.mark.parametrize(
+    ('files', 'notice'),
+    [
+        (('train/cat/a.png',), 'holds a single folder, cat, so that there is a s'),
+        (('train/train/a.png', 'train/val/a.png'), "set data_prefix='train' for"),
+        ((*TWO, 'train/b.png'), '1 images stand beside the folders'),
+        (
+            (*TWO, 'train/cat/b.webp', 'train/cat/c.webp', 'train/dog/notes'),
+            '3 of 5 files are left out for their suffix: .webp (2), notes (1)',
+        ),
+    ],
+)
+def test_what_is_noticed_of_folders(here, files, notice):
+    for name in files:
+        (here / 'own' / name).parent.mkdir(parents=True, exist_ok=True)
+        (here / 'own' / name).touch()
+    (found,) = check(own('train'))
+    assert notice in found
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (b'a.png 0\n\nb.png 1\n', "line 2: '' is not"),
+        (b'a.png\t0\nb.png\t1\n', "line 1: 'a.png\\t0' is not"),
+        (b'a.png,0\n', 'line 1'),
+        (b'a.png cat\n', 'line 1'),
+        (b'a.png 1.0\n', 'line 1'),
+        (b'a.png -1\n', 'line 1'),
+        ('a.png \u00b2\n'.encode(), 'line 1'),
+        (b'a.png 99999999999999999999\n', 'line 1'),
+        (b'a.png 0\nb.png 2\n', 'line 2: label 2, but there are 2 classes'),
+        (b'a.png 0\nb\x00.png 1\n', 'line 2'),
+        (b'\xef\xbb\xbfa.png 0\n', 'begins with a byte order mark'),
+        ('a.png 0\n'.encode('utf-16'), 'is not a text file in UTF-8'),
+        (b'a.png 0\nmore 1\n', '1 of 2 images of own/train.txt are missing'),
+    ],
+)
+@pytest.mark.parametrize('stated', [dict(classes=('cat', 'dog')), {}])
+def test_lists_that_mmpretrain_cannot_read(here, content, message, stated):
+    write_images(here / 'own', 'a.png', 'b.png', 'more/c.png')
+    (here / 'own/train.txt').write_bytes(content)
+    with pytest.raises(UserError, match=re.escape(message)) as error:
+        check(
+            own('', ann_file='train.txt', **stated),
+            model=dict(head=dict(num_classes=2)),
+        )
+    assert '\n' not in str(error.value)
+
+
+def test_lists_that_are_read_all_the_same(here):
+    write_images(here / 'own', 'a.png', 'b c.png')
+    (here / 'own/train.txt').write_bytes(b'a.png 0\r\n b c.png 1 \r\n')
+    dataset = own('', ann_file='train.txt', classes=('cat', 'dog'))
+    assert check(dataset) == []
+    del dataset['type']
+    assert CustomDataset(**dataset).get_gt_labels().tolist() == [0, 1]
+    (here / 'own/train.txt').write_bytes(b'a.png 1')
+    assert (
+        'label of each image is 1, nothing to learn' in check({**own(''), **dataset})[0]
+    )
+
+
+def test_links_in_a_circle_end(here):
+    write_images(here / 'own', *TWO)
+    (here / 'own/train/cat/again').symlink_to(here / 'own/train')
+    with pytest.raises(UserError, match='is a link to a folder that it is in'):
+        check(own('train'))
+
+
+@pytest.mark.parametrize('call', ['scandir', 'open'])
+def test_what_cannot_be_read_is_named(here, monkeypatch, call):
+    write_images(here / 'own', 'a.png', *TWO)
+    (here / 'own/train.txt').write_text('a.png 0\n')
+
+    def refuse(path, *args, **kwargs):
+        raise PermissionError(13, 'Permission denied')
+
+    monkeypatch.setattr('os.scandir' if call == 'scandir' else 'builtins.open', refuse)
+    dataset = own('train') if call == 'scandir' else own('', ann_file='train.txt')
+    with pytest.raises(UserError, match='cannot be read: Permission denied'):
+        check(dataset)
+
+
+def test_a_training_does_not_fail_for_its_test_data(here):
+    write_images(here / 'own', *TWO)
+    cfg = dict(
+        default_scope='mmpretrain',
+        train_dataloader=dict(dataset=own('train')),
+        test_dataloader=dict(dataset=own('none')),
+    )
+    (notice,) = check_classification_data(Config(cfg))
+    assert notice.startswith('a test would fail, this training does not: test_data')
+    del cfg['train_dataloader']
+    with pytest.raises(UserError, match=r'test_dataloader: .* no folder'):
+        check_classification_data(Config(cfg))
 
 
 # ----------------------------------------------------------------- ImageNet

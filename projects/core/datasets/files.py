@@ -1,13 +1,18 @@
 """Data sets in a config, and the files and folders that they name."""
 
+import codecs
 import os
 import os.path as osp
-from collections.abc import Iterator
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
-from projects.core.errors import UserError, listed
+from projects.core.errors import UserError, close_names, listed
 from projects.registry import DATASETS
 
 SPLITS = ('train', 'val', 'test')
+# what breaks a line of a log, and what cannot be written in UTF-8
+CONTROL = re.compile('[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]')
 
 
 def inner_datasets(dataset) -> Iterator[dict]:
@@ -27,18 +32,76 @@ def class_list(classes, split: str) -> list[str]:
     """Classes as a config states them, a string being the name of a file.
 
     Raises:
-        UserError: If there is no such file.
+        UserError: If there is no such file, or they are no names.
     """
+    source = f'the classes of {split}_dataloader'
     if isinstance(classes, str):  # for MMEngine a file of one class per line
         if not osp.isfile(classes):
             raise UserError(
-                f'the classes of {split}_dataloader are the string '
+                f'{source} are the string '
                 f'{classes!r}, which MMEngine takes for the name of a file; '
                 f'for a single class write classes=({classes!r}, )'
             )
-        with open(classes, encoding='utf-8') as file:
-            classes = file.read().splitlines()
+        source, classes = classes, read_lines(classes)
+    if not isinstance(classes, (list, tuple)):
+        raise UserError(
+            f"{source} are {classes!r}; write a tuple of names, such as ('cat', 'dog')"
+        )
+    for i, name in enumerate(classes):
+        if not isinstance(name, str) or not name.strip() or CONTROL.search(name):
+            raise UserError(
+                f'{source}: number {i + 1} is {name!r}; it must be a name, of one line'
+            )
     return list(classes)
+
+
+def misspelt_classes(metainfo: dict) -> str | None:
+    """Key of ``metainfo`` that seems to stand for 'classes', if there is one."""
+    for key in metainfo:
+        if key != 'classes' and close_names(str(key).lower(), ['classes'], 0.75):
+            return key
+    return None
+
+
+def twice(values: Iterable) -> list:
+    """Values that stand there more than once."""
+    return [value for value, count in Counter(values).items() if count > 1]
+
+
+def read_text(path: str) -> str:
+    """Content of a text file in UTF-8.
+
+    Raises:
+        UserError: If it cannot be read, or begins with a byte order mark, which
+            the libraries take for content.
+    """
+    try:
+        with open(path, encoding='utf-8') as file:
+            text = file.read()
+    except UnicodeDecodeError as error:
+        utf16 = error.object.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        raise UserError(
+            f'{path} is not a text file in UTF-8: {error.reason} at byte '
+            f'{error.start}' + ('; it is in UTF-16, save it as UTF-8' * utf16)
+        ) from error
+    except OSError as error:
+        raise UserError(f'{path} cannot be read: {error.strerror}') from error
+    if text.startswith('\ufeff'):
+        raise UserError(
+            f'{path} begins with a byte order mark, which the libraries take for '
+            "content: save it as UTF-8 without one ('UTF-8', not 'UTF-8 with BOM')"
+        )
+    return text
+
+
+def read_lines(path: str) -> list[str]:
+    """Lines of a text file as MMEngine's ``list_from_file`` gives them.
+
+    Raises:
+        UserError: As of :func:`read_text`.
+    """
+    lines = read_text(path).split('\n')  # splitlines() splits at form feeds, too
+    return [line.rstrip('\r') for line in (lines if lines[-1] else lines[:-1])]
 
 
 def dataset_class(type_, scope: str | None) -> type | None:
@@ -55,12 +118,33 @@ def is_remote(dataset: dict, paths: dict[str, str]) -> bool:
 
 
 def files_in(folder: str, folders: dict[str, set[str]]) -> set[str]:
-    """Names in a folder, listed once: a stat per image takes far longer."""
+    """Names of the files in a folder, listed once: a stat per image takes far
+    longer.
+
+    Raises:
+        UserError: If the folder cannot be read.
+    """
     if folder not in folders:
         folders[folder] = (
-            set(os.listdir(folder or '.')) if osp.isdir(folder or '.') else set()
+            {e.name for e in entries(folder) if not e.is_dir()}
+            if osp.isdir(folder or '.')
+            else set()
         )
     return folders[folder]
+
+
+def entries(folder: str) -> list[os.DirEntry]:
+    """What stands in a folder.
+
+    Raises:
+        UserError: If the folder cannot be read.
+    """
+    try:
+        return list(os.scandir(folder or '.'))
+    except OSError as error:
+        raise UserError(
+            f'the folder {osp.abspath(folder)} cannot be read: {error.strerror}'
+        ) from error
 
 
 def what_is_there(folder: str, wanted: str) -> str:
@@ -78,4 +162,4 @@ def what_is_there(folder: str, wanted: str) -> str:
 
 
 def _visible(folder: str) -> list[str]:
-    return sorted(n for n in os.listdir(folder) if not n.startswith('.'))
+    return sorted(e.name for e in entries(folder) if not e.name.startswith('.'))

@@ -8,20 +8,24 @@ Legend: K classes, labels in [0, K).
 """
 
 import math
-import os
 import os.path as osp
 
-from projects.core.config.walk import walk
 from projects.core.datasets.files import (
     SPLITS,
     class_list,
     dataset_class,
-    files_in,
     inner_datasets,
     is_remote,
+    misspelt_classes,
     what_is_there,
 )
-from projects.core.errors import UserError, listed
+from projects.core.errors import UserError
+from projects.core.tasks.classification.class_checks import (
+    check_num_classes,
+    check_top_k,
+    num_outputs,
+)
+from projects.core.tasks.classification.folder_checks import check_images
 
 KINDS = ('MNIST', 'CIFAR10', 'CustomDataset')  # and what descends from them
 HOMES = {
@@ -31,7 +35,6 @@ HOMES = {
     'CIFAR100': 'https://www.cs.toronto.edu/~kriz/cifar.html',
     'ImageNet': 'https://www.image-net.org/download.php',
 }
-IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif')
 
 
 def check_classification_data(cfg) -> list[str]:
@@ -42,9 +45,10 @@ def check_classification_data(cfg) -> list[str]:
     datasets are compared with the head's number of classes alone.
 
     Args:
-        cfg: MMEngine Config of a run, of which ``train_dataloader``,
+            cfg: MMEngine Config of a run, of which ``train_dataloader``,
             ``val_dataloader`` and ``test_dataloader`` are checked as far as
-            they are there.
+            they are there, with their evaluators. Beside data for training
+            those of the test are not opened, so that their flaws are notices.
 
     Returns:
         list: Notices of flaws with which a run is possible.
@@ -52,57 +56,80 @@ def check_classification_data(cfg) -> list[str]:
     Raises:
         UserError: At the first flaw with which it is not, or not correct.
     """
-    notices, seen = [], []
-    folders: dict[str, set[str]] = {}  # listings
-    trees: dict[str, list[str]] = {}  # class folders by their parent
+    notices, checks = [], _Checks(cfg)
     for split in SPLITS:
-        loader = cfg.get(f'{split}_dataloader')
+        try:
+            notices += checks.of(split)
+        except UserError as error:
+            if split != 'test' or not isinstance(cfg.get('train_dataloader'), dict):
+                raise
+            notices.append(f'a test would fail, this training does not: {error}')
+    return notices
+
+
+class _Checks:
+    """The checks of a config, and what is shared between its splits."""
+
+    def __init__(self, cfg) -> None:
+        self.cfg = cfg
+        self.seen: list[tuple[dict, list[str]]] = []  # settings, classes
+        self.folders: dict[str, set[str]] = {}  # listings
+        self.trees: dict[str, list[str]] = {}  # class folders by their parent
+
+    def of(self, split: str) -> list[str]:
+        """Notices on a split, if the config has it."""
+        loader = self.cfg.get(f'{split}_dataloader')
         if not isinstance(loader, dict):
-            continue
+            return []
+        notices, num_classes = [], None
         for dataset in inner_datasets(loader.get('dataset')):
             settings = {k: v for k, v in dataset.items() if k != 'pipeline'}
-            if settings in seen:  # test data are often the validation data
-                continue
-            seen.append(settings)
-            class_ = dataset_class(dataset.get('type'), cfg.get('default_scope'))
-            ancestors = [base.__name__ for base in getattr(class_, '__mro__', ())]
-            kind = next((k for k in KINDS if k in ancestors), None)
-            classes = _classes(dataset, class_, split)
-            if kind in ('MNIST', 'CIFAR10'):
-                _check_published(dataset, class_, kind, split)
-            elif kind == 'CustomDataset':
-                found, classes = _check_images(
-                    dataset, class_.__name__, classes, split, folders, trees
-                )
+            # test data are often the validation data
+            classes = next((c for other, c in self.seen if other == settings), None)
+            if classes is None:
+                found, classes = self._dataset(dataset, split)
                 notices += found
-            _check_num_classes(cfg, classes, split)
-    return notices
+                self.seen.append((settings, classes))
+            num_classes = len(classes) or num_classes
+        check_top_k(self.cfg, num_classes, split)
+        return notices
+
+    def _dataset(self, dataset: dict, split: str) -> tuple[list[str], list[str]]:
+        """Notices, and the classes."""
+        class_ = dataset_class(dataset.get('type'), self.cfg.get('default_scope'))
+        ancestors = [base.__name__ for base in getattr(class_, '__mro__', ())]
+        kind = next((k for k in KINDS if k in ancestors), None)
+        classes, notices = _classes(dataset, class_, split), []
+        if kind in ('MNIST', 'CIFAR10'):
+            _check_published(dataset, class_, kind, split)
+        elif kind == 'CustomDataset':
+            notices, classes = check_images(
+                dataset,
+                class_.__name__,
+                classes,
+                split,
+                HOMES.get(class_.__name__),
+                num_outputs(self.cfg),
+                self.folders,
+                self.trees,
+            )
+        check_num_classes(self.cfg, classes, split)
+        return notices, classes
 
 
 def _classes(dataset: dict, class_: type | None, split: str) -> list[str]:
     """Classes that the config or the dataset's class states, in order."""
     meta = getattr(class_, 'METAINFO', None) or {}
-    classes = (
-        (dataset.get('metainfo') or {}).get('classes')
-        or dataset.get('classes')
-        or meta.get('classes')
-        or []
-    )
-    return class_list(classes, split)
-
-
-def _check_num_classes(cfg, classes: list[str], split: str) -> None:
-    model = cfg.get('model') or {}
-    for part in ('head', 'data_preprocessor'):  # which mixes labels, too
-        for path, _, key, value in walk(model.get(part), f'model.{part}'):
-            if key != 'num_classes':
-                continue
-            if classes and value not in (None, len(classes)):
-                raise UserError(
-                    f'{path} is {value}, but the data of {split}_dataloader '
-                    f'have {len(classes)} classes ({listed(classes)}): set '
-                    f'{path}={len(classes)}'
-                )
+    metainfo = dataset.get('metainfo') or {}
+    stated = metainfo.get('classes') or dataset.get('classes')
+    if not stated:
+        wrong = misspelt_classes(metainfo)
+        if wrong:
+            raise UserError(
+                f'{split}_dataloader: nothing reads the key {wrong!r} of metainfo '
+                "(its key is 'classes', in lower case)"
+            )
+    return class_list(stated or meta.get('classes') or [], split)
 
 
 def _check_published(dataset: dict, class_: type, kind: str, split: str) -> None:
@@ -171,141 +198,3 @@ def _is_damaged(path: str, md5: str | None, kind: str) -> bool:
     return not lengths or (
         osp.getsize(path) != 4 + 4 * len(lengths) + math.prod(lengths)
     )
-
-
-def _check_images(
-    dataset: dict,
-    name: str,
-    classes: list[str],
-    split: str,
-    folders: dict[str, set[str]],
-    trees: dict[str, list[str]],
-) -> tuple[list[str], list[str]]:
-    """Notices, and the classes, of images in folders or in a list."""
-    root, part = dataset.get('data_root') or '', dataset.get('split', '')
-    prefix = dataset.get('data_prefix') or ''
-    if isinstance(prefix, dict):
-        prefix = prefix.get('img_path') or ''
-    ann_file, prefix = dataset.get('ann_file') or '', prefix or part
-    if not ann_file and part and osp.isfile(osp.join(root, 'meta', f'{part}.txt')):
-        ann_file = osp.join('meta', f'{part}.txt')
-    folder = osp.join(root, prefix)
-    if (
-        is_remote(dataset, dict(root=folder))
-        or part == 'test'
-        or not dataset.get('with_label', True)
-    ):
-        return [], classes
-    where = (
-        f'{split}_dataloader: {name} looks in {osp.abspath(folder)} '
-        f'(data_root={dataset.get("data_root")!r}, '
-        f'data_prefix={prefix!r})'
-    )
-    layout = (
-        'A folder per class holds its images, or a list, '
-        f'{osp.join("meta", (part or "train") + ".txt")} with '
-        f'"<file> <label>" a line, is the ann_file'
-    )
-    if name in HOMES:
-        layout += f'. Nothing is downloaded: see {HOMES[name]}'
-    if not osp.isdir(folder):
-        raise UserError(f'{where}; {what_is_there(folder, "")}. {layout}')
-    if ann_file:
-        _check_list(osp.join(root, ann_file), folder, classes, split, folders)
-        return [], classes
-    names = sorted(e.name for e in os.scandir(folder) if e.is_dir())
-    if not names:
-        raise UserError(
-            f'{where}, which holds no folder: {what_is_there(folder, "")}. {layout}'
-        )
-    suffixes = tuple(s.lower() for s in dataset.get('extensions', IMAGE_SUFFIXES))
-    empty = [
-        n
-        for n in names
-        if not any(
-            file.lower().endswith(suffixes)
-            for _, _, files in os.walk(osp.join(folder, n))
-            for file in files
-        )
-    ]
-    if len(empty) == len(names):
-        raise UserError(
-            f'{where}, whose folders hold no image '
-            f'({", ".join(suffixes)}): {listed(names)}'
-        )
-    if classes and len(classes) != len(names):
-        raise UserError(
-            f'{where}, which holds {len(names)} folders ({listed(names)}), '
-            f'but the dataset has {len(classes)} classes ({listed(classes)})'
-            f'{_odd_ones(names, classes)}'
-        )
-    for other, others in trees.items():
-        if others != names:
-            here, there = set(names) - set(others), set(others) - set(names)
-            raise UserError(
-                'a label is the place of a folder among the sorted names, so '
-                'that the same folders must be in both: only '
-                f'{osp.abspath(other)} has {listed(sorted(there))}; only '
-                f'{osp.abspath(folder)} has {listed(sorted(here))}'
-            )
-    trees[folder] = names
-    notices = []
-    if empty:
-        notices.append(
-            f'{osp.abspath(folder)}: {len(empty)} of {len(names)} folders '
-            f'hold no image ({", ".join(suffixes)}), yet each is a class: '
-            f'{listed(empty)}'
-        )
-    if sorted(classes) == names and classes != names:
-        i = next(i for i, c in enumerate(classes) if c != names[i])
-        notices.append(
-            f"{osp.abspath(folder)}: label {i} is the folder '{names[i]}', "
-            f"but '{classes[i]}' among the classes of the config, so that "
-            'results will wear the wrong names; sort the classes'
-        )
-    return notices, classes or names
-
-
-def _odd_ones(names: list[str], classes: list[str]) -> str:
-    """Folders that are no class, where most are: .ipynb_checkpoints, ..."""
-    odd = sorted(set(names) - set(classes))
-    return f'; no class are {listed(odd)}' if len(odd) < len(names) else ''
-
-
-def _check_list(
-    path: str, folder: str, classes: list[str], split: str, folders: dict[str, set[str]]
-) -> None:
-    """A list of images: each line "<file> <label>", each file there."""
-    if not osp.isfile(path):
-        raise UserError(
-            f'{split}_dataloader: there is no list {osp.abspath(path)}; '
-            + what_is_there(osp.dirname(path), osp.basename(path))
-        )
-    with open(path, encoding='utf-8') as file:
-        lines = file.read().splitlines()
-    if not lines:
-        raise UserError(f'{path} is empty; it must hold "<file> <label>" a line')
-    missing = []
-    for i, line in enumerate(lines, 1):
-        name, _, label = line.strip().rpartition(' ')
-        if not name or not label.isdigit():
-            raise UserError(
-                f'{path}, line {i}: {line!r} is not "<file> '
-                '<label>" with a label of 0 or more'
-            )
-        if classes and int(label) >= len(classes):
-            raise UserError(
-                f'{path}, line {i}: label {label}, but there are '
-                f'{len(classes)} classes, labelled from 0'
-            )
-        parent, base = osp.split(osp.join(folder, name))
-        if base not in files_in(parent, folders):
-            missing.append(name)
-    if missing:
-        parent, base = osp.split(osp.join(folder, missing[0]))
-        raise UserError(
-            f'{len(missing)} of {len(lines)} images of {path} are missing in '
-            f'{osp.abspath(folder)}, e.g. {missing[0]}: '
-            f'{what_is_there(parent, base)}. Set data_root and data_prefix '
-            'of the dataset, or restore the files'
-        )

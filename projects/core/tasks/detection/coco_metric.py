@@ -203,7 +203,7 @@ class CocoMetric(_CocoMetric):
         img_ids = set(self.img_ids)
         for prediction in predictions:
             image_id = prediction['img_id']
-            boxes = np.asarray(prediction['bboxes'], np.float64)  # xyxy
+            boxes = np.array(prediction['bboxes'], np.float64)  # xyxy, a copy
             boxes = np.reshape(boxes, (-1, 4))
             scores = np.asarray(prediction['scores'], np.float64)
             labels = np.asarray(prediction['labels'])
