@@ -6,7 +6,7 @@ from mmdet.models.dense_heads import SSDHead
 from mmengine.config import ConfigDict
 
 from projects.core.config import find_config, load_config
-from projects.core.tasks.detection.mmdet_fixes import mend_ssd_head
+from projects.core.tasks.detection.mmdet_fixes import fix_ssd_head
 from projects.core.tasks.detection.task import TASK
 from projects.registry import MODELS
 
@@ -43,8 +43,8 @@ def test_ssd_of_mmdet_predicts():
 
 
 def test_a_loss_of_its_own_is_kept():
-    mend_ssd_head()
-    mend_ssd_head()
+    fix_ssd_head()
+    fix_ssd_head()
 
     class Head(SSDHead):
         def __init__(self, **kwargs):

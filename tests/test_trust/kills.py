@@ -104,7 +104,7 @@ def main() -> None:
     yapf.yapflib.yapf_api.FormatCode = lambda text, **kwargs: (text, True)
     mmengine.runner.runner.collect_env = dict
     args.out.mkdir(parents=True)
-    lot = random.Random(args.seed)
+    rng = random.Random(args.seed)
 
     for name in ('warm_up', 'whole'):
         begin = time.monotonic()
@@ -117,13 +117,13 @@ def main() -> None:
     failures, slowest = [], 0.0
     while counts['kill'] + counts['term'] < args.kills:
         work_dir = args.out / f'run_{counts["runs"]}'
-        loader = lot.choice(LOADERS)
-        kills = lot.randint(5, 15)  # of this run; then it may finish
+        loader = rng.choice(LOADERS)
+        kills = rng.randint(5, 15)  # of this run; then it may finish
         for kill in range(kills + 1):
             pid, begin = start(work_dir, loader), time.monotonic()
-            how = lot.choice(['kill', 'term'])
+            how = rng.choice(['kill', 'term'])
             if kill < kills:
-                time.sleep(lot.uniform(0, 0.7 * seconds))
+                time.sleep(rng.uniform(0, 0.7 * seconds))
                 os.kill(pid, signal.SIGKILL if how == 'kill' else signal.SIGTERM)
             status = os.waitpid(pid, 0)[1]
             slowest = max(slowest, time.monotonic() - begin)

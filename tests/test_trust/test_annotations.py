@@ -1,6 +1,6 @@
 """Annotation files of any content: one line that refuses them, or they can be read.
 
-What passes the check is loaded by mmdet's and mmpretrain's data sets, and judged by
+What passes the check is loaded by mmdet's and mmpretrain's data sets, and evaluated by
 the COCO metric of each backend.
 """
 
@@ -172,7 +172,7 @@ def check_coco_file(root, content):
             if split == 'train':
                 assert any(sample['instances'] for sample in samples)
             else:
-                judge(str(path), samples)
+                evaluate(str(path), samples)
                 break
 
 
@@ -180,7 +180,7 @@ class Silent(CocoMetric):
     _log = staticmethod(lambda *args: None)
 
 
-def judge(path, samples):
+def evaluate(path, samples):
     """All metrics, given nothing and given the ground truth."""
     found = [
         dict(

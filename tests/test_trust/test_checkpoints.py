@@ -133,20 +133,20 @@ def test_changed_bytes(lenet, apply):
     @examples(quick=25, long=700)
     @given(st.integers(0, 10**9), st.sampled_from(['cut', 'flip', 'zeros', 'inside']))
     def check(seed, how):
-        lot, content = random.Random(seed), bytearray(original)
-        place = lot.randrange(len(content))
+        rng, content = random.Random(seed), bytearray(original)
+        place = rng.randrange(len(content))
         if how == 'cut':
             del content[place:]
         elif how == 'zeros':
             content[place:] = bytes(len(content) - place)
         elif how == 'flip':
-            for _ in range(lot.choice([1, 10, 1000])):
-                content[lot.randrange(len(content))] ^= 1 << lot.randrange(8)
+            for _ in range(rng.choice([1, 10, 1000])):
+                content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
         else:  # with the sums of the archive as they should be
             name = next(n for n in files if n.endswith('data.pkl'))
             pickled = bytearray(files[name])
-            for _ in range(lot.choice([1, 3])):
-                pickled[lot.randrange(len(pickled))] = lot.randrange(256)
+            for _ in range(rng.choice([1, 3])):
+                pickled[rng.randrange(len(pickled))] = rng.randrange(256)
             file = io.BytesIO()
             with zipfile.ZipFile(file, 'w') as archive:
                 for other, data in files.items():

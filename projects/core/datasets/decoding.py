@@ -167,7 +167,7 @@ def _orientation(image: Image.Image, image_bytes: bytes) -> int:
             value = image.tag_v2.get(ORIENTATION)
         else:
             if image.format == 'PNG' and b'eXIf' in image_bytes:
-                image.load()  # the chunk may stand behind the pixels
+                image.load()  # the chunk may stand after the pixels
             exif = Image.Exif()
             exif.load(image.info.get('exif') or b'')
             value = exif.get(ORIENTATION)

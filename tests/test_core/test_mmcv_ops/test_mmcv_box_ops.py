@@ -162,7 +162,7 @@ FAR = [500.0] * 72
         (lane(20, 40, [*FAR[:20], 110.0, *[100.0] * 9, *FAR[30:]]), 1.0, False),
         (lane(10, 0, [100.0] * 72), 1.0, False),  # without rows
         (lane(-5, 40, [100.0] * 72), 1.0, True),  # starts before the first
-        (lane(10, 200, [100.0] * 72), 1.0, True),  # ends behind the last
+        (lane(10, 200, [100.0] * 72), 1.0, True),  # ends after the last
     ],
 )
 @pytest.mark.parametrize('dtype', [torch.float32, torch.float64])

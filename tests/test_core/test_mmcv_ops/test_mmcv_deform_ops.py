@@ -120,7 +120,7 @@ def test_ms_deform_attn_and_gradients():
 
 
 # One row of pixels, 2, 3 and 5, sampled at x; the derivative by x is that to the
-# right, and nothing moves at -1 or before, or at 3 or behind.
+# right, and nothing moves at -1 or before, or at 3 or beyond.
 @pytest.mark.parametrize(
     ('x', 'value', 'by_x'),
     [

@@ -17,6 +17,7 @@ from projects.core.datasets.files import (
 )
 from projects.core.errors import UserError, listed
 
+# mmpretrain's, where a dataset names none
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif')
 PARTS = {'train', 'training', 'val', 'valid', 'validation', 'test'}
 

@@ -24,10 +24,10 @@ class DetectionTask(ImageTask):
         return check_detection_data(cfg)
 
     def prepare(self, cfg) -> None:
-        from projects.core.tasks.detection.mmdet_fixes import mend_ssd_head
+        from projects.core.tasks.detection.mmdet_fixes import fix_ssd_head
 
         super().prepare(cfg)
-        mend_ssd_head()
+        fix_ssd_head()
 
     def training_results(self, runner) -> list[str]:
         pictures = sorted(
@@ -77,10 +77,10 @@ class DetectionTask(ImageTask):
         return lines
 
     def results(self, meta: dict, options: InferOptions):
-        from projects.core.tasks.detection.mmdet_fixes import mend_ssd_head
+        from projects.core.tasks.detection.mmdet_fixes import fix_ssd_head
         from projects.core.tasks.detection.results import DetectionResults
 
-        mend_ssd_head()
+        fix_ssd_head()
         return DetectionResults(meta, options.score_thr)
 
     def parts_of(self, model):
