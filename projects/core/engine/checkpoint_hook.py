@@ -8,7 +8,7 @@ from pathlib import Path
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
 
-from projects.core.engine.disk import is_disk_full
+from projects.core.engine.disk import is_disk_full, spared_by_full_disk
 from projects.core.engine.stopping import STOPPED, forget_stop
 from projects.core.errors import UserError, listed
 from projects.registry import HOOKS
@@ -117,7 +117,8 @@ class CheckpointHook(MMEngineCheckpointHook):
         if is_main_process():
             self._remove(outdated)
             forget_stop(runner.work_dir)
-            Path(runner.work_dir, 'last_checkpoint').write_text(path)
+            note = Path(runner.work_dir, 'last_checkpoint')
+            spared_by_full_disk(note.write_text, note.name)(path)
 
     def _remove(self, steps: list[int]) -> None:
         for step in steps:
