@@ -163,7 +163,7 @@ def test_a_complete_run_says_so(write, fresh, extra):  # noqa: F811
     fresh()
     train(write(extra), 'run', resume=True)
     assert rows('run') == before
-    what = '4 epochs' if extra else '20 iterations'
+    what = '4 epochs' if extra else '20 iters'
     assert f'the run was complete, with {what}: nothing was left to train' in log('run')
 
 
@@ -327,7 +327,7 @@ def test_a_best_checkpoint_without_room_leaves_the_old_one(
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        (lambda c: c.pop('meta'), 'it lacks meta, meta.epoch, meta.iter'),
+        (lambda c: c.pop('meta'), 'it lacks meta.epoch, meta.iter'),
         (lambda c: c.pop('message_hub'), 'it lacks message_hub'),
         (lambda c: c.pop('optimizer'), 'holds no state of the optimizer'),
         (lambda c: c['meta'].pop('epoch'), 'it lacks meta.epoch'),

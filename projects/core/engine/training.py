@@ -24,7 +24,16 @@ from projects.core.errors import UserError, listed
 from projects.core.files import make_folder
 from projects.core.quiet import quiet_libraries
 from projects.core.tasks.task import Task, task_of
-from projects.core.values import FLAG, LAUNCHER, PATH, SEED, checked, either, optional
+from projects.core.values import (
+    FLAG,
+    LAUNCHER,
+    PATH,
+    SEED,
+    checked,
+    either,
+    optional,
+    whole,
+)
 from projects.core.weights import read_checkpoint
 from projects.registry import RUNNERS
 
@@ -217,18 +226,10 @@ def _set_up_resume(cfg: Config, resume: bool | str, seed: int | None) -> int | N
             f'load_from={resume}'
         )
     meta = checkpoint.get('meta')
-    lacks = [
-        name
-        for name, part, kind in (
-            ('meta', meta, dict),
-            ('message_hub', checkpoint.get('message_hub'), dict),
-            *(
-                (f'meta.{key}', isinstance(meta, dict) and meta.get(key), int)
-                for key in ('epoch', 'iter')
-            ),
-        )
-        if not isinstance(part, kind) or part is False
-    ]
+    meta = meta if isinstance(meta, dict) else {}
+    lacks = [f'meta.{k}' for k in ('epoch', 'iter') if not whole(0).fits(meta.get(k))]
+    if not isinstance(checkpoint.get('message_hub'), dict):
+        lacks.append('message_hub')
     if lacks:
         raise UserError(
             f'--resume: {resume} is no checkpoint of a run of tools/train.py, it lacks '
@@ -291,12 +292,11 @@ def _close(runner, seconds: float, task: Task) -> None:
         unit, last = (
             ('epochs', runner.max_epochs)
             if isinstance(runner.train_loop, EpochBasedTrainLoop)
-            else ('iterations', runner.max_iters)
+            else ('iters', runner.max_iters)
         )
         lines = [
             f'the run was complete, with {last} {unit}: nothing was left to train; '
-            f'--cfg-options train_cfg.max_{"epochs" if unit == "epochs" else "iters"}='
-            'N goes on to N'
+            f'--cfg-options train_cfg.max_{unit}=N goes on to N'
         ]
     for hook in runner.hooks:
         if isinstance(hook, CheckpointHook) and hook.save_best:
