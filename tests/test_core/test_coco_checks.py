@@ -235,7 +235,7 @@ def test_test_data_need_no_annotations(tree):
     )
     assert check_detection_data(cfg) == []
     tree.write(images=[])  # on which mmdet's dataset fails
-    with pytest.raises(UserError, match="'images' is empty, .* nothing to evaluate"):
+    with pytest.raises(UserError, match='there is nothing to evaluate'):
         check_detection_data(cfg)
 
 
