@@ -234,6 +234,9 @@ def test_test_data_need_no_annotations(tree):
         dict(default_scope='mmdet', test_dataloader=dict(dataset=tree.dataset()))
     )
     assert check_detection_data(cfg) == []
+    tree.write(images=[])  # on which mmdet's dataset fails
+    with pytest.raises(UserError, match='there is nothing to evaluate'):
+        check_detection_data(cfg)
 
 
 def test_missing_field_is_named(tree):
