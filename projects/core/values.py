@@ -8,7 +8,7 @@ from numbers import Integral, Real
 from os import PathLike, fspath
 from typing import Any, NamedTuple
 
-from projects.core.errors import UserError
+from projects.core.errors import UserError, one_line
 
 
 class Rule(NamedTuple):
@@ -24,8 +24,7 @@ class Rule(NamedTuple):
 
 def shown(value: Any) -> str:
     """A value as Python writes it, cut to a line's part."""
-    text = repr(value)
-    return text if len(text) <= 60 else f'{text[:57]}...'
+    return one_line(repr(value), 60)
 
 
 def _range(least, most) -> str:

@@ -9,7 +9,7 @@ from torch import nn
 from projects.core.config import explained
 from projects.core.config.saved import registered_types_only, saved_config
 from projects.core.devices import find_device
-from projects.core.errors import UserError
+from projects.core.errors import UserError, one_line
 from projects.core.quiet import quiet_libraries
 from projects.core.tasks.task import InferOptions, task_of
 from projects.core.values import (
@@ -116,6 +116,6 @@ def _checked_dataset_meta(dataset_meta, checkpoint: str) -> dict:
     ):
         raise UserError(
             f"{checkpoint}: 'classes' of its dataset_meta is no list of names: "
-            f'{classes!r:.60}'
+            f'{one_line(repr(classes), 60)}'
         )
     return dataset_meta

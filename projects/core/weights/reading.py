@@ -160,15 +160,14 @@ def _what_else(path: str) -> str:
     is_bmp = start[:2] == b'BM' and start[6:10] == bytes(4)
     if is_bmp or (start[:4] == b'RIFF' and start[8:12] == b'WEBP'):
         return 'it is an image'
-    if zipfile.is_zipfile(path):
-        try:
+    try:
+        if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
-                names = archive.namelist()
-        except (zipfile.BadZipFile, UnicodeDecodeError, NotImplementedError):
-            return ''  # torch says how it is damaged
-        if any(name.endswith('data.pkl') for name in names):
+                if not any(name.endswith('data.pkl') for name in archive.namelist()):
+                    return 'it is a zip archive of other things; unpack it'
             return ''
-        return 'it is a zip archive of other things; unpack it'
+    except (zipfile.BadZipFile, UnicodeDecodeError, NotImplementedError):
+        return ''  # torch says how it is damaged
     try:
         text = start.decode()
     except UnicodeDecodeError as error:
