@@ -9,7 +9,7 @@ from projects.core.engine import train
 from projects.core.weights import read_checkpoint
 
 ON_A_CPU = sorted(path for path in run_configs() if 'digits' in path.stem)
-QUICK = ('lenet5-modern', 'yolov1-mini_')
+QUICK = ('lenet5-modern',)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from torch.utils.data import BatchSampler
 
 from projects.core.engine import train
 from projects.core.engine.checkpoint_hook import newest_checkpoint
-from projects.core.engine.seeding import seed_worker
+from projects.core.engine.signals import obey_parent_alone
 from projects.core.weights import read_checkpoint
 from projects.registry import DATA_SAMPLERS, HOOKS
 
@@ -142,7 +142,7 @@ def test_a_worker_obeys_its_parent_alone():
 
 
 def wait_as_worker():
-    seed_worker(0)
+    obey_parent_alone()
     time.sleep(60)
 
 

@@ -75,7 +75,8 @@ def seed_worker(worker_id: int) -> None:
     a scheduler is left to that one, see
     :func:`projects.core.engine.signals.obey_parent_alone`.
     """
-    obey_parent_alone()
+    if get_worker_info() is not None:
+        obey_parent_alone()
     seed = torch.initial_seed() % 2**32
     random.seed(seed)
     np.random.seed(seed)
