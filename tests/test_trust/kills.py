@@ -99,6 +99,13 @@ def main() -> None:
     parser.add_argument('--kills', type=int, default=1000)
     parser.add_argument('--out', type=Path, required=True)
     parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument(
+        '--sigterm',
+        type=float,
+        default=0.5,
+        metavar='SHARE',
+        help='share of SIGTERM among the signals (default: 0.5)',
+    )
     args = parser.parse_args()
     # half a second each: to format a config, to ask gcc for its version
     yapf.yapflib.yapf_api.FormatCode = lambda text, **kwargs: (text, True)
@@ -121,7 +128,7 @@ def main() -> None:
         kills = rng.randint(5, 15)  # of this run; then it may finish
         for kill in range(kills + 1):
             pid, begin = start(work_dir, loader), time.monotonic()
-            how = rng.choice(['kill', 'term'])
+            how = 'term' if rng.random() < args.sigterm else 'kill'
             if kill < kills:
                 time.sleep(rng.uniform(0, 0.7 * seconds))
                 os.kill(pid, signal.SIGKILL if how == 'kill' else signal.SIGTERM)
