@@ -30,7 +30,7 @@ class ResumeHook(Hook):
 
     def before_run(self, runner) -> None:
         if is_main_process():
-            for file in Path(runner.work_dir).glob('*.partial'):
+            for file in Path(runner.work_dir).glob('*.pth.partial'):
                 file.unlink()
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
