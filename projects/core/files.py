@@ -7,6 +7,7 @@ written before the file appears under its name, so that after a kill at any mome
 what is there, old or new, is still known for the tools' own.
 """
 
+import errno
 import hashlib
 import os
 import os.path as osp
@@ -199,7 +200,7 @@ class _Journal:
             torn = size and os.pread(file, 1, size - 1) != b'\n'
             entry = (b'\n' if torn else b'') + line + b'\n'
             if os.write(file, entry) < len(entry):
-                raise OSError(28, 'No space left on device')
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         finally:
             os.close(file)
 

@@ -5,7 +5,7 @@ import os
 import os.path as osp
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from projects.core.errors import UserError, close_names, listed
 from projects.registry import DATASETS
@@ -13,6 +13,24 @@ from projects.registry import DATASETS
 SPLITS = ('train', 'val', 'test')
 # what breaks a line of a log, and what cannot be written in UTF-8
 CONTROL = re.compile('[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]')
+
+
+def notices_of_splits(cfg, check: Callable[[str], list[str]]) -> list[str]:
+    """Notices of ``check`` on each split; beside data for training the flaws of the
+    test's are notices, too, as a training does not open them.
+
+    Raises:
+        UserError: Of ``check``, on another split.
+    """
+    notices = []
+    for split in SPLITS:
+        try:
+            notices += check(split)
+        except UserError as error:
+            if split != 'test' or not isinstance(cfg.get('train_dataloader'), dict):
+                raise
+            notices.append(f'a test would fail, this training does not: {error}')
+    return notices
 
 
 def inner_datasets(dataset) -> Iterator[dict]:

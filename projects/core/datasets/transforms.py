@@ -196,15 +196,19 @@ class LoadImageFromFile(_LoadImageFromFile):
     def _warn_once(self, about: str, message: str) -> None:
         if about not in self._warned:
             self._warned.add(about)
-            # names of files may hold bytes that are no text
-            message = message.encode(errors='backslashreplace').decode()
-            print_log(message, logger='current', level=logging.WARNING)
+            warn(message)
 
     def __repr__(self) -> str:
         return (
             f'{super().__repr__()[:-1]}, skip_unreadable={self.skip_unreadable}, '
             f'as_stored={self.as_stored})'
         )
+
+
+def warn(message: str) -> None:
+    """Log a warning about files, whose names may hold bytes that are no text."""
+    message = message.encode(errors='backslashreplace').decode()
+    print_log(message, logger='current', level=logging.WARNING)
 
 
 OUR_SETTINGS = inspect.signature(LoadImageFromFile).parameters

@@ -58,7 +58,6 @@ def evaluate(
     """
     quiet_libraries()
     cfg = load_config(config, cfg_options)
-    checkpoint = str(checkpoint)
     check_file(checkpoint)
     with explained(cfg), tempfile.TemporaryDirectory() as scratch:
         _test_only(cfg)

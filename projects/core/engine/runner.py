@@ -19,7 +19,7 @@ from projects.core.config.saved import JSON_KEY, config_to_json
 from projects.core.engine.disk import spared_by_full_disk
 from projects.core.engine.distributed import distributed_model, has_own_step
 from projects.core.engine.rates import Rates
-from projects.core.errors import UserError
+from projects.core.errors import UserError, described
 from projects.core.files import write_text
 from projects.core.weights import load_weights, read_weights
 from projects.registry import RUNNERS
@@ -283,18 +283,15 @@ class Runner(MMEngineRunner):
             meta = self._loaded_meta
             loop = self.train_loop
             loop.first_batch = int(meta.get('batches', 0))
-            total = meta.get('total_batch')
-            if (
-                None not in (total, self._total_batch())
-                and total != self._total_batch()
-            ):
-                self._change_batch(total, before)
+            old, new = meta.get('total_batch'), self._total_batch()
+            if None not in (old, new) and old != new:
+                self._change_batch(old, new, before)
             self.resumed_at = self.iter
         except UserError:
             raise
         except Exception as error:  # a file may hold anything
             raise UserError(
-                f'{filename} cannot be resumed from: {type(error).__name__}: {error}; '
+                f'{filename} cannot be resumed from: {described(error)}; '
                 'take another checkpoint of the run, or start from its weights by '
                 f'--cfg-options load_from={filename}'
             ) from error
@@ -306,19 +303,19 @@ class Runner(MMEngineRunner):
         size = loader.batch_size or getattr(loader.batch_sampler, 'batch_size', None)
         return size and size * self.world_size
 
-    def _change_batch(self, total: int, before: Rates) -> None:
+    def _change_batch(self, old: int, new: int, before: Rates) -> None:
         """Take the place in the run and the rates over to another total batch."""
-        loop, new = self.train_loop, self._total_batch()
+        loop = self.train_loop
         if isinstance(loop, EpochBasedTrainLoop):
             length = len(loop.dataloader)
-            loop.first_batch = min(loop.first_batch * total // new, length - 1)
+            loop.first_batch = min(loop.first_batch * old // new, length - 1)
             loop._iter = loop.epoch * length + loop.first_batch
         before.replay(self)
         lr = ', '.join(
             f'{rates[0]:g}' for rates in self.optim_wrapper.get_lr().values()
         )
         self.logger.info(
-            f'the total batch was {total} and is {new}: the schedule goes on as if it '
+            f'the total batch was {old} and is {new}: the schedule goes on as if it '
             f'had been {new} from the beginning, at a learning rate of {lr}'
         )
 

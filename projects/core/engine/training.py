@@ -211,7 +211,6 @@ def _set_up_resume(cfg: Config, resume: bool | str, seed: int | None) -> int | N
                 'one could replace: move it, or choose another folder with --work-dir'
             )
         return None
-    resume = str(resume)
     if newest is not None and not _is_in(resume, cfg.work_dir):
         raise UserError(
             f'--resume {resume} would go on in {cfg.work_dir}, which holds '

@@ -1,7 +1,6 @@
 """What the tasks on images have in common: files in, a picture of each out."""
 
 import json
-import logging
 import os.path as osp
 import time
 from abc import abstractmethod
@@ -15,7 +14,7 @@ from mmengine.logging import print_log
 
 from projects.core.config import explained, test_pipeline_of
 from projects.core.datasets.decoding import IMAGE_SUFFIXES, as_picture
-from projects.core.datasets.transforms import LoadImageFromFile, use_our_loader
+from projects.core.datasets.transforms import LoadImageFromFile, use_our_loader, warn
 from projects.core.errors import UserError, listed
 from projects.core.files import JOURNAL, check_outputs, write_text
 from projects.core.layers.batch_norm import fold_batch_norm
@@ -100,7 +99,7 @@ class ImageTask(Task):
         files = [osp.join(out_dir, name) for name in names.values()]
         check_outputs([json_file, *files], '--out-dir')
         if rest:
-            _warn(f'{inputs} also holds {rest}')
+            warn(f'{inputs} also holds {rest}')
 
         if is_on(cfg, 'channels_last'):
             model.to(memory_format=torch.channels_last)
@@ -140,18 +139,18 @@ class ImageTask(Task):
             )
         write_text(json_file, json.dumps(rows), '--out-dir')
         if pipeline.num_coloured:
-            _warn(
+            warn(
                 f'{pipeline.num_coloured} of {num_read} images are in colour; the '
                 'model takes grey images, and was given them turned grey'
             )
         if bright and _learnt_white_on_black(cfg):
-            _warn(
+            warn(
                 f'{bright} of {num_read} images are bright at the '
                 'border: the model learnt white on black; invert black '
                 'ink on white before'
             )
         if pictures.failures:
-            _warn(f'{pictures.failures} pictures are missing')
+            warn(f'{pictures.failures} pictures are missing')
         print_log(
             f'{num_read} images in {time.monotonic() - start:.1f} s, '
             f'{output.summary(rows)}: pictures and {output.name}.json '
@@ -206,18 +205,12 @@ class _Pipeline:
                     if isinstance(error, UserError)
                     else f'cannot prepare the image {path} for the model: {error!r}'
                 )
-                _warn(f'{self.last_error}; left out')
+                warn(f'{self.last_error}; left out')
                 continue
             if self._in_colour is not None:
                 picture = self._in_colour.picture(str(path))
                 self.num_coloured += bool(np.ptp(picture, 2).max() > GREY_TOLERANCE)
             yield i, path, image, packed
-
-
-def _warn(message: str) -> None:
-    # names of files may hold bytes that are no text
-    message = message.encode(errors='backslashreplace').decode()
-    print_log(message, 'current', logging.WARNING)
 
 
 def is_on(cfg, key: str) -> bool:

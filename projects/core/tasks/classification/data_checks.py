@@ -11,12 +11,12 @@ import math
 import os.path as osp
 
 from projects.core.datasets.files import (
-    SPLITS,
     class_list,
     dataset_class,
     inner_datasets,
     is_remote,
     misspelt_classes,
+    notices_of_splits,
     what_is_there,
 )
 from projects.core.errors import UserError
@@ -45,7 +45,7 @@ def check_classification_data(cfg) -> list[str]:
     datasets are compared with the head's number of classes alone.
 
     Args:
-            cfg: MMEngine Config of a run, of which ``train_dataloader``,
+        cfg: MMEngine Config of a run, of which ``train_dataloader``,
             ``val_dataloader`` and ``test_dataloader`` are checked as far as
             they are there, with their evaluators. Beside data for training
             those of the test are not opened, so that their flaws are notices.
@@ -56,15 +56,7 @@ def check_classification_data(cfg) -> list[str]:
     Raises:
         UserError: At the first flaw with which it is not, or not correct.
     """
-    notices, checks = [], _Checks(cfg)
-    for split in SPLITS:
-        try:
-            notices += checks.of(split)
-        except UserError as error:
-            if split != 'test' or not isinstance(cfg.get('train_dataloader'), dict):
-                raise
-            notices.append(f'a test would fail, this training does not: {error}')
-    return notices
+    return notices_of_splits(cfg, _Checks(cfg).of)
 
 
 class _Checks:

@@ -4,12 +4,12 @@ import os.path as osp
 
 from projects.core.config.walk import walk
 from projects.core.datasets.files import (
-    SPLITS,
     class_list,
     dataset_class,
     inner_datasets,
     is_remote,
     misspelt_classes,
+    notices_of_splits,
     twice,
     what_is_there,
 )
@@ -48,15 +48,7 @@ def check_detection_data(cfg) -> list[str]:
     Raises:
         UserError: At the first flaw with which it is not, or not correct.
     """
-    notices, checks = [], _Checks(cfg)
-    for split in SPLITS:
-        try:
-            notices += checks.of(split)
-        except UserError as error:
-            if split != 'test' or not isinstance(cfg.get('train_dataloader'), dict):
-                raise
-            notices.append(f'a test would fail, this training does not: {error}')
-    return notices
+    return notices_of_splits(cfg, _Checks(cfg).of)
 
 
 class _Checks:
