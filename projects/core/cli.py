@@ -57,8 +57,11 @@ def _end(message: str, status: int) -> None:
     """Show the message, or leave it to :mod:`projects.core.launch`, and exit."""
     sys.stdout.flush()
     if file := os.environ.get(ERROR_FILE):
-        with open(file, 'w', encoding='utf-8') as out:
+        # whole or absent: the launcher may end this process while it writes
+        partial = f'{file}.partial'
+        with open(partial, 'w', encoding='utf-8') as out:
             json.dump({'time': time.time(), 'text': message}, out)
+        os.replace(partial, file)
     else:
         rank = os.environ.get('RANK')
         where = f'rank {rank}: ' if rank not in (None, '0') else ''

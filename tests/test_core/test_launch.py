@@ -70,6 +70,16 @@ ENDS = [
         'error: rank 1 was ended by SIGKILL, as the system does where memory runs '
         'out\n',
     ),
+    (  # one that is ended while it writes what it has to say
+        "if rank == 1:\n    raise UserError('a bad image')\n"
+        'import json\n'
+        'def killed(*_): raise UserError("lost")\n'
+        'json.dump = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n'
+        'signal.signal(signal.SIGTERM, killed)\n'
+        'time.sleep(20)',
+        1,
+        'rank 1: error: a bad image\n',
+    ),
     ('sys.exit(3 if rank else 0)', 3, ''),
     ('sys.exit(143)', 143, ''),
 ]
