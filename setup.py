@@ -38,6 +38,7 @@ TESTS = [
     'ruff>=0.17,<0.18',
     'safetensors>=0.4',
     'setuptools>=70.1',
+    'timm>=1.0.20',
     *SPEED,
 ]
 

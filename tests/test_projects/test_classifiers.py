@@ -3,14 +3,17 @@
 The shapes are the reference implementations', measured once.
 """
 
+import ast
 from dataclasses import dataclass
 
 import pytest
+import timm
 import torch
 import torchvision
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmpretrain.structures import DataSample
+from reference_table import TABLE
 from torch import nn
 
 from projects import list_models
@@ -31,13 +34,14 @@ class Spec:
     """A variant: its input, and what it must come to.
 
     ``stages`` are (channels, side) of each map of the backbone for ``input``.
-    ``reference``: torchvision has it, under the same name. ``small``: an input
-    that is computed with where the shapes do not matter.
+    ``reference``: torchvision has it, under the same name; or the call that builds
+    the reference. ``small``: an input that is computed with where the shapes do
+    not matter.
     """
 
     name: str
     stages: list[tuple[int, int]]
-    reference: bool = False
+    reference: bool | str = False
     input: tuple[int, int, int] = RGB_224
     small: tuple[int, int, int] | None = None
 
@@ -106,8 +110,35 @@ SPECS = [
         for name in ('yolov1_extraction', 'yolov1_extraction_bn')
     ],
 ]
+EFFICIENT = (
+    'MobileNetV1',
+    'MobileNetV2',
+    'MobileNetV3',
+    'ShuffleNetV1',
+    'ShuffleNetV2',
+    'EfficientNet',
+    'EfficientNetV2',
+    'RepVGG',
+)
 
 
+def efficient(name, entry):
+    """Of the reference table; odd sides, which each stride rounds up."""
+    sides = [-(-entry['input'][1] // stride) for stride in entry['strides']]
+    return Spec(
+        name,
+        stages(entry['channels'], sides),
+        entry['reference'] if entry['reference'].startswith(('torch', 'timm')) else '',
+        input=tuple(entry['input']),
+        small=(3, 65, 97),
+    )
+
+
+SPECS += [
+    efficient(name, entry)
+    for name, entry in TABLE.items()
+    if entry['family'] in EFFICIENT and name in list_models()
+]
 NARROW = (64, 64)
 pytestmark = pytest.mark.usefixtures('cheap_weights')
 
@@ -151,10 +182,11 @@ def model(spec, cheap_weights):
 
 
 @pytest.mark.parametrize(
-    ('name', 'input'),
+    ('name', 'call', 'input'),
     [
         pytest.param(
             spec.name,
+            spec.reference,
             input,
             marks=[pytest.mark.slow] if spec.small and input == spec.input else [],
             id=f'{spec.name}-{input[-1]}',
@@ -164,7 +196,7 @@ def model(spec, cheap_weights):
         for input in dict.fromkeys([spec.small or spec.input, spec.input])
     ],
 )
-def test_logits_are_those_of_torchvision_with_its_weights(name, input):
+def test_logits_are_those_of_the_reference_with_its_weights(name, call, input):
     """Those without a reference there have tests of their plugin.
 
     The linear layers of all VGGs are the same: VGG-11 has them whole.
@@ -172,7 +204,7 @@ def test_logits_are_those_of_torchvision_with_its_weights(name, input):
     cfg = model_cfg(name)
     kwargs = dict(init_weights=False) if name == 'googlenet' else {}
     with torch.device('meta'), DefaultScope.overwrite_default_scope('mmpretrain'):
-        reference = getattr(torchvision.models, name)(weights=None, **kwargs)
+        reference = build_reference(call, name, **kwargs)
         if name.startswith('vgg') and name != 'vgg11':
             cfg.head.hidden_channels = NARROW
             for i, widths in ((0, (25088, 64)), (3, NARROW), (6, (64, 1000))):
@@ -189,6 +221,21 @@ def test_logits_are_those_of_torchvision_with_its_weights(name, input):
         # or any difference would be small
         assert expected.std() > 1e-3
         torch.testing.assert_close(model(images), expected, rtol=1e-4, atol=1e-4)
+
+
+def build_reference(call, name, **kwargs):
+    """``name`` of torchvision, or what a call such as
+    ``timm.create_model('repvgg_a0')`` builds."""
+    if call is True:
+        return getattr(torchvision.models, name)(weights=None, **kwargs)
+    expression = ast.parse(call, mode='eval').body
+    function = {'torchvision': torchvision.models, 'timm': timm}[call.partition('.')[0]]
+    function = getattr(function, expression.func.attr)
+    return function(
+        *map(ast.literal_eval, expression.args),
+        **{k.arg: ast.literal_eval(k.value) for k in expression.keywords},
+        **kwargs,
+    )
 
 
 def fill(model):
@@ -221,7 +268,7 @@ def backbone_cfg(spec, out_indices):
 
 def test_a_step_at_batch_2_reaches_every_parameter(spec, model):
     torch.manual_seed(0)
-    num_classes = 1000 if spec.input == RGB_224 else 10
+    num_classes = 10 if spec.input == GREY_28 else 1000
     samples = [DataSample().set_gt_label(i % num_classes) for i in (3, 8)]
     model.train()
     data = model.data_preprocessor(

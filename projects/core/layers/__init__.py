@@ -1,6 +1,16 @@
 """What the architectures of several plugins are built of."""
 
+from torchvision.ops import SqueezeExcitation, StochasticDepth
+
 from projects.core.layers.backbone import Backbone
 from projects.core.layers.builders import build_layer
+from projects.core.layers.conv_norm_act import ConvNormAct, make_divisible
 
-__all__ = ['Backbone', 'build_layer']
+__all__ = [
+    'Backbone',
+    'ConvNormAct',
+    'SqueezeExcitation',
+    'StochasticDepth',
+    'build_layer',
+    'make_divisible',
+]
