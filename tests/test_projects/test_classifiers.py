@@ -124,6 +124,10 @@ EFFICIENT = (
 
 def efficient(name, entry):
     """Of the reference table; odd sides, which each stride rounds up."""
+    if name == 'efficientnet_v2_xl':  # timm's, without the last stage and our eps
+        strides, channels = [*entry['strides'], 32], [*entry['channels'], 1280]
+        reference = "timm.create_model('efficientnetv2_xl', bn_eps=1e-3)"
+        entry = dict(entry, strides=strides, channels=channels, reference=reference)
     sides = [-(-entry['input'][1] // stride) for stride in entry['strides']]
     return Spec(
         name,
@@ -166,7 +170,7 @@ def build(spec, **kwargs):
     units, which is all but a few percent of their parameters."""
     cfg = model_cfg(spec.name)
     cfg.update(kwargs)
-    if 'hidden_channels' in cfg.head and spec.input == RGB_224:
+    if cfg.head.get('hidden_channels') and spec.input == RGB_224:
         cfg.head.hidden_channels = NARROW
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         model = MODELS.build(cfg)
