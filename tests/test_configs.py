@@ -26,7 +26,7 @@ VOC_XML = """<annotation><size><width>{w}</width><height>{h}</height>
 
 
 # take images of any size, here of 64 pixels: a twelfth of the arithmetic
-ANY_SIZE = ('densenet', 'resnet', 'resnext', 'vgg', 'wide-resnet')
+ANY_SIZE = ('densenet', 'efficientnet', 'resnet', 'resnext', 'vgg', 'wide-resnet')
 
 
 def run_ids(path):
@@ -178,7 +178,7 @@ def options_of(path):
         node = cfg.model
         for parent in parents:
             node = node.get(parent) or {}
-        if name in node:
+        if node.get(name):
             options.append(f'model.{key}={width}')
     # the least input that all levels of SSD512 can have
     options += [

@@ -1,0 +1,18 @@
+"""A small EfficientNetV2 on digits: all six stages, two blocks each.
+
+    python tools/train.py \\
+        configs/efficientnetv2/efficientnet-v2-mini_1xb64-20e_digits.py
+"""
+
+_base_ = ['../_base_/models/efficientnet_v2_s.py', '../_base_/recipes/digits_32.py']
+model = _base_.grey_model
+# the operators, expansions and strides of S; its 21 million parameters are too
+# many for a CPU
+model['backbone']['arch'] = (
+    ('FusedMBConv', 1, 1, 16, 1),
+    ('FusedMBConv', 4, 2, 24, 2),
+    ('FusedMBConv', 4, 2, 32, 2),
+    ('MBConv', 4, 2, 64, 2),
+    ('MBConv', 6, 1, 80, 2),
+    ('MBConv', 6, 2, 128, 2),
+)
