@@ -117,7 +117,12 @@ def test_a_run_that_is_resumed_within_a_stage_is_the_same(write, step, fresh):
     assert_same_run('whole', 'stopped')
 
 
-# section 12 of the paper's table, four stages
+def test_fewer_epochs_than_stages_are_said(write):
+    train(write("train_cfg['max_epochs'] = 1"), 'run')
+    assert '2 stages do not fit into max_epochs=1' in log_of('run')
+
+
+# Table 6 of the paper, four stages
 @pytest.mark.parametrize(
     ('name', 'pair', 'expected'),
     [
@@ -170,7 +175,6 @@ def test_a_spawned_worker_shares_the_value():
 @pytest.mark.parametrize(
     ('extra', 'message'),
     [
-        ("train_cfg['max_epochs'] = 1", '2 stages do not fit into max_epochs=1'),
         ('train_pipeline.pop(0)', 'nothing to set image_size in: no step of the'),
         ('train_pipeline.pop(1)', "with follows='magnitude'"),
         ("model['train_cfg'] = None", 'mixup_alpha in: the model mixes no images'),

@@ -77,10 +77,10 @@ class ProgressiveLearningHook(Hook):
                 'ProgressiveLearningHook changes values between epochs; '
                 'train_cfg counts iterations: take by_epoch=True'
             )
-        if runner.max_epochs < self.num_stages:
-            raise UserError(
-                f'ProgressiveLearningHook: {self.num_stages} stages do not fit '
-                f'into max_epochs={runner.max_epochs}'
+        if runner.max_epochs < self.num_stages:  # as one tries a config out
+            runner.logger.warning(
+                f'progressive learning: {self.num_stages} stages do not fit into '
+                f'max_epochs={runner.max_epochs}; some are left out, the last, too'
             )
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         self._stage = None
