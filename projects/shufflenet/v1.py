@@ -38,6 +38,9 @@ class ShuffleUnit(nn.Module):
         conv_cfg: Layer in the place of ``nn.Conv2d``.
         norm_cfg: Normalisation after each convolution.
         act_cfg: Activation after the first convolution, and of the result.
+
+    Raises:
+        ValueError: If the groups do not divide the channels.
     """
 
     def __init__(
@@ -58,6 +61,11 @@ class ShuffleUnit(nn.Module):
         if stride == 2:
             self.avgpool = nn.AvgPool2d(3, 2, 1)
             out_channels -= in_channels
+        if width % groups or out_channels % groups:
+            raise ValueError(
+                f'{groups} groups do not divide the {width} and {out_channels} '
+                'channels of a unit'
+            )
         cfgs = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg)
         self.compress = ConvNormAct(
             in_channels, width, 1, groups=compress_groups, act_cfg=act_cfg, **cfgs
@@ -134,11 +142,6 @@ class ShuffleNetV1(Backbone):
             raise ValueError(f'groups {groups} not in {set(self.arch_settings)}')
         before = int(24 * width_mult)
         channels = int(self.arch_settings[groups] * width_mult)
-        if channels // 4 % groups or (channels - before) % groups:
-            raise ValueError(
-                f'width_mult {width_mult}: {channels} channels, less the '
-                f"stem's {before} or by 4, are not divisible into {groups} groups"
-            )
         cfgs = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg, act_cfg=act_cfg)
         self.conv1 = ConvNormAct(in_channels, before, 3, 2, **cfgs)
         self.maxpool = build_layer(pool_cfg, nn.MaxPool2d, 3, 2, 1)

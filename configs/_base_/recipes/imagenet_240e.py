@@ -12,7 +12,9 @@ _base_ = [
 ]
 train_pipeline = [
     *_base_.train_pipeline[:-1],
-    dict(type='ColorJitter', brightness=0.4, contrast=0.4, saturation=0.4),
+    dict(type='NumpyToPIL', to_rgb=True),
+    dict(type='torchvision/ColorJitter', brightness=0.4, contrast=0.4, saturation=0.4),
+    dict(type='PILToNumpy', to_bgr=True),
     _base_.train_pipeline[-1],
 ]
 train_dataloader = dict(batch_size=128, dataset=dict(pipeline=train_pipeline))
