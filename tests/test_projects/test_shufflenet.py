@@ -27,22 +27,11 @@ from projects.shufflenet import (
 
 BN = dict(type='BN')
 RELU = dict(type='ReLU')
-NO_NORM = dict(type='GN', num_groups=1, affine=False)
-V1 = {  # options of mmpretrain's backbone, channels of the last map
-    **{
-        f'shufflenet_v1_x1_0_g{g}': (dict(groups=g), channels)
-        for g, channels in ((1, 576), (2, 800), (3, 960), (4, 1088), (8, 1536))
-    },
-    'shufflenet_v1_x0_5_g3': (dict(widen_factor=0.5), 480),
-    'shufflenet_v1_x1_5_g3': (dict(widen_factor=1.5), 1440),
-    'shufflenet_v1_x2_0_g3': (dict(widen_factor=2.0), 1920),
-}
-V2 = {
-    'shufflenet_v2_x0_5': (dict(widen_factor=0.5), 1024),
-    'shufflenet_v2_x1_0': (dict(widen_factor=1.0), 1024),
-    'shufflenet_v2_x1_5': (dict(widen_factor=1.5), 1024),
-    'shufflenet_v2_x2_0': (dict(widen_factor=2.0), 2048),
-}
+VARIANTS = [
+    *(f'shufflenet_v1_x1_0_g{g}' for g in (1, 2, 3, 4, 8)),
+    *(f'shufflenet_v1_x{width}_g3' for width in ('0_5', '1_5', '2_0')),
+    *(f'shufflenet_v2_x{width}' for width in ('0_5', '1_0', '1_5', '2_0')),
+]
 
 
 class OtherConv(nn.Conv2d):
@@ -53,24 +42,16 @@ def num_params(module):
     return sum(p.numel() for p in module.parameters())
 
 
-def of_mmpretrain(name, seed=0):
-    """With weights that neither vanish nor grow, and statistics that matter."""
-    kind = 'ShuffleNetV1' if name in V1 else 'ShuffleNetV2'
-    options, channels = {**V1, **V2}[name]
+def of_mmpretrain(name):
+    """What the variant is compared with, by the config of the benchmark."""
+    path = config_root() / f'shufflenet/reference/{name}_mmpretrain.py'
     with DefaultScope.overwrite_default_scope('mmpretrain'):
-        model = MODELS.build(
-            dict(
-                type='ImageClassifier',
-                backbone=dict(type=kind, **options),
-                neck=dict(type='GlobalAveragePooling'),
-                head=dict(type='LinearClsHead', num_classes=1000, in_channels=channels),
-            )
-        )
-    return filled(model, seed)
+        return filled(MODELS.build(Config.fromfile(path).model))
 
 
-def filled(model, seed=0):
-    torch.manual_seed(seed)
+def filled(model):
+    """Weights that neither vanish nor grow, and statistics that matter."""
+    torch.manual_seed(0)
     for name, weight in model.state_dict().items():
         if weight.dim() > 1:
             fan_out = weight.numel() / weight.shape[1]
@@ -209,13 +190,12 @@ def test_units_of_v1_by_hand():
 def test_more_groups_are_more_channels_for_the_same_cost():
     """Sec. 3.3: the convolutions of all g have nearly the same multiplications."""
     flops = []
-    for name in (f'shufflenet_v1_x1_0_g{g}' for g in (1, 2, 3, 4, 8)):
+    for groups in ShuffleNetV1.arch_settings:
         with (
             torch.device('meta'),
             FlopCounterMode(display=False) as counter,
         ):
-            options, _ = V1[name]
-            ShuffleNetV1(**options)(torch.rand(1, 3, 224, 224))
+            ShuffleNetV1(groups)(torch.rand(1, 3, 224, 224))
         flops.append(counter.get_total_flops())
     assert max(flops) < 1.08 * min(flops)
 
@@ -323,7 +303,7 @@ def test_maps_of_v2_are_those_of_torchvision():
 @pytest.mark.parametrize(
     'size', [(65, 97), pytest.param((224, 224), marks=pytest.mark.slow)]
 )
-@pytest.mark.parametrize('name', [*V1, *V2])
+@pytest.mark.parametrize('name', VARIANTS)
 @torch.no_grad()
 def test_files_of_mmpretrain_give_its_logits(name, size):
     reference = of_mmpretrain(name)
