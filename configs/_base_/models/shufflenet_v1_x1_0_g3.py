@@ -1,0 +1,13 @@
+"""ShuffleNet V1 with three groups, input 224."""
+
+default_scope = 'mmpretrain'
+model = dict(
+    type='projects.ImageClassifier',
+    data_preprocessor=dict(
+        mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True
+    ),
+    backbone=dict(type='projects.ShuffleNetV1', groups=3),
+    neck=dict(type='GlobalAveragePooling'),
+    # weights of N(0, 0.01), as the authors' code fills them
+    head=dict(type='LinearClsHead', num_classes=1000, in_channels=960),
+)

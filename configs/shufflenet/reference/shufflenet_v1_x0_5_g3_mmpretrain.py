@@ -1,0 +1,4 @@
+"""mmpretrain's ShuffleNet V1 of half the width."""
+
+_base_ = './shufflenet_v1_x1_0_g3_mmpretrain.py'
+model = dict(backbone=dict(widen_factor=0.5), head=dict(in_channels=480))

@@ -1,0 +1,5 @@
+"""ShuffleNet V2 0.5x on digits."""
+
+_base_ = ['../_base_/models/shufflenet_v2_x0_5.py', '../_base_/recipes/digits_64.py']
+model = _base_.grey_model
+train_cfg = dict(max_epochs=24, val_interval=6)
