@@ -26,7 +26,7 @@ VOC_XML = """<annotation><size><width>{w}</width><height>{h}</height>
 
 
 # take images of any size, here of 64 pixels: a twelfth of the arithmetic
-ANY_SIZE = ('densenet', 'resnet', 'resnext', 'vgg', 'wide-resnet')
+ANY_SIZE = ('densenet', 'repvgg', 'resnet', 'resnext', 'vgg', 'wide-resnet')
 
 
 def run_ids(path):
