@@ -73,8 +73,9 @@ def reparameterize(source: str, target: str, config: str | None = None) -> float
     if not isinstance(backbone, RepVGG):
         kind = type(backbone if backbone is not None else model)
         raise UserError(
-            f'{source} is of a {kind.__module__.partition(".")[0]}.{kind.__name__}; '
-            'only a projects.RepVGG can be re-parameterised'
+            f'{config or source} has a '
+            f'{kind.__module__.partition(".")[0]}.{kind.__name__}; only a '
+            'projects.RepVGG can be re-parameterised'
         )
     if backbone.deploy or any('.reparam_conv.' in k for k in checkpoint['state_dict']):
         raise UserError(f'{source} is re-parameterised already')
