@@ -333,13 +333,14 @@ def authors(name):
     return name
 
 
+@pytest.fixture(scope='module')
+def reference():
+    torch.manual_seed(0)
+    return trained(timm.create_model('repvgg_a0'))
+
+
 class TestFiles:
     """Of timm, the authors and mmpretrain, in both forms."""
-
-    @pytest.fixture(scope='class')
-    def reference(self):
-        torch.manual_seed(0)
-        return trained(timm.create_model('repvgg_a0'))
 
     @pytest.mark.parametrize('is_fused', [False, True])
     @pytest.mark.parametrize('rename', [str, authors])
