@@ -29,6 +29,7 @@ VOC_XML = """<annotation><size><width>{w}</width><height>{h}</height>
 ANY_SIZE = (
     'densenet',
     'efficientnet',
+    'repvgg',
     'resnet',
     'resnext',
     'shufflenet',

@@ -21,6 +21,7 @@ def create_model(
     pretrained: str | bool = False,
     trainable_stages: int | None = None,
     unpickle: bool = False,
+    cfg_options: list[str] | None = None,
 ):
     """Build a variant.
 
@@ -35,13 +36,15 @@ def create_model(
         trainable_stages: What is trained: None all, n the last n stages and the
             head, 0 the final layer of a classifier, the head of a detector.
         unpickle: Read a file that runs code when it is read.
+        cfg_options: Settings over those of the variant, as ``key.sub=value``.
 
     Returns:
         The model, initialised, in training mode.
 
     Raises:
         UserError: If there is no such variant (with close names), the file
-            is of another model, or the variant cannot be trained in part.
+            is of another model, the variant cannot be trained in part, or one of
+            ``cfg_options`` is none.
     """
     if name not in list_models():
         raise UserError(
@@ -52,18 +55,18 @@ def create_model(
             )
         )
 
-    from mmengine.config import Config
     from mmengine.logging import print_log
     from mmengine.registry import DefaultScope
 
     from projects.core.config.explain import explained
+    from projects.core.config.load import load_config
     from projects.core.config.walk import set_everywhere
     from projects.core.quiet import hushed
     from projects.core.tasks.task import task_of
     from projects.core.weights import load_weights, read_weights
     from projects.registry import MODELS
 
-    cfg = Config.fromfile(config_root() / '_base_/models' / f'{name}.py')
+    cfg = load_config(config_root() / '_base_/models' / f'{name}.py', cfg_options)
     if num_classes is not None:
         set_everywhere(cfg.model, 'num_classes', num_classes)
     if trainable_stages is not None:

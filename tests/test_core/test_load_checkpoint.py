@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from mmengine.hooks import EMAHook
 from mmengine.runner import Runner as MMEngineRunner
 from toy_runs import ToyLanguageModel
 
@@ -51,6 +52,17 @@ def test_names_are_revised_as_mmengine_does(runner, tmp_path):
     torch.nn.init.zeros_(runner.model.embedding.weight)
     MMEngineRunner.load_checkpoint(runner, file, revise_keys=keys)
     assert torch.equal(runner.model.embedding.weight, state['embedding.weight'])
+
+
+def test_averages_begin_with_a_file_of_other_names(runner, tmp_path):
+    """A test with EMAHook evaluates its copy of what was loaded."""
+    hook = EMAHook()
+    runner.register_hook(hook)
+    hook.before_run(runner)
+    state = ToyLanguageModel().state_dict()
+    runner.load_checkpoint(save({f'module.{k}': v for k, v in state.items()}, tmp_path))
+    for weights in (runner.model.state_dict(), hook.ema_model.module.state_dict()):
+        assert all(torch.equal(weights[k], state[k]) for k in state)
 
 
 def test_new_vocabulary_of_a_model_that_names_its_head():

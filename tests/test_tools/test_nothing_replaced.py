@@ -22,6 +22,7 @@ from projects.core.datasets.transforms import LoadImageFromFile
 from projects.core.engine import evaluate
 from projects.core.tasks.detection.pictures_hook import DetectionPicturesHook
 from projects.core.variants import config_root
+from projects.repvgg.reparameterize import reparameterize
 from projects.ssd.draw_matches import draw_matches
 from projects.yolov1.darknet import convert
 
@@ -73,9 +74,14 @@ COMMANDS = {  # the file that it would replace, what would
         'a.weights',
         lambda: convert('yolov1_tiny', 'any.pth', 'a.weights'),
     ),
+    'reparameterize': ('a.pth', lambda: reparameterize('any.pth', 'a.pth')),
 }
 
-NO_OPTION = {'make_digits_coco': 'choose another folder', 'darknet': 'argument target'}
+NO_OPTION = {
+    'make_digits_coco': 'choose another folder',
+    'darknet': 'argument target',
+    'reparameterize': 'argument target',
+}
 
 
 def make(kind, path):
@@ -140,6 +146,7 @@ PLACES = {  # a file stands where a folder is wanted
     'gpu_campaign --out': lambda: campaign('file'),
     'draw_default_boxes --out': lambda: draw_matches('tiny.py', out='file/a.png'),
     'darknet': lambda: convert('yolov1_tiny', 'any.weights', 'file/a.pth'),
+    'reparameterize': lambda: reparameterize('any.pth', 'file/a.pth'),
 }
 
 

@@ -140,6 +140,7 @@ runpy.run_path(sys.argv[0], run_name='__main__')
         'infer.py',
         'dataset_tools/make_digits_coco.py',
         'model_converters/darknet.py',
+        'model_converters/reparameterize.py',
     ],
 )
 def test_help_and_usage_import_nothing_heavy(tool):

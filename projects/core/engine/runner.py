@@ -249,7 +249,13 @@ class Runner(MMEngineRunner):
             UserError: If the file cannot be read or is of another model.
         """
         checkpoint = read_weights(filename, map_location)
-        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
+        model = self.model.module if is_model_wrapper(self.model) else self.model
+        # EMAHook copies weights by their names, or a resume's before they are loaded
+        is_own = self._resume or checkpoint['state_dict'].keys() == (
+            model.state_dict().keys()
+        )
+        if is_own:
+            self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         for pattern, replacement in revise_keys:
             checkpoint['state_dict'] = {
                 re.sub(pattern, replacement, k): v
@@ -258,11 +264,13 @@ class Runner(MMEngineRunner):
         meta = checkpoint.get('meta')
         if isinstance(meta, dict):
             meta.pop('config', None)  # which mmengine would run in a resume
-        model = self.model.module if is_model_wrapper(self.model) else self.model
         fine_tuning = self._train_loop is not None and not self._resume
         report = load_weights(
             model, checkpoint['state_dict'], filename, fine_tuning, strict
         )
+        if not is_own:
+            loaded = dict(state_dict=model.state_dict())
+            self.call_hook('after_load_checkpoint', checkpoint=loaded)
         self._has_loaded = True
         self._loaded_meta = meta
         self.logger.info(report)

@@ -1,0 +1,4 @@
+"""RepVGG-B3, input 224."""
+
+_base_ = './repvgg_a0.py'
+model = dict(backbone=dict(series='B', a=3, b=5), head=dict(in_channels=2560))
