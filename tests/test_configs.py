@@ -26,7 +26,7 @@ VOC_XML = """<annotation><size><width>{w}</width><height>{h}</height>
 
 
 # take images of any size, here of 64 pixels: a twelfth of the arithmetic
-ANY_SIZE = ('densenet', 'resnet', 'resnext', 'vgg', 'wide-resnet')
+ANY_SIZE = ('densenet', 'mobilenet', 'resnet', 'resnext', 'vgg', 'wide-resnet')
 
 
 def run_ids(path):
@@ -170,16 +170,15 @@ def options_of(path):
             if transform.type in sizes
         ]
     # widths of linear layers that are most of a model's memory
-    for key, width in (
-        ('head.hidden_channels', '[16, 16]'),
-        ('bbox_head.predictor.hidden_channels', 16),
-    ):
+    for key in ('head.hidden_channels', 'bbox_head.predictor.hidden_channels'):
         *parents, name = key.split('.')
         node = cfg.model
         for parent in parents:
             node = node.get(parent) or {}
         if name in node:
-            options.append(f'model.{key}={width}')
+            widths = node[name]
+            narrow = 16 if isinstance(widths, int) else [16] * len(widths)
+            options.append(f'model.{key}={narrow}')
     # the least input that all levels of SSD512 can have
     options += [
         f'{path}=(300, 300)'
