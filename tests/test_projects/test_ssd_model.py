@@ -28,6 +28,7 @@ TEST_CFG = dict(score_thr=0.01, nms_pre=400, nms_iou_thr=0.45, max_per_img=20)
         ('ssdlite320_mobilenet_v2', None, 4_228_788),
         ('ssd_mini', None, 1_264_116),
         ('ssd_mini', 10, 1_091_196),
+        ('ssd_mobilenet_v1_x0_25', None, 616_572),
     ],
 )
 def test_num_params(name, num_classes, num_params, build_on_meta):
@@ -51,6 +52,7 @@ def test_classes_count_by_their_outputs():
         ('ssdlite320_mobilenet_v3_large', 320, LITE_SIZES, 3234),
         ('ssdlite320_mobilenet_v2', 320, LITE_SIZES, 3234),
         ('ssd_mini', 192, (24, 12, 6), 3024),  # 4 * (576 + 144 + 36)
+        ('ssd_mobilenet_v1_x0_25', 192, (24, 12, 6), 3024),
     ],
 )
 def test_map_sizes_and_number_of_boxes(name, size, map_sizes, num_boxes, build_on_meta):
@@ -265,6 +267,7 @@ def test_any_backbone_predicts_under_the_head(foreign_model):
     ('name', 'size'),
     [
         ('ssd_mini', 96),
+        ('ssd_mobilenet_v1_x0_25', 96),
         ('ssdlite320_mobilenet_v3_large', 128),
         ('ssdlite320_mobilenet_v2', 128),
         ('ssd300_vgg16', 260),
