@@ -26,16 +26,7 @@ VOC_XML = """<annotation><size><width>{w}</width><height>{h}</height>
 
 
 # take images of any size, here of 64 pixels: a twelfth of the arithmetic
-ANY_SIZE = (
-    'densenet',
-    'efficientnet',
-    'repvgg',
-    'resnet',
-    'resnext',
-    'shufflenet',
-    'vgg',
-    'wide-resnet',
-)
+ANY_SIZE = ('densenet', 'efficientnet', 'mobilenet', 'repvgg', 'resnet', 'resnext', 'shufflenet', 'vgg', 'wide-resnet')
 
 
 def run_ids(path):
@@ -179,16 +170,12 @@ def options_of(path):
             if transform.type in sizes
         ]
     # widths of linear layers that are most of a model's memory
-    for key, width in (
-        ('head.hidden_channels', '[16, 16]'),
-        ('bbox_head.predictor.hidden_channels', 16),
-    ):
+    for key in ('head.hidden_channels', 'bbox_head.predictor.hidden_channels'):
         *parents, name = key.split('.')
         node = cfg.model
         for parent in parents:
             node = node.get(parent) or {}
-        if node.get(name):
-            options.append(f'model.{key}={width}')
+ANY_SIZE = ()
     # the least input that all levels of SSD512 can have
     options += [
         f'{path}=(300, 300)'

@@ -1,6 +1,6 @@
 """SSD: default boxes on maps of several scales (Liu et al., 2016)."""
 
-from projects.ssd.backbone import SSDVGG, SSDLiteMobileNetV3
+from projects.ssd.backbone import SSDVGG
 from projects.ssd.convert import convert_ssd, convert_vgg16
 from projects.ssd.head import SSDHead
 from projects.ssd.neck import SSDNeck
@@ -10,7 +10,6 @@ __all__ = [
     'SSDVGG',
     'MMDetSSDHead',
     'SSDHead',
-    'SSDLiteMobileNetV3',
     'SSDNeck',
     'convert_ssd',
     'convert_vgg16',

@@ -1,18 +1,14 @@
-"""Backbones of SSD: VGG-16 with the reduced fc6 and fc7 (Liu et al., "SSD:
+"""Backbone of SSD: VGG-16 with the reduced fc6 and fc7 (Liu et al., "SSD:
 Single Shot MultiBox Detector", ECCV 2016, Fig. 2 and Sec. 3,
-https://arxiv.org/abs/1512.02325), and MobileNetV3 as SSDLite taps it (Howard
-et al., "Searching for MobileNetV3", ICCV 2019, Sec. 6.3,
-https://arxiv.org/abs/1905.02244).
+https://arxiv.org/abs/1512.02325).
 
 Shapes: N images, H and W in pixels.
 """
 
 from collections.abc import Sequence
-from functools import partial
 from itertools import pairwise
 
 from torch import nn
-from torchvision.models import mobilenet_v3_large
 
 from projects.core.layers import Backbone
 from projects.core.layers.backbone import Stages
@@ -91,42 +87,3 @@ class SSDVGG(Backbone):
         return [
             layers[start + 1 : end + 1] for start, end in pairwise((-1, *self.ends))
         ]
-
-
-@MODELS.register_module()
-class SSDLiteMobileNetV3(Backbone):
-    """MobileNetV3-Large, tapped as SSDLite does.
-
-    Maps (N, 3, H, W) images to (N, 672, H / 16, W / 16), the expansion within
-    the first block of stride 32, and to the last map, (N, 480, H / 32, W /
-    32), or 960 channels with the full tail. The layers are torchvision's, and
-    so are the names of weights.
-
-    Args:
-        reduced_tail: Whether the last blocks have half the channels, as for
-            detection (Sec. 6.3); the weights for ImageNet have all.
-        trainable_stages: Train only so many of the last, see
-            :meth:`projects.core.layers.Backbone.freeze`.
-        init_cfg: Initialisation; the default is torchvision's for detection.
-    """
-
-    tap = 13  # the block whose expansion is the first map
-
-    def __init__(
-        self,
-        reduced_tail: bool = True,
-        trainable_stages: int | None = None,
-        init_cfg: dict | list[dict] | None = None,
-    ) -> None:
-        super().__init__(init_cfg or dict(type='Normal', layer='Conv2d', std=0.03))
-        self.features = mobilenet_v3_large(
-            norm_layer=partial(nn.BatchNorm2d, eps=0.001, momentum=0.03),
-            reduced_tail=reduced_tail,
-        ).features
-        self.select_stages((0, 1), trainable_stages)
-
-    def stage_modules(self) -> Stages:
-        layers = list(self.features)
-        # of stride 2, so nothing is added to what the block gives
-        expansion, *rest = layers[self.tap].block
-        return ((*layers[: self.tap], expansion), (*rest, *layers[self.tap + 1 :]))

@@ -8,7 +8,7 @@ from mmengine.structures import InstanceData
 
 from projects import create_model
 from projects.registry import MODELS
-from projects.ssd import SSDVGG, SSDLiteMobileNetV3, SSDNeck
+from projects.ssd import SSDVGG, SSDNeck
 from projects.ssd.neck import L2Norm
 
 SSD300_SIZES = (38, 19, 10, 5, 3, 1)
@@ -28,6 +28,7 @@ TEST_CFG = dict(score_thr=0.01, nms_pre=400, nms_iou_thr=0.45, max_per_img=20)
         ('ssdlite320_mobilenet_v2', None, 4_228_788),
         ('ssd_mini', None, 1_264_116),
         ('ssd_mini', 10, 1_091_196),
+        ('ssd_mobilenet_v1_x0_25', None, 616_572),
     ],
 )
 def test_num_params(name, num_classes, num_params, build_on_meta):
@@ -51,6 +52,7 @@ def test_classes_count_by_their_outputs():
         ('ssdlite320_mobilenet_v3_large', 320, LITE_SIZES, 3234),
         ('ssdlite320_mobilenet_v2', 320, LITE_SIZES, 3234),
         ('ssd_mini', 192, (24, 12, 6), 3024),  # 4 * (576 + 144 + 36)
+        ('ssd_mobilenet_v1_x0_25', 192, (24, 12, 6), 3024),
     ],
 )
 def test_map_sizes_and_number_of_boxes(name, size, map_sizes, num_boxes, build_on_meta):
@@ -129,17 +131,6 @@ def test_mobilenet_v3_is_tapped_within_a_block(build_on_meta):
     first, last = model.backbone(torch.rand(2, 3, 320, 320, device='meta'))
     assert first.shape == (2, 672, 20, 20)
     assert last.shape == (2, 480, 10, 10)
-
-
-def test_mobilenet_v3_with_the_full_tail():
-    # as torchvision's weights for ImageNet have it
-    with torch.device('meta'):
-        model = MODELS.build(
-            dict(type='projects.SSDLiteMobileNetV3', reduced_tail=False)
-        )
-        first, last = model(torch.rand(1, 3, 64, 64))
-    assert first.shape == (1, 672, 4, 4)
-    assert last.shape == (1, 960, 2, 2)
 
 
 def test_l2_norm_by_hand():
@@ -276,6 +267,7 @@ def test_any_backbone_predicts_under_the_head(foreign_model):
     ('name', 'size'),
     [
         ('ssd_mini', 96),
+        ('ssd_mobilenet_v1_x0_25', 96),
         ('ssdlite320_mobilenet_v3_large', 128),
         ('ssdlite320_mobilenet_v2', 128),
         ('ssd300_vgg16', 260),
@@ -308,8 +300,3 @@ def test_only_the_last_layers_are_trained():
     assert {
         name.split('.')[1] for name, p in model.named_parameters() if p.requires_grad
     } == {'31', '33'}  # fc6 and fc7
-    model = SSDLiteMobileNetV3(trainable_stages=1)
-    trained = [name for name, p in model.named_parameters() if p.requires_grad]
-    # the expansion of block 13 belongs to the first map
-    assert trained[0] == 'features.13.block.1.0.weight'
-    assert not model.features[13].block[0][0].weight.requires_grad

@@ -6,8 +6,8 @@ model = dict(
     data_preprocessor=dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375]),
     backbone=dict(
         _delete_=True,
-        type='MobileNetV2',
-        out_indices=(4, 7),
+        type='projects.MobileNetV2',
+        out_indices=(3, 5),
         norm_cfg=norm_cfg,
         init_cfg=dict(type='TruncNormal', layer='Conv2d', std=0.03),
     ),

@@ -15,7 +15,15 @@ model = dict(
         std=[127.5, 127.5, 127.5],
         bgr_to_rgb=True,
     ),
-    backbone=dict(type='projects.SSDLiteMobileNetV3'),
+    backbone=dict(
+        type='projects.MobileNetV3',
+        arch='large',
+        reduced_tail=True,
+        tap_expansion=True,
+        out_indices=(3, 5),
+        norm_cfg=norm_cfg,
+        init_cfg=init_cfg,
+    ),
     neck=dict(
         type='projects.SSDNeck',
         in_channels=(672, 480),

@@ -1,0 +1,4 @@
+"""MobileNetV1 of width 0.75."""
+
+_base_ = './mobilenet_v1_x1_0.py'
+model = dict(backbone=dict(width_mult=0.75), head=dict(in_channels=768))

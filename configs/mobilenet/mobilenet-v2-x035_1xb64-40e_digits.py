@@ -1,0 +1,10 @@
+"""MobileNetV2 of width 0.35 on digits.
+
+python tools/train.py configs/mobilenet/mobilenet-v2-x035_1xb64-40e_digits.py
+"""
+
+_base_ = ['../_base_/models/mobilenet_v2_x0_35.py', '../_base_/recipes/digits_64.py']
+model = _base_.grey_model
+train_cfg = dict(max_epochs=40, val_interval=10)
+# narrow networks take, and in so few steps need, twice the rate
+optim_wrapper = dict(optimizer=dict(lr=2 * _base_.optim_wrapper.optimizer.lr))
