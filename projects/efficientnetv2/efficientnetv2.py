@@ -19,7 +19,7 @@ from projects.core.layers import (
 from projects.registry import MODELS
 
 BN = dict(type='BN', eps=1e-3)
-SILU = dict(type='SiLU', inplace=True)
+SILU = dict(type='SiLU')
 # operator, expansion, stride, channels, layers: a row of Table 4; all are 3x3
 StageSettings = tuple[str, int, int, int, int]
 

@@ -21,7 +21,7 @@ from projects.core.layers.backbone import Backbone, Stages
 from projects.core.layers.conv_norm_act import ConvNormAct
 
 BN = dict(type='BN')
-SILU = dict(type='SiLU', inplace=True)
+SILU = dict(type='SiLU')  # in place it would have to copy its input in training
 
 
 class StochasticResidual(nn.Module):
