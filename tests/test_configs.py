@@ -26,7 +26,17 @@ VOC_XML = """<annotation><size><width>{w}</width><height>{h}</height>
 
 
 # take images of any size, here of 64 pixels: a twelfth of the arithmetic
-ANY_SIZE = ('densenet', 'efficientnet', 'mobilenet', 'repvgg', 'resnet', 'resnext', 'shufflenet', 'vgg', 'wide-resnet')
+ANY_SIZE = (
+    'densenet',
+    'efficientnet',
+    'mobilenet',
+    'repvgg',
+    'resnet',
+    'resnext',
+    'shufflenet',
+    'vgg',
+    'wide-resnet',
+)
 
 
 def run_ids(path):
@@ -175,7 +185,10 @@ def options_of(path):
         node = cfg.model
         for parent in parents:
             node = node.get(parent) or {}
-ANY_SIZE = ()
+        if name in node:
+            widths = node[name]
+            narrow = 16 if isinstance(widths, int) else [16] * len(widths)
+            options.append(f'model.{key}={narrow}')
     # the least input that all levels of SSD512 can have
     options += [
         f'{path}=(300, 300)'
