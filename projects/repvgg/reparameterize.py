@@ -68,6 +68,8 @@ def reparameterize(source: str, target: str, config: str | None = None) -> float
             f'{source} holds no config; say which model it is of, with --config and a '
             'config file or a variant such as repvgg_a0'
         )
+    if 'model' not in cfg:
+        raise UserError(f'{config} holds no model')
     model = _build(cfg, trusted=config is not None)
     backbone = getattr(model, 'backbone', None)
     if not isinstance(backbone, RepVGG):
@@ -88,14 +90,7 @@ def reparameterize(source: str, target: str, config: str | None = None) -> float
     except ValueError as error:
         raise UserError(f'{source}: {error}') from error
     num_blocks = sum(isinstance(m, RepVGGBlock) for m in backbone.modules())
-    after = _maps(backbone)
-    difference = max(
-        (x - y).abs().max().item() for x, y in zip(before, after, strict=True)
-    )
-    change = max(
-        ((x - y).abs().max() / x.abs().max()).item()
-        for x, y in zip(before, after, strict=True)
-    )
+    difference, change = _greatest_change(before, _maps(backbone))
     if not change <= TOLERANCE:  # also nan
         raise UserError(
             f'{source}: the maps change by {change:.1e} of their largest value, above '
@@ -146,6 +141,17 @@ def _maps(backbone: RepVGG) -> tuple[Tensor, ...]:
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(2, weight.shape[1], 97, 129, generator=generator)
     return backbone(images.to(weight))
+
+
+def _greatest_change(
+    before: tuple[Tensor, ...], after: tuple[Tensor, ...]
+) -> list[float]:
+    """Of a map, and as a share of its largest value; nan where one is."""
+    changes = []
+    for x, y in zip(before, after, strict=True):
+        change, largest = (x - y).abs().max(), x.abs().max()
+        changes.append(torch.stack((change, change / largest.clamp(min=1e-30))))
+    return torch.stack(changes).amax(0).tolist()
 
 
 def _num_params(model: nn.Module) -> int:

@@ -49,3 +49,12 @@ def test_pretrained_file_fills_the_backbone(tmp_path, fresh, capsys):
     assert 'bbox_head.predictor.conv.bias (10,): the file has (8,)' in out
     with pytest.raises(UserError, match='does not fit this model'):
         create_model('yolov1_tiny', pretrained=str(path))
+
+
+def test_settings_over_those_of_the_variant():
+    options = ['model.head.num_classes=4', 'model.backbone.in_channels=3']
+    model = create_model('lenet5', cfg_options=options)
+    assert model.head.num_classes == 4
+    assert next(model.parameters()).shape[1] == 3
+    with pytest.raises(UserError, match="there is no 'bakbone' in 'model'"):
+        create_model('lenet5', cfg_options=['model.bakbone.in_channels=3'])

@@ -490,6 +490,10 @@ class TestTool:
         assert 'does not fit this model' in error_of(
             reparameterize, file, 'y.pth', 'repvgg_a0'
         )
+        recipe = '_base_/recipes/digits_32.py'
+        assert error_of(reparameterize, file, 'y.pth', recipe) == (
+            f'{recipe} holds no model'
+        )
         assert error_of(reparameterize, file, 'y.pth', 'lenet5') == (
             'lenet5 has a projects.LeNet; only a projects.RepVGG can be '
             're-parameterised'
@@ -506,6 +510,11 @@ class TestTool:
         error = error_of(reparameterize, self.save(cfg, model), 'y.pth')
         assert 'the maps change by ' in error
         assert not Path('y.pth').exists()
+
+    def test_weights_that_are_no_numbers(self, cfg, model, error_of):
+        nn.init.constant_(model.backbone.stages[1][0].conv_1x1.bn.weight, torch.nan)
+        error = error_of(reparameterize, self.save(cfg, model), 'y.pth')
+        assert 'the maps change by nan' in error
 
     def test_a_norm_that_cannot_be_fused(self, cfg, error_of):
         cfg.model.backbone.norm_cfg = dict(type='GN', num_groups=4)
