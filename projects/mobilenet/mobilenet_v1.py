@@ -146,4 +146,5 @@ class MobileNetV1(Backbone):
 
     def stage_modules(self) -> Stages:
         first, *others = self.blocks
-        return ((self.conv_stem, self.bn1, self.act1, first), *zip(others))
+        stem = self.conv_stem, self.bn1, self.act1
+        return ((*stem, first), *((blocks,) for blocks in others))

@@ -19,7 +19,7 @@ from projects.core.layers import (
 from projects.core.layers.backbone import Stages
 from projects.registry import MODELS
 
-# its statistics move by a hundredth: the running mean's memory is long
+# statistics of some hundred steps, not of ten
 BN = dict(type='BN', eps=0.001, momentum=0.01)
 RELU = dict(type='ReLU', inplace=True)
 HSWISH = dict(type='HSwish', inplace=True)
