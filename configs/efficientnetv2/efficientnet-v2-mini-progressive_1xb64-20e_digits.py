@@ -3,10 +3,11 @@
     python tools/train.py \\
         configs/efficientnetv2/efficientnet-v2-mini-progressive_1xb64-20e_digits.py
 
-All else is as in efficientnet-v2-mini_1xb64-20e_digits.py.
+Dropout grows from 0 to 0.1; all else is as in efficientnet-v2-mini_1xb64-20e_digits.py.
 """
 
 _base_ = './efficientnet-v2-mini_1xb64-20e_digits.py'
+model = dict(head=dict(dropouts=(0.1,)))
 train_pipeline = [
     dict(
         type='projects.Progressive',
@@ -23,6 +24,6 @@ custom_hooks = [
         type='projects.ProgressiveLearningHook',
         num_stages=4,
         image_size=(16, _base_.input_size),
-        dropout=(0.1, _base_.model.head.dropouts[0]),
+        dropout=(0.0, 0.1),
     ),
 ]
