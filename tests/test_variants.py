@@ -24,6 +24,11 @@ NUM_PARAMS = {name: entry['params'] for name, entry in TABLE.items()} | {
     'ssd512_vgg16': 36_038_196,
     'ssdlite320_mobilenet_v2': 4_228_788,
     'ssd_mini': 1_264_116,
+    # the backbone is MobileNetV1 without its linear layer; three 3x3 convolutions give
+    # four boxes a position, each 21 scores and 4 numbers
+    'ssd_mobilenet_v1_x0_25': (470_072 - 257 * 1000)
+    + (64 + 128 + 256) * 9 * 4 * 25
+    + 3 * 4 * 25,
     'yolov1': 271_703_550,
     'yolov1_bn': 271_716_734,
     'yolov1_extraction': 23_428_136,
