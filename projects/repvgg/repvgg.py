@@ -99,9 +99,10 @@ class RepVGGBlock(nn.Module):
         act_cfg: dict,
     ) -> None:
         super().__init__()
+        self.stride = stride
         self.norm_cfg = norm_cfg
 
-        def conv(kernel_size: int, bias: bool) -> nn.Module:
+        def conv(kernel_size: int, stride: int, bias: bool) -> nn.Module:
             return build_conv_layer(
                 conv_cfg,
                 in_channels,
@@ -118,13 +119,16 @@ class RepVGGBlock(nn.Module):
 
         self.deploy = deploy
         if deploy:
-            self.reparam_conv = conv(3, bias=True)
+            self.reparam_conv = conv(3, stride, bias=True)
         else:
             self.conv_kxk = nn.Sequential(
-                OrderedDict(conv=conv(3, bias=False), bn=norm())
+                OrderedDict(conv=conv(3, stride, bias=False), bn=norm())
             )
+            # forward skips the pixels in place of a stride: the gradient of 1x1
+            # kernels of less than 16 channels with stride 2, channels-last, crashes
+            # on a CPU in torch 2.15
             self.conv_1x1 = nn.Sequential(
-                OrderedDict(conv=conv(1, bias=False), bn=norm())
+                OrderedDict(conv=conv(1, 1, bias=False), bn=norm())
             )
             has_identity = stride == 1 and in_channels == out_channels
             self.identity = norm() if has_identity else None
@@ -161,7 +165,8 @@ class RepVGGBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.deploy:
             return self.act(self.reparam_conv(x))
-        out = self.conv_1x1(x) + self.conv_kxk(x)
+        skipped = x[..., :: self.stride, :: self.stride]
+        out = self.conv_1x1(skipped) + self.conv_kxk(x)
         if self.identity is not None:
             out += self.identity(x)
         return self.act(out)

@@ -142,6 +142,24 @@ class TestBranches:
         assert block(stride=2).identity is None
         assert block(6, 12).identity is None
 
+    def test_gradients_of_the_stem_channels_last(self):
+        """With the stride in its 1x1 convolution torch 2.15 crashes."""
+        torch.manual_seed(0)
+        exact = block(3, 8, stride=2).double()
+        model = block(3, 8, stride=2)
+        model.load_state_dict(exact.state_dict())
+        model.to(memory_format=torch.channels_last)
+        x = torch.randn(2, 3, 225, 224)
+        exact(x.double()).square().sum().backward()
+        for _ in range(3):
+            model.zero_grad()
+            out = model(x.to(memory_format=torch.channels_last))
+            out.square().sum().backward()
+        for p, q in zip(model.parameters(), exact.parameters(), strict=True):
+            torch.testing.assert_close(
+                p.grad.double(), q.grad, rtol=1e-3, atol=1e-3 * q.grad.abs().max()
+            )
+
     def test_it_is_worked_out_in_float64(self):
         """Kernels of 1e4 and -1e4 leave 1e-3, which float32 would round."""
         model = block(1, 1).eval()
