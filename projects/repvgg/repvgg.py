@@ -99,7 +99,6 @@ class RepVGGBlock(nn.Module):
         act_cfg: dict,
     ) -> None:
         super().__init__()
-        self.stride = stride
         self.norm_cfg = norm_cfg
 
         def conv(kernel_size: int, stride: int, bias: bool) -> nn.Module:
@@ -124,11 +123,12 @@ class RepVGGBlock(nn.Module):
             self.conv_kxk = nn.Sequential(
                 OrderedDict(conv=conv(3, stride, bias=False), bn=norm())
             )
-            # forward skips the pixels in place of a stride: the gradient of 1x1
-            # kernels of less than 16 channels with stride 2, channels-last, crashes
-            # on a CPU in torch 2.15
+            # Forward skips pixels in place of a stride where there are few channels:
+            # torch 2.15 crashes in the gradient of 1x1 kernels of less than 16
+            # channels with stride 2 on a CPU, channels-last.
+            self.skip = stride if in_channels < 16 else 1
             self.conv_1x1 = nn.Sequential(
-                OrderedDict(conv=conv(1, 1, bias=False), bn=norm())
+                OrderedDict(conv=conv(1, stride // self.skip, bias=False), bn=norm())
             )
             has_identity = stride == 1 and in_channels == out_channels
             self.identity = norm() if has_identity else None
@@ -165,8 +165,7 @@ class RepVGGBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.deploy:
             return self.act(self.reparam_conv(x))
-        skipped = x[..., :: self.stride, :: self.stride]
-        out = self.conv_1x1(skipped) + self.conv_kxk(x)
+        out = self.conv_1x1(x[..., :: self.skip, :: self.skip]) + self.conv_kxk(x)
         if self.identity is not None:
             out += self.identity(x)
         return self.act(out)
