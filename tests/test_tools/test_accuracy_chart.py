@@ -18,6 +18,7 @@ def test_a_line_joins_those_that_no_other_surpasses():
     assert _not_surpassed(points) == [(1.0, 70.0), (3.0, 72.0), (4.0, 75.0)]
 
 
+@pytest.mark.usefixtures('fresh')
 def test_every_family_has_its_colour(tmp_path, capsys):
     table = tmp_path / 'table.json'
     entries = {

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from projects.core.datasets.digits_coco import make_digits_coco
-from projects.core.engine import evaluate, train
+from projects.core.engine import evaluate, hooks, train
 from projects.core.weights import read_checkpoint
 
 TOOLS = Path(__file__).parents[2] / 'tools'
@@ -157,6 +157,12 @@ def test_two_processes_test_as_one(by_heart, checkpoint):
         assert found[name] == pytest.approx(value, abs=1e-6)
     counts = [len(json.loads(Path(p).read_text())) for p in ('one.json', 'two of.json')]
     assert counts[0] == counts[1] > 20
+
+
+def test_one_process_writes_the_numbers_of_a_test(monkeypatch):
+    """Of two that write the same file at once one may end in the other's text."""
+    monkeypatch.setattr(hooks, 'is_main_process', lambda: False)
+    hooks.LoggerHook().after_test_epoch(runner=None)  # which would be asked for them
 
 
 @pytest.mark.parametrize(

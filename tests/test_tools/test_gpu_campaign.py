@@ -245,8 +245,8 @@ def test_failure_of_a_step_leaves_the_others(tmp_path):
     worker = Worker(settings(tmp_path))
     sides, missing = worker.open('resnet18')
     assert missing == {}
-    assert set(sides) == {'ours', 'torchvision', 'mmpretrain'}
-    del sides['torchvision']
+    assert set(sides) == {'ours', 'torchvision', 'timm', 'mmpretrain'}
+    del sides['torchvision'], sides['timm']
     # batch norm of one image of 1 x 1 pixels cannot train
     results = throughput.measure(sides, throughput.Mode(1), 0.001, 2, failure)
     for side in sides:
@@ -278,6 +278,7 @@ def test_the_important_come_first_and_all_come():
 def test_references_are_found_by_name():
     assert references_of('densenet121') == dict(
         torchvision='torchvision.densenet121',
+        timm='timm.densenet121',
         mmpretrain='mmpretrain::densenet/densenet121_4xb256_in1k.py',
     )
     found = references_of('wide_resnet50_2')

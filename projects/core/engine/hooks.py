@@ -77,13 +77,18 @@ def _without_code(state):
 
 @HOOKS.register_module()
 class LoggerHook(MMEngineLoggerHook):
-    """mmengine's, also for data that have no length."""
+    """mmengine's, also for data that have no length and in several processes."""
 
     def end_of_epoch(self, dataloader, batch_idx: int) -> bool:
         try:
             return super().end_of_epoch(dataloader, batch_idx)
         except TypeError:  # a stream has no end
             return False
+
+    def after_test_epoch(self, runner, metrics: dict | None = None) -> None:
+        # else all processes write the same JSON at the same time, one over another
+        if is_main_process():
+            super().after_test_epoch(runner, metrics)
 
 
 @HOOKS.register_module()
