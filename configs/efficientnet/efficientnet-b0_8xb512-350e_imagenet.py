@@ -9,5 +9,5 @@ _base_ = [
     '../_base_/models/efficientnet_b0.py',
     '../_base_/recipes/efficientnet_350e.py',
 ]
-model = dict(head=dict(loss=_base_.smooth_loss))
+model = _base_.smoothed_model
 train_dataloader = dict(batch_size=512)

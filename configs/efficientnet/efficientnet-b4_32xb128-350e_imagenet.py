@@ -11,7 +11,7 @@ _base_ = [
     '../_base_/models/efficientnet_b4.py',
     '../_base_/recipes/efficientnet_350e.py',
 ]
-model = dict(head=dict(loss=_base_.smooth_loss))
+model = _base_.smoothed_model
 input_size = 380
 train_pipeline = [
     _base_.train_pipeline[0],

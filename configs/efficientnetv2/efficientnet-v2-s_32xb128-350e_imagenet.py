@@ -14,7 +14,7 @@ _base_ = [
     '../_base_/models/efficientnet_v2_s.py',
     '../_base_/recipes/efficientnet_350e.py',
 ]
-model = dict(head=dict(loss=_base_.smooth_loss))
+model = _base_.smoothed_model
 input_size = 384
 train_pipeline = [
     _base_.train_pipeline[0],

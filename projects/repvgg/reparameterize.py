@@ -1,6 +1,5 @@
 """Python API of ``tools/model_converters/reparameterize.py``."""
 
-import io
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -18,10 +17,10 @@ from projects.core.config.saved import (
     saved_config,
 )
 from projects.core.errors import UserError
-from projects.core.files import check_outputs, output_file
+from projects.core.files import check_outputs
 from projects.core.quiet import hushed, quiet_libraries
 from projects.core.values import PATH, TEXT, checked, optional
-from projects.core.weights import load_weights, read_checkpoint
+from projects.core.weights import load_weights, read_checkpoint, write_checkpoint
 from projects.registry import MODELS
 from projects.repvgg.repvgg import RepVGG, RepVGGBlock
 
@@ -99,17 +98,14 @@ def reparameterize(source: str, target: str, config: str | None = None) -> float
 
     cfg.model.backbone.deploy = True
     kept = {k: v for k, v in meta.items() if k not in ('cfg', 'config')}
-    # torch hides the reason of a write that fails
-    content = io.BytesIO()
-    torch.save(
+    write_checkpoint(
+        target,
         dict(
             meta={**kept, JSON_KEY: config_to_json(cfg)},
             state_dict=model.state_dict(),
         ),
-        content,
+        TARGET,
     )
-    with output_file(target, TARGET) as file:
-        file.write(content.getbuffer())
     print_log(
         f'{num_blocks} blocks, each fused into one 3x3 convolution; parameters '
         f'{num_before:,} -> {_num_params(model):,}\n'

@@ -10,7 +10,6 @@ layer by layer in the order of execution, all little-endian:
 - local: bias (out, H, W), weights (H * W, out, in * k * k).
 """
 
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from projects import create_model
 from projects.core.errors import UserError
 from projects.core.files import check_outputs, output_file
 from projects.core.values import PATH, checked, optional, whole
-from projects.core.weights import load_weights, read_checkpoint
+from projects.core.weights import load_weights, read_checkpoint, write_checkpoint
 from projects.yolov1.predictors import LocallyConnected2d
 
 TARGET = 'the argument target'
@@ -163,10 +162,6 @@ def convert(
             for key, value in network.state_dict().items()
             if key.startswith(tuple(f'{layer}.' for layer in layers))
         }
-        # torch hides the reason of a write that fails
-        content = io.BytesIO()
-        torch.save(dict(state_dict=kept), content)
-        with output_file(target, TARGET) as file:
-            file.write(content.getbuffer())
+        write_checkpoint(target, dict(state_dict=kept), TARGET)
         message = f'{len(layers)} layers with {len(kept)} weights read from {source}'
     print_log(f'{message}; written to {target}', 'current')

@@ -10,4 +10,7 @@ train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
 test_dataloader = val_dataloader
 custom_hooks = [*_base_.custom_hooks, _base_.ema_hook]
-smooth_loss = dict(type='LabelSmoothLoss', label_smooth_val=0.1, mode='original')
+# what the recipe changes in a classifier
+smoothed_model = dict(
+    head=dict(loss=dict(type='LabelSmoothLoss', label_smooth_val=0.1, mode='original'))
+)

@@ -14,6 +14,7 @@ from projects.core.weights.loading import (
 )
 from projects.core.weights.reading import check_file, read_checkpoint
 from projects.core.weights.sources import read_weights
+from projects.core.weights.writing import write_checkpoint
 
 __all__ = [
     'ConvertedStateDict',
@@ -27,4 +28,5 @@ __all__ = [
     'register_converter',
     'rename',
     'renamed_weights',
+    'write_checkpoint',
 ]
