@@ -112,7 +112,7 @@ SPECS = [
         for name in ('yolov1_extraction', 'yolov1_extraction_bn')
     ],
 ]
-EFFICIENT = (
+FROM_TABLE = (
     'MobileNetV1',
     'MobileNetV2',
     'MobileNetV3',
@@ -121,10 +121,15 @@ EFFICIENT = (
     'EfficientNet',
     'EfficientNetV2',
     'RepVGG',
+    'ViT',
+    'Swin',
+    'SwinV2',
+    'ConvNeXt',
+    'MobileViT',
 )
 
 
-def efficient(name, entry):
+def from_table(name, entry):
     """Of the reference table; odd sides, which each stride rounds up."""
     if name == 'efficientnet_v2_xl':  # timm's, without the last stage and our eps
         strides, channels = [*entry['strides'], 32], [*entry['channels'], 1280]
@@ -145,11 +150,12 @@ def efficient(name, entry):
 
 
 SPECS += [
-    efficient(name, entry)
+    from_table(name, entry)
     for name, entry in TABLE.items()
-    if entry['family'] in EFFICIENT and name in list_models()
+    if entry['family'] in FROM_TABLE and name in list_models()
 ]
 NARROW = (64, 64)
+WITH_TABLES = ('swin',)  # whose buffers are more than batch norm's statistics
 pytestmark = pytest.mark.usefixtures('cheap_weights')
 
 
@@ -213,16 +219,22 @@ def test_logits_are_those_of_the_reference_with_its_weights(name, call, input):
     """
     cfg = model_cfg(name)
     kwargs = dict(init_weights=False) if name == 'googlenet' else {}
-    with torch.device('meta'), DefaultScope.overwrite_default_scope('mmpretrain'):
+    with (
+        torch.device('cpu' if name.startswith(WITH_TABLES) else 'meta'),
+        DefaultScope.overwrite_default_scope('mmpretrain'),
+    ):
         reference = build_reference(call, name, **kwargs)
         if name.startswith('vgg') and name != 'vgg11':
             cfg.head.hidden_channels = NARROW
             for i, widths in ((0, (25088, 64)), (3, NARROW), (6, (64, 1000))):
                 reference.classifier[i] = nn.Linear(*widths)
         model = MODELS.build(cfg)
+    if not name.startswith(WITH_TABLES):
+        reference.to_empty(device='cpu')
+        model.to_empty(device='cpu')
     images = torch.randn(2, *input)
-    fill(reference.to_empty(device='cpu'), images)
-    model.to_empty(device='cpu').eval()
+    fill(reference, images)
+    model.eval()
     for weight in model.state_dict().values():  # what is not loaded will show
         weight.fill_(float('nan') if weight.is_floating_point() else 0)
     load_weights(model, reference.state_dict(), name)
@@ -256,18 +268,17 @@ def fill(model, images):
     are those of the biases.
     """
     torch.manual_seed(1)
-    for name, weight in model.state_dict().items():
+    for name, weight in model.named_parameters():
         if weight.dim() > 1:
             fan_out = weight.numel() / weight.shape[1]
             weight.normal_(0, (2 / fan_out) ** 0.5)
-        elif name.endswith(('running_var', 'weight')):
+        elif name.endswith('weight'):
             weight.uniform_(0.5, 1)
-        elif weight.is_floating_point():
-            weight.uniform_(-0.5, 0.5)
         else:
-            weight.zero_()
+            weight.uniform_(-0.5, 0.5)
     for norm in model.modules():
         if isinstance(norm, _BatchNorm):
+            norm.reset_running_stats()
             norm.momentum = 1.0
     model.train()(images)
     model.eval()

@@ -163,6 +163,11 @@ PARAMWISE_KEYS = {
     'flat_decay_mult',
     'norm_decay_mult',
 }
+# by constructor; one of another kind reads keys of its own
+KEYS_OF_CONSTRUCTOR = {
+    None: PARAMWISE_KEYS,
+    'projects.LayerDecayOptimWrapperConstructor': PARAMWISE_KEYS | {'layer_decay_rate'},
+}
 HOOK_NAMES = {
     'checkpoint',
     'logger',
@@ -199,9 +204,9 @@ def check_keys(config: dict, source: str) -> None:
     """
     known = dict(KNOWN_KEYS)
     for entry in walk(config.get('optim_wrapper') or {}, 'optim_wrapper'):
-        # a constructor of another kind reads keys of its own
-        if entry.key == 'paramwise_cfg' and not entry.parent.get('constructor'):
-            known[entry.path] = PARAMWISE_KEYS
+        if entry.key == 'paramwise_cfg':
+            constructor = entry.parent.get('constructor') or None
+            known[entry.path] = KEYS_OF_CONSTRUCTOR.get(constructor)
     for entry in walk(config):
         names = known.get(entry.path)
         if names is None or not isinstance(entry.value, dict):

@@ -2,6 +2,7 @@
 
 from torchvision.ops import SqueezeExcitation, StochasticDepth
 
+from projects.core.layers.attention import ScaledDotProductAttention
 from projects.core.layers.backbone import Backbone
 from projects.core.layers.builders import build_layer
 from projects.core.layers.conv_norm_act import ConvNormAct, make_divisible
@@ -18,6 +19,7 @@ __all__ = [
     'MBConv',
     'MBConvBackbone',
     'MBConvStage',
+    'ScaledDotProductAttention',
     'SqueezeExcitation',
     'StochasticDepth',
     'StochasticResidual',

@@ -6,6 +6,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 Stages = Sequence[Iterable[nn.Module]]
+LayerGroups = Sequence[Iterable[nn.Module | nn.Parameter]]
 
 
 class Backbone(BaseModule):
@@ -24,6 +25,15 @@ class Backbone(BaseModule):
     def stage_modules(self) -> Stages:
         """The modules of each stage, in the order in which they are run."""
         raise NotImplementedError
+
+    def layer_groups(self) -> LayerGroups:
+        """Layers that share a learning rate under layer-wise decay, from the
+        image up; what is in none of them is above the last.
+
+        The stages, where a subclass has nothing finer; see
+        :class:`projects.core.engine.LayerDecayOptimWrapperConstructor`.
+        """
+        return self.stage_modules()
 
     def select_stages(
         self, out_indices: Sequence[int], trainable_stages: int | None = None

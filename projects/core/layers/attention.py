@@ -1,0 +1,60 @@
+"""Scaled dot-product attention, fused or written out.
+
+Vaswani et al., "Attention Is All You Need", NIPS 2017, Sec. 3.2.1,
+https://arxiv.org/abs/1706.03762.
+
+Legend: B sequences, N heads, L queries, S keys and values, D channels of a head.
+"""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class ScaledDotProductAttention(nn.Module):
+    """softmax(query key^T / sqrt(D) + mask) value.
+
+    Maps queries (..., L, D), keys and values (..., S, D) to (..., L, D). It has no
+    weights. Both forms give the same up to rounding:
+
+    - fused: ``torch.nn.functional.scaled_dot_product_attention``, which never
+      holds the (..., L, S) attention as a whole; the default;
+    - written out: three lines. The attention passes through ``softmax``, a module,
+      so that a forward hook can see it.
+
+    Args:
+        fused: Whether to use the fused form; can be set at any time.
+        dropout: Probability that an attention weight is set to 0 in training.
+        scale: Factor of query key^T; None for 1 / sqrt(D).
+    """
+
+    def __init__(
+        self, fused: bool = True, dropout: float = 0.0, scale: float | None = None
+    ) -> None:
+        super().__init__()
+        self.fused = fused
+        self.scale = scale
+        self.softmax = nn.Softmax(dim=-1)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None
+    ) -> Tensor:
+        """Attend.
+
+        Args:
+            query: (..., L, D).
+            key: (..., S, D).
+            value: (..., S, D).
+            mask: Added to the scores before the softmax, of a shape that
+                broadcasts to (..., L, S); -inf hides a key from a query.
+        """
+        if self.fused:
+            dropout = self.dropout.p if self.training else 0.0
+            return F.scaled_dot_product_attention(
+                query, key, value, mask, dropout, scale=self.scale
+            )
+        scale = query.shape[-1] ** -0.5 if self.scale is None else self.scale
+        scores = scale * query @ key.transpose(-2, -1)
+        if mask is not None:
+            scores = scores + mask
+        return self.dropout(self.softmax(scores)) @ value
