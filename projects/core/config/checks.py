@@ -164,8 +164,9 @@ PARAMWISE_KEYS = {
     'norm_decay_mult',
 }
 # by constructor; one of another kind reads keys of its own
+DEFAULT_CONSTRUCTOR = 'DefaultOptimWrapperConstructor'
 KEYS_OF_CONSTRUCTOR = {
-    None: PARAMWISE_KEYS,
+    DEFAULT_CONSTRUCTOR: PARAMWISE_KEYS,
     'projects.LayerDecayOptimWrapperConstructor': PARAMWISE_KEYS | {'layer_decay_rate'},
 }
 HOOK_NAMES = {
@@ -205,7 +206,7 @@ def check_keys(config: dict, source: str) -> None:
     known = dict(KNOWN_KEYS)
     for entry in walk(config.get('optim_wrapper') or {}, 'optim_wrapper'):
         if entry.key == 'paramwise_cfg':
-            constructor = entry.parent.get('constructor') or None
+            constructor = entry.parent.get('constructor', DEFAULT_CONSTRUCTOR)
             known[entry.path] = KEYS_OF_CONSTRUCTOR.get(constructor)
     for entry in walk(config):
         names = known.get(entry.path)
