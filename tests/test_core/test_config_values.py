@@ -109,7 +109,7 @@ UNREAD = [
         'optim_wrapper = dict(optimizer={}, paramwise_cfg=dict(layer_decay_rate=1),\n'
         "    constructor='DefaultOptimWrapperConstructor')",
         'optim_wrapper.paramwise_cfg.layer_decay_rate: nothing reads',
-        'there are ',
+        "but the constructor 'projects.LayerDecayOptimWrapperConstructor'",
     ),
     (
         'optim_wrapper = dict(optimizer={}, paramwise_cfg=dict(layer_decay_rte=1),\n'

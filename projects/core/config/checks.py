@@ -217,7 +217,8 @@ def check_keys(config: dict, source: str) -> None:
                 raise UserError(
                     f"{source}: {entry.path}.{key}: nothing reads the key '{key}'"
                     + (
-                        did_you_mean(key, names)
+                        _reader_of(key)
+                        or did_you_mean(key, names)
                         or f'; there are {listed(sorted(names), 9)}'
                     )
                 )
@@ -225,6 +226,11 @@ def check_keys(config: dict, source: str) -> None:
     for name in hooks.keys() - HOOK_NAMES:
         _refuse_close(name, HOOK_NAMES, f'{source}: default_hooks.{name}')
     _check_checkpoint_hook(hooks.get('checkpoint') or {}, source)
+
+
+def _reader_of(key: str) -> str:
+    readers = [name for name, keys in KEYS_OF_CONSTRUCTOR.items() if key in keys]
+    return f" but the constructor '{readers[0]}'" if len(readers) == 1 else ''
 
 
 def _is_mmengine_s(key) -> bool:
