@@ -228,21 +228,26 @@ def test_multihead_attention_to_itself():
     assert_same(ScratchMultiheadAttention(6, 2), twin, [x, x, x])
 
 
+def numbers(*shape):
+    values = torch.arange(math.prod(shape), dtype=torch.float64)
+    return values.sin().reshape(shape)
+
+
 ATTN_MASKS = {
     'none': None,
     'causal': causal(4),
-    'numbers': torch.randn(4, 4, dtype=torch.float64),
+    'numbers': numbers(4, 4),
     'infinite': torch.zeros(4, 4, dtype=torch.float64).masked_fill(
         causal(4), -math.inf
     ),
-    'of each head': torch.rand(6, 4, 4) > 2,
-    'numbers of each head': torch.randn(6, 4, 4, dtype=torch.float64),
+    'of each head': torch.zeros(6, 4, 4, dtype=torch.bool),
+    'numbers of each head': numbers(6, 4, 4),
 }
 ATTN_MASKS['of each head'][1, :, 2] = ATTN_MASKS['of each head'][4, 2, 1:] = True
 PADDINGS = {
     'none': None,
     'booleans': torch.tensor([[False] * 4, [False, False, True, True], [False] * 4]),
-    'numbers': torch.randn(3, 4, dtype=torch.float64),
+    'numbers': numbers(3, 4),
 }
 
 
@@ -313,6 +318,21 @@ def test_a_query_that_sees_no_key(masks):
             == (layer.out_proj.bias if name == 'output' else 0)
         ).all()
     assert not any(value.isnan().any() for value in ours.values())
+
+
+def test_a_query_that_sees_no_key_in_eval_mode():
+    """The twin's kernel gives NaN there, with weights and without."""
+    twin = randomise(nn.MultiheadAttention(6, 2, batch_first=True)).eval()
+    layer = ScratchMultiheadAttention(6, 2).eval()
+    layer.load_state_dict(twin.state_dict())
+    x = torch.randn(2, 3, 6)
+    with torch.no_grad():
+        for need_weights in (True, False):
+            kwargs = dict(attn_mask=HIDDEN, need_weights=need_weights)
+            expected, ours = twin(x, x, x, **kwargs)[0], layer(x, x, x, **kwargs)[0]
+            assert expected[:, 1].isnan().all()
+            assert (ours[:, 1] == layer.out_proj.bias).all()
+            torch.testing.assert_close(ours[:, ::2], expected[:, ::2], **CLOSE)
 
 
 def test_permuted_tokens_give_permuted_outputs():
