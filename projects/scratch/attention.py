@@ -114,13 +114,10 @@ class ScratchSelfAttention(nn.Module):
         if x.dim() != 3 or x.shape[2] != self.embed_dim:
             raise ValueError(f'expected (B, L, {self.embed_dim}), got {tuple(x.shape)}')
         num_sequences, length, _ = x.shape
-        one = (length, length)
-        if attn_mask is not None and attn_mask.shape not in (
-            one,
-            (num_sequences, *one),
-        ):
+        shapes = (length, length), (num_sequences, length, length)
+        if attn_mask is not None and attn_mask.shape not in shapes:
             raise ValueError(
-                f'expected an attn_mask of {one} or {(num_sequences, *one)}, '
+                f'expected an attn_mask of {shapes[0]} or {shapes[1]}, '
                 f'got {tuple(attn_mask.shape)}'
             )
         weights = attention_weights(self.q_proj(x), self.k_proj(x), attn_mask)

@@ -10,6 +10,7 @@ import pytest
 import torch
 from mmcv.cnn import ConvModule
 from mmengine.config import Config
+from mmengine.model import initialize
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 from mmpretrain.structures import DataSample
@@ -163,6 +164,20 @@ def test_vit_of_mmpretrain_takes_the_patch_embedding():
     torch.testing.assert_close(results(model, x), results(twin, x), **CLOSE)
 
 
+@pytest.mark.parametrize(
+    'cfg',
+    [
+        dict(type='projects.ScratchSelfAttention', embed_dim=4, head_dim=2),
+        dict(type='projects.ScratchMultiheadAttention', embed_dim=4, num_heads=2),
+    ],
+    ids=lambda cfg: cfg['type'],
+)
+def test_attention_is_built_by_config(cfg):
+    layer = MODELS.build(cfg)
+    assert f'projects.{type(layer).__name__}' == cfg['type']
+    assert kinds(layer) == set()
+
+
 def from_scratch(layer):
     """The layer that stands for one of a ViT, or None."""
     match layer:
@@ -247,7 +262,7 @@ def test_lenet_begins_as_its_twin():
     assert 0.99 * bound < weight.abs().max() <= bound
 
 
-def test_initialisers_find_both_convolutions_by_one_name():
+def test_initialisers_find_all_convolutions_by_one_name():
     init_cfg = dict(type='Constant', layer='ScratchConv2d', val=0.5, bias=2)
     for conv_cfg in (CONV, LOOP):
         backbone = MODELS.build(
@@ -257,6 +272,9 @@ def test_initialisers_find_both_convolutions_by_one_name():
         for conv in (backbone.conv1[0], backbone.conv2[0]):
             assert (conv.weight == 0.5).all()
             assert (conv.bias == 2).all()
+    embedding = nn.Sequential(ScratchPatchEmbedding(3, 4, 2))
+    initialize(embedding, init_cfg)
+    assert (embedding[0].weight == 0.5).all()
 
 
 def test_initialisers_find_norms_as_those_of_torch():
