@@ -23,7 +23,7 @@ def test_every_family_has_its_colour(tmp_path, capsys):
     table = tmp_path / 'table.json'
     entries = {
         'a': entry('A', 1, 70),
-        'b': entry('B', 10, 80, 'authors, ImageNet-21k pre-training'),
+        'b': entry('B', 10, 80, 'authors, ImageNet-22k pre-training'),
         'c': dict(family='C', macs_g=3),
     }
     table.write_text(json.dumps(entries))

@@ -1,6 +1,7 @@
 """A chart of published accuracy against operations, of all variants."""
 
 import json
+import re
 from collections import defaultdict
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from projects.core.files import output_file
 
 Point = tuple[float, float]
 MARKERS = 'os^Dv'
+PRE_TRAINED = re.compile('ImageNet-2[12]k')  # two names of one data set
 TABLE = Path(__file__).parents[3] / 'resources/architectures.json'
 
 
@@ -41,7 +43,7 @@ def draw_accuracy_chart(out: str, table: str | Path = TABLE) -> None:
             if entry.get('top1'):
                 point = float(entry['macs_g']), float(entry['top1'])
                 families[entry['family']].append(point)
-                if 'ImageNet-21k' in entry['top1_source']:
+                if PRE_TRAINED.search(entry['top1_source']):
                     pre_trained.append(point)
     except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
         raise UserError(f'{table}: no table of entries: {described(error)}') from error
