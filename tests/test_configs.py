@@ -30,6 +30,7 @@ ANY_SIZE = (
     'densenet',
     'efficientnet',
     'mobilenet',
+    'mobilevit',
     'repvgg',
     'resnet',
     'resnext',

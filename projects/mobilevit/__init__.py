@@ -1,14 +1,6 @@
-"""MobileViT: transformers that take the place of a convolution."""
+"""MobileViT: transformers in the place of a convolution."""
 
 from projects.mobilevit.convert import convert_mobilevit
 from projects.mobilevit.mobilevit import MobileViT, MobileViTBlock, fold, unfold
-from projects.mobilevit.multi_scale import MultiScaleClsDataPreprocessor
 
-__all__ = [
-    'MobileViT',
-    'MobileViTBlock',
-    'MultiScaleClsDataPreprocessor',
-    'convert_mobilevit',
-    'fold',
-    'unfold',
-]
+__all__ = ['MobileViT', 'MobileViTBlock', 'convert_mobilevit', 'fold', 'unfold']
