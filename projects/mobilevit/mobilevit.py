@@ -314,10 +314,9 @@ class MobileViT(Backbone):
             default is that of the authors' code.
 
     Raises:
-        ValueError: If there is no such ``arch``, or one of other stages, the heads
-            do not divide the
-            channels of the transformers, the number of patch sizes is not 3, or one
-            of ``out_indices`` does not exist.
+        ValueError: If there is no such ``arch``, or one of other stages; if the
+            heads do not divide the channels of the transformers; if there are not
+            three patch sizes above 0; if one of ``out_indices`` does not exist.
     """
 
     arch_settings = {
@@ -377,6 +376,8 @@ class MobileViT(Backbone):
                 f'patch_size {tuple(patch_size)}: {len(self.depths)} stages have '
                 'patches'
             )
+        if min(patch_size) < 1:
+            raise ValueError(f'patch_size {min(patch_size)}: at least 1 pixel')
         styles = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg, act_cfg=act_cfg)
         channels = self.stem_channels
         self.stem = conv_bn_act(in_channels, channels, 3, 2, **styles)
