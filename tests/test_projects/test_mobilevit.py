@@ -12,6 +12,7 @@ from timm.models.byobnet import LayerFn
 from timm.models.mobilevit import MobileVitBlock as TimmBlock
 from torch import nn
 from torch.nn.functional import unfold as im2col
+from torch.utils.flop_counter import FlopCounterMode
 
 from projects import create_model
 from projects.core.engine.optimizers import LayerDecayOptimWrapperConstructor
@@ -209,6 +210,18 @@ class TestBlock:
         assert [attention.shape for attention in seen] == [(8, 4, 12, 12)] * 2
         torch.testing.assert_close(seen[0].sum(-1), torch.ones(8, 4, 12))
 
+    @pytest.mark.parametrize('patch_size', [1, 2, 4])
+    def test_patches_divide_the_operations_of_attention(self, patch_size):
+        """2 (H W)^2 C / P multiplications a layer, of P sequences of H W / P."""
+        with torch.device('meta'):
+            block, x = block_of(patch_size), torch.rand(1, 8, 8, 16)
+        with FlopCounterMode(display=False) as counter:
+            block.eval()(x)
+        counts = counter.get_flop_counts()['Global']
+        attention = sum(n for op, n in counts.items() if 'bmm' in str(op))
+        # in multiplications and additions; two layers of 16 channels
+        assert attention == 2 * 2 * (2 * 128**2 * 16 // patch_size**2)
+
     def test_dropout_comes_before_the_additions(self):
         """Where all is dropped only the shortcuts are left."""
         layer = TransformerLayer(8, 2, True, 1.0, SILU)
@@ -346,7 +359,7 @@ def test_layers_are_exchanged():
 
 
 def test_own_widths_and_patches():
-    """A patch size for each stage, as the paper's 8, 4, 2 (Appendix C)."""
+    """A patch size for each stage, as the paper's 8, 4, 2."""
     model = MobileViT(
         (2, (8, 8, 16, 16, 24), (16, 24, 32), 64), patch_size=(8, 4, 2), num_heads=2
     )
