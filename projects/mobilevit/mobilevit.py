@@ -202,7 +202,8 @@ class MobileViTBlock(nn.Module):
 
     A 3x3 convolution takes in a pixel's surroundings, then transformers connect
     each pixel to those with the same place in all other patches. As long as a patch
-    is not wider than the convolution, all pixels of the map come together in each.
+    is not wider than the convolution, no pixel of the map is left out.
+
     Maps (B, channels, H, W) to the same shape, for any H and W: where they are no
     multiples of the patch, the map is resized around the transformers.
 
