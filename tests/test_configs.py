@@ -30,6 +30,7 @@ ANY_SIZE = (
     'densenet',
     'efficientnet',
     'mobilenet',
+    'mobilevit',
     'repvgg',
     'resnet',
     'resnext',
@@ -179,6 +180,8 @@ def options_of(path):
             for i, transform in enumerate(cfg[f'{split}_dataloader'].dataset.pipeline)
             if transform.type in sizes
         ]
+        if 'sizes' in cfg.model.data_preprocessor:  # of a multi-scale training
+            options.append('model.data_preprocessor.sizes=(48,64)')
     # widths of linear layers that are most of a model's memory
     for key in ('head.hidden_channels', 'bbox_head.predictor.hidden_channels'):
         *parents, name = key.split('.')

@@ -1,0 +1,7 @@
+"""MobileViT-XS on ImageNet with the authors' recipe: 160 to 320 pixels.
+
+tools/dist_train.sh configs/mobilevit/mobilevit-xs_8xb128-300e_imagenet.py 8
+"""
+
+_base_ = ['../_base_/models/mobilevit_xs.py', '../_base_/recipes/mobilevit_imagenet.py']
+model = _base_.multi_scale_model

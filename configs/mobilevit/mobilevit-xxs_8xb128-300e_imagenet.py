@@ -1,0 +1,12 @@
+"""MobileViT-XXS on ImageNet with the authors' recipe: 160 to 320 pixels.
+
+tools/dist_train.sh configs/mobilevit/mobilevit-xxs_8xb128-300e_imagenet.py 8
+"""
+
+_base_ = [
+    '../_base_/models/mobilevit_xxs.py',
+    '../_base_/recipes/mobilevit_imagenet.py',
+]
+model = _base_.multi_scale_model
+# the least network needs less against overfitting
+model['backbone'].update(dropout=0.05)
