@@ -79,7 +79,7 @@ def load_weights(
     state_dict = {k.removeprefix('module.'): v for k, v in state_dict.items()}
     wanted = model.state_dict()
     given = ConvertedStateDict(state_dict)
-    if state_dict.keys() != wanted.keys():
+    if _shapes(state_dict) != _shapes(wanted):
         conversions = (converter(model, state_dict) for converter in _converters)
         given = next(filter(None, conversions), given)
     fitting = {
@@ -115,6 +115,10 @@ def load_weights(
             f'{str(error).strip().splitlines()[-1].strip()}'
         ) from error
     return _report(model, wanted, given, fitting, missing, unknown, source)
+
+
+def _shapes(state_dict: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(weight.shape) for name, weight in state_dict.items()}
 
 
 def _warn_of_not_finite(weights: Mapping[str, Tensor], source: str) -> None:
