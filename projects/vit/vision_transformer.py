@@ -128,7 +128,9 @@ class SelfAttention(nn.Module):
         # (B, T, 3 D) to three of (B, heads, T, D / heads)
         qkv = qkv.unflatten(2, (3, self.num_heads, x.shape[2] // self.num_heads))
         query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind()
-        return self.out_proj(self.attention(query, key, value).transpose(1, 2).flatten(2))
+        return self.out_proj(
+            self.attention(query, key, value).transpose(1, 2).flatten(2)
+        )
 
 
 class EncoderBlock(nn.Module):
@@ -296,9 +298,7 @@ class VisionTransformer(Backbone):
             raise ValueError(f"pool '{pool}' not in {list(POOLS)}, nor None")
         if attention not in ATTENTIONS:
             raise ValueError(f"attention '{attention}' not in {list(ATTENTIONS)}")
-        sizes = (
-            self.arch_settings[arch] if isinstance(arch, str) else ViTArch(**arch)
-        )
+        sizes = self.arch_settings[arch] if isinstance(arch, str) else ViTArch(**arch)
         self.patch_size = patch_size
         self.pool = pool
         height, width = (img_size,) * 2 if isinstance(img_size, int) else img_size
@@ -374,7 +374,9 @@ class VisionTransformer(Backbone):
         x = self.embed(x)
         outs = []
         num_blocks = len(self.encoder.layers)
-        for i, block in enumerate(islice(self.encoder.layers, self.out_indices[-1] + 1)):
+        for i, block in enumerate(
+            islice(self.encoder.layers, self.out_indices[-1] + 1)
+        ):
             x = block(x)
             if i == num_blocks - 1:
                 x = self.encoder.ln(x)  # Eq. 4

@@ -251,10 +251,12 @@ def _report(
 def _renaming(old: str, new: str) -> str:
     """'fc.weight', 'head.fc.weight' as "NAME -> head.NAME"."""
     olds, news = old.split('.'), new.split('.')
+    common: list[str] = []
     while olds and news and olds[-1] == news[-1]:
+        common = ['NAME']
         olds.pop()
         news.pop()
-    return ' -> '.join('.'.join([*parts, 'NAME']) for parts in (olds, news))
+    return ' -> '.join('.'.join([*parts, *common]) for parts in (olds, news))
 
 
 def _grouped(texts: Iterable[str]) -> list[str]:
@@ -262,7 +264,7 @@ def _grouped(texts: Iterable[str]) -> list[str]:
     count, where there are many."""
     groups: dict[str, list[str]] = {}
     for text in (texts := list(texts)):
-        pattern = re.sub(r'(?<=\.)\d+(?=\.)|(?<=[a-z])\d+(?=\.)', '*', text)
+        pattern = re.sub(r'(?<=\.)\d+(?=\.)|(?<=[a-z_])\d+(?=\.)', '*', text)
         groups.setdefault(pattern, []).append(text)
     if len(texts) <= 4 and len(set(texts)) == len(texts):
         return texts
