@@ -6,7 +6,7 @@ python tools/train.py configs/vit/vit-mini_1xb64-40e_digits.py
 _base_ = ['../_base_/models/vit_b_16.py', '../_base_/recipes/digits_28.py']
 model = _base_.grey_model
 model['backbone'].update(
-    arch=dict(embed_dims=96, num_blocks=6, num_heads=3, mlp_dims=192),
+    arch=(96, 6, 3, 192),  # width, blocks, heads, width of the MLPs
     patch_size=4,
     img_size=_base_.input_size,
 )

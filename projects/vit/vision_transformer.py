@@ -237,7 +237,7 @@ class VisionTransformer(Backbone):
     takes part whatever ``pool`` is, so that the weights are the same.
 
     Args:
-        arch: A key of ``arch_settings``, or the fields of :class:`ViTArch`.
+        arch: A key of ``arch_settings``, or the four of a :class:`ViTArch`.
         patch_size: P, in pixels.
         img_size: Side, or height and width, of the images that the position
             embedding is made for, in pixels.
@@ -275,7 +275,7 @@ class VisionTransformer(Backbone):
 
     def __init__(
         self,
-        arch: str | dict = 'base',
+        arch: str | tuple[int, int, int, int] = 'base',
         patch_size: int = 16,
         img_size: int | tuple[int, int] = 224,
         pool: str | None = None,
@@ -298,13 +298,13 @@ class VisionTransformer(Backbone):
             raise ValueError(f"pool '{pool}' not in {list(POOLS)}, nor None")
         if attention not in ATTENTIONS:
             raise ValueError(f"attention '{attention}' not in {list(ATTENTIONS)}")
-        sizes = self.arch_settings[arch] if isinstance(arch, str) else ViTArch(**arch)
+        sizes = self.arch_settings[arch] if isinstance(arch, str) else ViTArch(*arch)
         self.patch_size = patch_size
         self.pool = pool
         height, width = (img_size,) * 2 if isinstance(img_size, int) else img_size
         if min(height, width, patch_size) < 1:
             raise ValueError(f'img_size {img_size}, patch_size {patch_size}: no patch')
-        self.grid = self.grid_of(height, width)
+        self.grid = self.token_grid(height, width)
         self.class_token = nn.Parameter(torch.zeros(1, 1, sizes.embed_dims))
         self.conv_proj = build_conv_layer(
             conv_cfg, in_channels, sizes.embed_dims, patch_size, stride=patch_size
@@ -347,7 +347,7 @@ class VisionTransformer(Backbone):
         for embedding in (self.class_token, self.encoder.pos_embedding):
             embedding.requires_grad_(self.num_frozen_stages == 0)
 
-    def grid_of(self, height: int, width: int) -> tuple[int, int]:
+    def token_grid(self, height: int, width: int) -> tuple[int, int]:
         """Rows and columns of the patches of an image of so many pixels."""
         return -(-height // self.patch_size), -(-width // self.patch_size)
 
@@ -366,11 +366,11 @@ class VisionTransformer(Backbone):
         x = self.conv_proj(x).flatten(2).transpose(1, 2)
         x = torch.cat([self.class_token.expand(len(x), -1, -1), x], dim=1)
         return self.encoder.dropout(
-            x + self.position_embedding(self.grid_of(height, width))
+            x + self.position_embedding(self.token_grid(height, width))
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        grid = self.grid_of(*x.shape[-2:])
+        grid = self.token_grid(*x.shape[-2:])
         x = self.embed(x)
         outs = []
         num_blocks = len(self.encoder.layers)
