@@ -35,6 +35,8 @@ ANY_SIZE = (
     'resnext',
     'shufflenet',
     'vgg',
+    'vit-b',
+    'vit-l',
     'wide-resnet',
 )
 
