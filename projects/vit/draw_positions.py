@@ -13,7 +13,7 @@ from projects.core.config import explained, load_config
 from projects.core.errors import UserError
 from projects.core.files import check_outputs, output_file
 from projects.core.quiet import quiet_libraries
-from projects.core.values import PATH, checked, optional, several, whole
+from projects.core.values import PATH, checked, optional, pair, whole
 from projects.core.weights import load_weights, read_weights
 from projects.registry import MODELS
 from projects.vit.vision_transformer import VisionTransformer
@@ -35,7 +35,7 @@ def similarities(embedding: Tensor, grid: tuple[int, int]) -> Tensor:
     return (patches @ patches.T).view(*grid, *grid)
 
 
-@checked(config=PATH, checkpoint=PATH, size=optional(several(whole(1))), out=PATH)
+@checked(config=PATH, checkpoint=PATH, size=optional(pair(whole(1))), out=PATH)
 def draw_positions(
     config: str,
     checkpoint: str,

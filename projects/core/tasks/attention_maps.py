@@ -32,17 +32,11 @@ from projects.core.layers import ScaledDotProductAttention
 from projects.core.quiet import hushed, quiet_libraries
 from projects.core.tasks.drawing import MAX_SIDE
 from projects.core.tasks.images import ImagePipeline
-from projects.core.values import FLAG, PATH, Rule, checked, optional, whole
+from projects.core.values import FLAG, PATH, checked, optional, pair, whole
 from projects.core.weights import load_weights, read_weights
 from projects.registry import MODELS
 
 COLUMNS = 7  # panels in a row of a picture
-PLACE = Rule(
-    'two whole numbers, a row and a column',
-    lambda v: (
-        isinstance(v, (list, tuple)) and len(v) == 2 and all(map(whole(0).fits, v))
-    ),
-)
 
 
 @contextmanager
@@ -105,7 +99,7 @@ def attention_rollout(attentions: Sequence[Tensor]) -> list[Tensor]:
     out=PATH,
     block=whole(),
     rollout=FLAG,
-    query=optional(PLACE),
+    query=optional(pair(whole(0))),
 )
 def draw_attention(
     config: str,
@@ -248,7 +242,8 @@ def _figure(
         if title == 'image':
             axes.imshow(picture, extent=extent)
         else:
-            axes.imshow(grey, cmap='gray', vmin=0, vmax=255, extent=extent)
+            # dimmed, or its own white would pass for attention
+            axes.imshow(grey, cmap='gray', vmin=0, vmax=510, extent=extent)
             patches = maps[title]
             right, bottom = (n * patch_size for n in patches.shape[::-1])
             axes.imshow(
