@@ -37,6 +37,8 @@ ANY_SIZE = (
     'vgg',
     'vit-b',
     'vit-l',
+    'vit-small',
+    'vit-tiny',
     'wide-resnet',
 )
 

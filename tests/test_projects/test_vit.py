@@ -1,11 +1,14 @@
 """ViT: tokens, position embeddings of other sizes, attention in two forms."""
 
+import math
+
 import pytest
 import timm
 import torch
 import torchvision
 from mmengine.config import Config
-from mmengine.registry import DefaultScope
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import PARAM_SCHEDULERS, DefaultScope
 from timm.layers.pos_embed import resample_abs_pos_embed
 from torch import nn
 from torchvision.models.vision_transformer import interpolate_embeddings
@@ -441,3 +444,97 @@ def our_name(name):
         if name.startswith('heads')
         else f'backbone.{name}'
     )
+
+
+def run_config(name):
+    return Config.fromfile(config_root() / 'vit' / name)
+
+
+def rates_of(cfg, epochs, epoch_length=10):
+    """The rate at the beginning of each epoch, as a runner sets it."""
+    parameter = nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([parameter], cfg.optim_wrapper.optimizer.lr)
+    rates = []
+    schedulers = [
+        PARAM_SCHEDULERS.build(
+            dict(scheduler),
+            default_args=dict(optimizer=optimizer, epoch_length=epoch_length),
+        )
+        for scheduler in cfg.param_scheduler
+    ]
+    for _ in range(epochs):
+        rates.append(optimizer.param_groups[0]['lr'])
+        optimizer.step()
+        for scheduler, settings in zip(schedulers, cfg.param_scheduler, strict=True):
+            by_step = settings.get('convert_to_iter_based', False)
+            for _ in range(epoch_length if by_step else 1):
+                scheduler.step()
+    return rates
+
+
+class TestRecipes:
+    def test_rates_of_torchvision_s(self):
+        """From 0.033 of 0.003 within 30 epochs, then along a cosine to 0."""
+        cfg = run_config('vit-b-16_8xb512-300e_imagenet.py')
+        rates = rates_of(cfg, 300)
+        expected = [0.003 * (0.033 + 0.967 * i / 30) for i in range(31)]
+        assert rates[:31] == pytest.approx(expected)
+        for epoch in (31, 165, 299):
+            cosine = math.cos(math.pi * (epoch - 30) / 270)
+            assert rates[epoch] == pytest.approx(0.0015 * (1 + cosine), rel=1e-6)
+
+    def test_rates_of_deit_s(self):
+        rates = rates_of(run_config('vit-tiny-16_4xb256-300e_imagenet.py'), 300)
+        assert rates[0] == pytest.approx(1e-6)
+        assert rates[5] == pytest.approx(0.001)
+        assert rates[299] == pytest.approx(1e-5, rel=0.01)
+
+    @pytest.mark.parametrize(
+        ('name', 'decays'),
+        [
+            # of all; of matrices alone, but not the embeddings of no image
+            ('vit-b-32_8xb512-300e_imagenet.py', {0.3: 152}),
+            ('vit-tiny-16_4xb256-300e_imagenet.py', {0.05: 4 * 12 + 2, 0.0: 102}),
+        ],
+    )
+    def test_what_decays(self, name, decays):
+        cfg = run_config(name)
+        with torch.device('meta'), DefaultScope.overwrite_default_scope('mmpretrain'):
+            model = MODELS.build(cfg.model)
+            wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+        found = {}
+        for group in wrapper.param_groups:
+            decay = group['weight_decay']
+            found[decay] = found.get(decay, 0) + len(group['params'])
+        assert found == decays
+
+    def test_average_is_torchvision_s(self):
+        hook = run_config('vit-b-16_8xb512-300e_imagenet.py').custom_hooks[-1]
+        # 1 - 0.99998 a step, for 4,096 images, each 32nd step of 300 epochs
+        assert hook.momentum == pytest.approx(0.00873813, rel=1e-4)
+
+    def test_fine_tuning_falls_layer_by_layer(self):
+        cfg = run_config('vit-b-16-384_8xb64-30e_imagenet.py')
+        assert cfg.custom_hooks == Config.fromfile(
+            config_root() / '_base_/default_runtime.py'
+        ).get('custom_hooks', [])
+        cfg.model.init_cfg = None
+        with torch.device('meta'), DefaultScope.overwrite_default_scope('mmpretrain'):
+            model = MODELS.build(cfg.model)
+            wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+        rates = {
+            parameter: group['lr']
+            for group in wrapper.param_groups
+            for parameter in group['params']
+        }
+        backbone = model.backbone
+        assert backbone.encoder.pos_embedding.shape[1] == 1 + 24**2
+        for parameter, depth in (
+            (model.head.fc.weight, 0),
+            (backbone.encoder.ln.weight, 0),
+            (backbone.encoder.layers[11].mlp[0].weight, 1),
+            (backbone.encoder.layers[0].mlp[0].weight, 12),
+            (backbone.class_token, 13),
+            (backbone.conv_proj.weight, 13),
+        ):
+            assert rates[parameter] == pytest.approx(5e-5 * 0.7**depth)
