@@ -36,6 +36,10 @@ ANY_SIZE = (
     'resnext',
     'shufflenet',
     'vgg',
+    'vit-b',
+    'vit-l',
+    'vit-small',
+    'vit-tiny',
     'wide-resnet',
 )
 

@@ -97,6 +97,16 @@ def several(rule: Rule) -> Rule:
     )
 
 
+def pair(rule: Rule) -> Rule:
+    """A list of two values as ``rule`` says."""
+    return Rule(
+        f'two values, each {rule.words}',
+        lambda v: (
+            isinstance(v, (list, tuple)) and len(v) == 2 and all(map(rule.fits, v))
+        ),
+    )
+
+
 FLAG = of_type('True or False', bool)
 TEXT = Rule('a text', lambda v: isinstance(v, str) and v != '')
 PATH = Rule(

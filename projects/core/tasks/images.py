@@ -87,7 +87,7 @@ class ImageTask(Task):
         paths, rest = image_paths(inputs)
         output = self.results(meta, options)
         with explained(cfg):
-            pipeline = _Pipeline(cfg, model)
+            pipeline = ImagePipeline(cfg, model)
         out_dir = options.out_dir or osp.join(output.name, Path(inputs).stem)
         if osp.realpath(out_dir) == osp.realpath(paths[0].parent):
             raise UserError(
@@ -160,7 +160,7 @@ class ImageTask(Task):
         return rows
 
 
-class _Pipeline:
+class ImagePipeline:
     """The config's test pipeline, on files one by one.
 
     Args:

@@ -79,7 +79,7 @@ def load_weights(
     state_dict = {k.removeprefix('module.'): v for k, v in state_dict.items()}
     wanted = model.state_dict()
     given = ConvertedStateDict(state_dict)
-    if state_dict.keys() != wanted.keys():
+    if _shapes(state_dict) != _shapes(wanted):
         conversions = (converter(model, state_dict) for converter in _converters)
         given = next(filter(None, conversions), given)
     fitting = {
@@ -115,6 +115,10 @@ def load_weights(
             f'{str(error).strip().splitlines()[-1].strip()}'
         ) from error
     return _report(model, wanted, given, fitting, missing, unknown, source)
+
+
+def _shapes(state_dict: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(weight.shape) for name, weight in state_dict.items()}
 
 
 def _warn_of_not_finite(weights: Mapping[str, Tensor], source: str) -> None:
@@ -247,10 +251,12 @@ def _report(
 def _renaming(old: str, new: str) -> str:
     """'fc.weight', 'head.fc.weight' as "NAME -> head.NAME"."""
     olds, news = old.split('.'), new.split('.')
+    common: list[str] = []
     while olds and news and olds[-1] == news[-1]:
+        common = ['NAME']
         olds.pop()
         news.pop()
-    return ' -> '.join('.'.join([*parts, 'NAME']) for parts in (olds, news))
+    return ' -> '.join('.'.join([*parts, *common]) for parts in (olds, news))
 
 
 def _grouped(texts: Iterable[str]) -> list[str]:
@@ -258,7 +264,7 @@ def _grouped(texts: Iterable[str]) -> list[str]:
     count, where there are many."""
     groups: dict[str, list[str]] = {}
     for text in (texts := list(texts)):
-        pattern = re.sub(r'(?<=\.)\d+(?=\.)|(?<=[a-z])\d+(?=\.)', '*', text)
+        pattern = re.sub(r'(?<=\.)\d+(?=\.)|(?<=[a-z_])\d+(?=\.)', '*', text)
         groups.setdefault(pattern, []).append(text)
     if len(texts) <= 4 and len(set(texts)) == len(texts):
         return texts
