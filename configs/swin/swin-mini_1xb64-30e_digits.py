@@ -8,11 +8,11 @@ _base_ = ['../_base_/models/swin_t.py', '../_base_/recipes/digits_32.py']
 model = _base_.grey_model
 # maps of 16, 8 and 4 tokens: windows are shifted in the first two stages
 model['backbone'].update(
-    arch=(48, (2, 2, 2), (3, 6, 12)),
+    arch=(32, (2, 2, 2), (2, 4, 8)),
     patch_size=2,
     window_size=4,
     # too few steps for what regularises 300 epochs
     stochastic_depth_prob=0.0,
 )
-model['head'].update(in_channels=192)
+model['head'].update(in_channels=128)
 train_cfg = dict(max_epochs=30)

@@ -103,22 +103,21 @@ class WindowAttention(nn.Module):
     def attend(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """Attention in each window: (B, windows, N, C), the mask (windows, N, N)."""
         batch, num_windows, tokens, channels = x.shape
-        qkv = self.project(x).view(
-            batch, num_windows, tokens, 3, self.num_heads, channels // self.num_heads
-        )
+        heads = (self.num_heads, channels // self.num_heads)
+        qkv = self.project(x).view(batch, num_windows, tokens, 3, *heads)
         query, key, value = qkv.permute(3, 0, 1, 4, 2, 5).unbind()
         query, key = self.compare(query, key)
         bias = self.position_bias().to(query.dtype)
         # four dimensions, for the fused kernels: each window is an image, or, with
         # a mask, each of its heads is a head of the image's
-        heads = (0, 1)
+        joined = (0, 1)
         if mask is not None:
             bias = (bias + mask.to(query.dtype)[:, None]).flatten(0, 1)
-            heads = (1, 2)
+            joined = (1, 2)
         out = self.attention(
-            *(part.flatten(*heads) for part in (query, key, value)), bias[None]
+            *(part.flatten(*joined) for part in (query, key, value)), bias[None]
         )
-        out = out.reshape(batch, num_windows, self.num_heads, tokens, -1)
+        out = out.reshape(batch, num_windows, heads[0], tokens, heads[1])
         return self.proj(out.transpose(2, 3).flatten(3))
 
 
