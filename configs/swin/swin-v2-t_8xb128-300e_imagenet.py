@@ -4,7 +4,7 @@ here.
     tools/dist_train.sh configs/swin/swin-v2-t_8xb128-300e_imagenet.py 8
 """
 
-_base_ = ['../_base_/models/swin_v2_t_timm.py', '../_base_/recipes/imagenet_300e.py']
+_base_ = ['../_base_/models/swin_v2_t.py', '../_base_/recipes/imagenet_300e.py']
 model = _base_.mixed_model
 train_pipeline = _base_.train_pipeline
 train_pipeline[1].update(scale=256)

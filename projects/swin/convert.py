@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from projects.core.weights import ConvertedStateDict, register_converter
@@ -53,6 +54,7 @@ def convert_swin(
         reorder_patch_merging(converted)
     wanted = model.state_dict()
     change_key_bias(converted, wanted)
+    resize_tables(converted, wanted)
     # of a detector: a classifier has a norm for the last map alone
     norms = re.compile(rf'{prefix}norm\d+\.')
     converted.kept = [
@@ -118,3 +120,19 @@ def change_key_bias(
             weights[query], _, weights[value] = weights.pop(whole).chunk(3)
             converted.reshaped[query] = 'the first third of qkv.bias'
             converted.reshaped[value] = 'the last third of qkv.bias'
+
+
+def resize_tables(converted: ConvertedStateDict, wanted: Mapping[str, Tensor]) -> None:
+    """Give version 1 a bias for each offset of its windows, between those of a file
+    with other windows: bicubic, as the authors fine-tune at 384."""
+    weights = converted.state_dict
+    for name in wanted:
+        if not name.endswith('relative_position_bias_table') or name not in weights:
+            continue
+        table = weights[name]
+        new, old = (round(len(x) ** 0.5) for x in (wanted[name], table))
+        if new != old and old**2 == len(table):
+            table = table.t().unflatten(1, (old, old))[None]
+            table = F.interpolate(table, (new, new), mode='bicubic')
+            weights[name] = table[0].flatten(1).t()
+            converted.reshaped[name] = f'from {old} x {old} to {new} x {new} offsets'

@@ -610,6 +610,12 @@ def of_mmpretrain(backbone, **kwargs):
         )
 
 
+def slope_of(num):
+    """Centres of num cells, on a line that is -1 and 1 in the first and the last of
+    13 cells."""
+    return (torch.arange(num) + 0.5) * 13 / num / 6 - 6.5 / 6
+
+
 # our model, another library's, the side of an image that whole windows cover
 FILES = {
     'timm': (lambda: classifier('SwinTransformer'), of_timm, 224),
@@ -689,6 +695,26 @@ class TestFiles:
         with torch.no_grad():
             torch.testing.assert_close(
                 model(images), reference(images), rtol=1e-4, atol=1e-4
+            )
+
+    def test_tables_of_other_windows_are_resized(self):
+        """A bias that grows with the offset along the columns, from -1 to 1."""
+        reference = of_timm()
+        state_dict = reference.state_dict()
+        slope = torch.linspace(-1, 1, 13).repeat(13)[:, None]
+        for name, weight in state_dict.items():
+            if name.endswith('table'):
+                weight.copy_(slope.expand_as(weight))
+        model = classifier('SwinTransformer', window_size=12)
+        report = load_weights(model, state_dict, 'x.pth')
+        assert 'from 13 x 13 to 23 x 23 offsets' in report
+        table = model.backbone.features[3][1].attn.relative_position_bias_table
+        assert table.shape == (23 * 23, 2)
+        for column in table.t().unflatten(1, (23, 23)).flatten(0, 1):
+            # the outermost offsets lie half a step further in than the old ones'
+            # and bicubic interpolation is not exact on a line: a tenth of a step
+            torch.testing.assert_close(
+                column[3:-3], slope_of(23)[3:-3], rtol=0, atol=0.01
             )
 
     def test_a_classifier_s_file_serves_a_detector(self):
