@@ -13,6 +13,8 @@ model['backbone'].update(
     window_size=4,
     # too few steps for what regularises 300 epochs
     stochastic_depth_prob=0.0,
+    # 0.02 is for layers of some hundred channels; these would begin near zero
+    init_cfg=dict(type='TruncNormal', layer='Linear', std=0.1),
 )
 model['head'].update(in_channels=128)
 train_cfg = dict(max_epochs=30)

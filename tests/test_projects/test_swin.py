@@ -735,6 +735,32 @@ class TestFiles:
 
 
 class TestRecipe:
+    def test_rates_fall_from_block_to_block(self):
+        settings = dict(
+            constructor='projects.LayerDecayOptimWrapperConstructor',
+            paramwise_cfg=dict(layer_decay_rate=0.5),
+            optimizer=dict(type='SGD', lr=1.0),
+        )
+        model = classifier('SwinTransformer')
+        rates = {
+            id(p): group['lr']
+            for group in build_optim_wrapper(model, settings).param_groups
+            for p in group['params']
+        }
+        backbone = model.backbone
+        # one group for the patch embedding, eight for blocks, and what is above them
+        for module, group in (
+            (backbone.features[0], 0),
+            (backbone.features[1][0], 1),
+            (backbone.features[1][1], 2),
+            (backbone.features[2], 3),
+            (backbone.features[3][0], 3),
+            (backbone.features[7][1], 8),
+            (backbone.norm, 9),
+            (model.head, 9),
+        ):
+            assert {rates[id(p)] for p in module.parameters()} == {0.5 ** (9 - group)}
+
     @pytest.mark.parametrize(
         ('path', 'free'),
         [
