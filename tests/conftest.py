@@ -205,7 +205,7 @@ PERIOD = 65_537  # prime: no row of a weight is like another
 
 
 def repeating(draw):
-    """``Tensor.normal_`` or ``uniform_`` that draws the first numbers alone."""
+    """``Tensor.normal_``, or its like, that computes the first numbers alone."""
 
     def fill(tensor, *args, **kwargs):
         if tensor.numel() <= PERIOD or tensor.is_meta or not tensor.is_contiguous():
@@ -231,7 +231,8 @@ def cheap_weights():
     import torch
 
     with pytest.MonkeyPatch.context() as patch:
-        for name in ('normal_', 'uniform_'):
+        # trunc_normal_ is the inverse error function of what uniform_ draws
+        for name in ('normal_', 'uniform_', 'erfinv_'):
             patch.setattr(torch.Tensor, name, repeating(getattr(torch.Tensor, name)))
         yield
 

@@ -35,6 +35,7 @@ ANY_SIZE = (
     'resnet',
     'resnext',
     'shufflenet',
+    'swin',
     'vgg',
     'vit-b',
     'vit-l',
@@ -202,8 +203,16 @@ def options_of(path):
         for path in key_paths(cfg._cfg_dict, 'scale', (512, 512))
         if path.startswith(('train_dataloader', 'val_dataloader'))
     ]
+    # of Faster R-CNN
+    options += [
+        f'{path}=(160, 128)'
+        for path in key_paths(cfg._cfg_dict, 'scale', (1333, 800))
+        if path.startswith(('train_dataloader', 'val_dataloader'))
+    ]
     # seconds an image; and without batch norm on maps of one pixel
-    if path.stem.startswith(('ssd300', 'ssd512', 'yolov1_8', 'yolov1-bn')):
+    if path.stem.startswith(
+        ('faster-rcnn', 'ssd300', 'ssd512', 'yolov1_8', 'yolov1-bn')
+    ):
         options += ['train_dataloader.batch_size=1', 'val_dataloader.dataset.indices=1']
         parts = cfg.train_dataloader.dataset.get('datasets')
         options += (

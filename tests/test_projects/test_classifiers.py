@@ -5,7 +5,10 @@ The shapes are the reference implementations', measured once.
 
 import ast
 import pkgutil
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 import torch
@@ -16,6 +19,7 @@ from mmpretrain.structures import DataSample
 from reference_table import TABLE
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torchvision.models import swin_transformer
 
 from projects import list_models
 from projects.core.layers import StochasticDepth
@@ -26,6 +30,7 @@ from projects.core.tasks.task import task_of
 from projects.core.variants import config_root
 from projects.core.weights import load_weights
 from projects.registry import MODELS
+from projects.swin import SwinTransformer
 
 RGB_224, RGB_64 = (3, 224, 224), (3, 64, 64)
 BY_TWO = (112, 56, 28, 14, 7)
@@ -38,7 +43,8 @@ class Spec:
     ``stages`` are (channels, side) of each map of the backbone for ``input``.
     ``reference``: torchvision has it, under the same name; or the call that builds
     the reference. ``small``: an input that is computed with where the shapes do
-    not matter.
+    not matter. ``narrowing``: what Swin's widths are divided by there, and
+    ``small_reference``: what builds the reference of this.
     """
 
     name: str
@@ -46,6 +52,8 @@ class Spec:
     reference: bool | str = False
     input: tuple[int, int, int] = RGB_224
     small: tuple[int, int, int] | None = None
+    narrowing: int = 1
+    small_reference: Callable[[], nn.Module] | None = None
 
     def images(self, num):
         """uint8 images as a pipeline gives them."""
@@ -149,13 +157,39 @@ def from_table(name, entry):
     if entry['family'] == 'MobileNetV1':  # timm has a name for width 1 alone
         width = name.removeprefix('mobilenet_v1_x').replace('_', '.')
         reference = f"timm.models.efficientnet._gen_mobilenet_v1('', {width})"
-    return Spec(
+    spec = Spec(
         name,
         stages(entry['channels'], sides),
         reference if reference.startswith(('torch', 'timm')) else '',
         input=tuple(entry['input']),
         small=small,
     )
+    if name.startswith('swin') and name not in ('swin_t', 'swin_v2_t'):
+        spec.narrowing = 8
+        spec.small_reference = small_swin(name)
+    return spec
+
+
+def small_swin(name):
+    """What builds torchvision's Swin at an eighth of the width; timm's has other
+    windows on small maps. None where the windows differ from stage to stage."""
+    if name.endswith('w16'):
+        return None
+    arch = SwinTransformer.arch_settings[re.match(r'swin_(?:v2_)?(.)', name)[1]]
+    arguments = (
+        [4, 4],
+        arch.embed_dims // 8,
+        arch.depths,
+        arch.num_heads,
+        [12 if name.endswith('384') else 8 if 'v2' in name else 7] * 2,
+    )
+    layers = {}
+    if 'v2' in name:
+        layers = dict(
+            block=swin_transformer.SwinTransformerBlockV2,
+            downsample_layer=swin_transformer.PatchMergingV2,
+        )
+    return partial(swin_transformer.SwinTransformer, *arguments, **layers)
 
 
 SPECS += [
@@ -195,10 +229,21 @@ def model_cfg(name):
     return Config.fromfile(config_root() / f'_base_/models/{name}.py').model
 
 
+def small_cfg(spec):
+    """The variant's; of Swin but the smallest with an eighth of the channels, and so
+    with little of the weights."""
+    cfg = model_cfg(spec.name)
+    if spec.narrowing > 1:
+        arch = SwinTransformer.arch_settings[cfg.backbone.arch]
+        cfg.backbone.arch = (arch.embed_dims // spec.narrowing, *arch[1:])
+        cfg.head.in_channels //= spec.narrowing
+    return cfg
+
+
 def build(spec, **kwargs):
     """The variant; of VGG and AlexNet with a head of 64 in the place of 4,096
     units, which is all but a few percent of their parameters."""
-    cfg = model_cfg(spec.name)
+    cfg = small_cfg(spec)
     cfg.update(kwargs)
     if len(cfg.head.get('hidden_channels', ())) == 2 and spec.input == RGB_224:
         cfg.head.hidden_channels = NARROW
@@ -216,11 +261,10 @@ def model(spec, cheap_weights):
 
 
 @pytest.mark.parametrize(
-    ('name', 'call', 'input'),
+    ('spec', 'input'),
     [
         pytest.param(
-            spec.name,
-            spec.reference,
+            spec,
             input,
             marks=[pytest.mark.slow] if spec.small and input == spec.input else [],
             id=f'{spec.name}-{input[-1]}',
@@ -228,14 +272,16 @@ def model(spec, cheap_weights):
         for spec in SPECS
         if spec.reference
         for input in dict.fromkeys([spec.small or spec.input, spec.input])
+        if input == spec.input or spec.narrowing == 1 or spec.small_reference
     ],
 )
-def test_logits_are_those_of_the_reference_with_its_weights(name, call, input):
+def test_logits_are_those_of_the_reference_with_its_weights(spec, input):
     """Those without a reference there have tests of their plugin.
 
     The linear layers of all VGGs are the same: VGG-11 has them whole.
     """
-    cfg = model_cfg(name)
+    name, is_small = spec.name, input != spec.input
+    cfg = small_cfg(spec) if is_small else model_cfg(name)
     kwargs = dict(init_weights=False) if name == 'googlenet' else {}
     if name.startswith('vit_'):  # their position embedding is made for a size
         cfg.backbone.img_size = input[-1]
@@ -245,7 +291,11 @@ def test_logits_are_those_of_the_reference_with_its_weights(name, call, input):
         torch.device('cpu' if name.startswith(WITH_TABLES) else 'meta'),
         DefaultScope.overwrite_default_scope('mmpretrain'),
     ):
-        reference = build_reference(call, name, **kwargs)
+        reference = (
+            spec.small_reference()
+            if is_small and spec.small_reference
+            else build_reference(spec.reference, name, **kwargs)
+        )
         if name.startswith('vgg') and name != 'vgg11':
             cfg.head.hidden_channels = NARROW
             for i, widths in ((0, (25088, 64)), (3, NARROW), (6, (64, 1000))):
@@ -399,13 +449,13 @@ def test_last_two_stages_serve_a_detector(spec):
     from mmdet.structures import DetDataSample
     from mmengine.structures import InstanceData
 
-    channels = tuple(c for c, _ in spec.stages[-2:])
+    channels = tuple(c // spec.narrowing for c, _ in spec.stages[-2:])
     in_channels, side = spec.input[0], 128
     with DefaultScope.overwrite_default_scope('mmdet'):
         detector = MODELS.build(
             dict(
                 type='SingleStageDetector',
-                backbone=backbone_cfg(spec, (-2, -1)),
+                backbone={**small_cfg(spec).backbone, 'out_indices': (-2, -1)},
                 bbox_head=dict(
                     type='projects.SSDHead',
                     num_classes=2,

@@ -1,0 +1,4 @@
+"""Swin-B V2 as the authors and timm have it: keys without bias; input 256."""
+
+_base_ = './swin_v2_b.py'
+model = dict(backbone=dict(key_bias=False))
