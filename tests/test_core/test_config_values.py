@@ -106,6 +106,18 @@ UNREAD = [
         "mean 'norm_decay_mult'",
     ),
     (
+        'optim_wrapper = dict(optimizer={}, paramwise_cfg=dict(layer_decay_rate=1),\n'
+        "    constructor='DefaultOptimWrapperConstructor')",
+        'optim_wrapper.paramwise_cfg.layer_decay_rate: nothing reads',
+        "but the constructor 'projects.LayerDecayOptimWrapperConstructor'",
+    ),
+    (
+        'optim_wrapper = dict(optimizer={}, paramwise_cfg=dict(layer_decay_rte=1),\n'
+        "    constructor='projects.LayerDecayOptimWrapperConstructor')",
+        'optim_wrapper.paramwise_cfg.layer_decay_rte: nothing reads',
+        "mean 'layer_decay_rate'",
+    ),
+    (
         'optim_wrapper = dict(g=dict(optimizer={}, paramwise_cfg=dict(bias_lr=0)))',
         'optim_wrapper.g.paramwise_cfg.bias_lr: nothing reads',
         "mean 'bias_lr_mult'",

@@ -164,8 +164,9 @@ PARAMWISE_KEYS = {
     'norm_decay_mult',
 }
 # by constructor; one of another kind reads keys of its own
+DEFAULT_CONSTRUCTOR = 'DefaultOptimWrapperConstructor'
 KEYS_OF_CONSTRUCTOR = {
-    None: PARAMWISE_KEYS,
+    DEFAULT_CONSTRUCTOR: PARAMWISE_KEYS,
     'projects.LayerDecayOptimWrapperConstructor': PARAMWISE_KEYS | {'layer_decay_rate'},
 }
 HOOK_NAMES = {
@@ -205,7 +206,7 @@ def check_keys(config: dict, source: str) -> None:
     known = dict(KNOWN_KEYS)
     for entry in walk(config.get('optim_wrapper') or {}, 'optim_wrapper'):
         if entry.key == 'paramwise_cfg':
-            constructor = entry.parent.get('constructor') or None
+            constructor = entry.parent.get('constructor', DEFAULT_CONSTRUCTOR)
             known[entry.path] = KEYS_OF_CONSTRUCTOR.get(constructor)
     for entry in walk(config):
         names = known.get(entry.path)
@@ -216,7 +217,8 @@ def check_keys(config: dict, source: str) -> None:
                 raise UserError(
                     f"{source}: {entry.path}.{key}: nothing reads the key '{key}'"
                     + (
-                        did_you_mean(key, names)
+                        _reader_of(key)
+                        or did_you_mean(key, names)
                         or f'; there are {listed(sorted(names), 9)}'
                     )
                 )
@@ -224,6 +226,11 @@ def check_keys(config: dict, source: str) -> None:
     for name in hooks.keys() - HOOK_NAMES:
         _refuse_close(name, HOOK_NAMES, f'{source}: default_hooks.{name}')
     _check_checkpoint_hook(hooks.get('checkpoint') or {}, source)
+
+
+def _reader_of(key: str) -> str:
+    readers = [name for name, keys in KEYS_OF_CONSTRUCTOR.items() if key in keys]
+    return f" but the constructor '{readers[0]}'" if len(readers) == 1 else ''
 
 
 def _is_mmengine_s(key) -> bool:
