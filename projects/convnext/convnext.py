@@ -24,7 +24,7 @@ MODELS.register_module('LayerNorm2d', module=LayerNorm2d)
 
 LN = dict(type='projects.LayerNorm2d', eps=1e-6)
 GELU = dict(type='GELU')
-POINTWISE = ('auto', 'conv', 'linear')
+FORMS = ('linear', 'conv')  # of pointwise layers
 
 
 class Pointwise(nn.Linear):
@@ -106,6 +106,151 @@ class ConvNeXtBlock(nn.Module):
         self.stochastic_depth = StochasticDepth(stochastic_depth_prob, 'row')
 
     def forward(self, x: Tensor) -> Tensor:
-        # an image loses its residual by factors of 0: they are few, a map is large
-        scale = self.stochastic_depth(self.layer_scale.expand(len(x), -1, -1, -1))
-        return torch.addcmul(x, scale, self.block(x))
+        out = self.layer_scale * self.block(x)
+        out = self.stochastic_depth(out)
+        out += x  # in the memory format of the residual, which is channels-last
+        return out
+
+
+@MODELS.register_module()
+class ConvNeXt(Backbone):
+    """ConvNeXt without the classifier.
+
+    Maps (B, in_channels, H, W) images to one map per index of ``out_indices``;
+    channels and blocks of Tiny:
+
+    =====  =====================================  ========  =======  ======
+    index  layers (Table 9)                       channels  of 224   blocks
+    =====  =====================================  ========  =======  ======
+    0      4x4 convolution of stride 4, norm      96        56       3
+    1      norm, 2x2 convolution of stride 2      192       28       3
+    2      norm, 2x2 convolution of stride 2      384       14       9
+    3      norm, 2x2 convolution of stride 2      768       7        3
+    =====  =====================================  ========  =======  ======
+
+    Sides are rounded down: what is left of an image beside whole patches is not
+    seen.
+
+    Args:
+        arch: A key of ``arch_settings``, or channels and blocks of the stages.
+        stochastic_depth_prob: Probability that an image loses the residual of the
+            last block; it grows linearly from 0 in the first.
+        layer_scale: First value of the factors of each residual's channels.
+        kernel_size: Of the depthwise convolutions, odd.
+        pointwise: How a block's pointwise layers are computed, with the same
+            weights: 'linear', on the map with its channels last, or 'conv', as 1x1
+            convolutions. The faster one on a CPU is 'linear' (README, "Two forms of
+            a block").
+        out_norms: Whether each map that is returned is normalised, by a layer
+            ``norm0`` to ``norm3``, as for detectors. A classifier has its norm after
+            the pooling, in the head.
+        in_channels: Channels of the image.
+        out_indices: Maps to return; -1 is the last.
+        trainable_stages: Train only so many of the last, see
+            :meth:`projects.core.layers.Backbone.freeze`.
+        conv_cfg: Layer in the place of ``nn.Conv2d``, but for the pointwise ones.
+        norm_cfg: Normalisation.
+        act_cfg: Activation.
+        init_cfg: Initialisation, see :class:`mmengine.model.BaseModule`; the
+            default is the paper's and torchvision's.
+
+    Raises:
+        ValueError: If ``arch`` is not in ``arch_settings``, ``pointwise`` is not
+            one of the two, or if one of ``out_indices`` does not exist.
+    """
+
+    arch_settings = {  # channels and blocks of the stages (Sec. 3)
+        'tiny': ((96, 192, 384, 768), (3, 3, 9, 3)),
+        'small': ((96, 192, 384, 768), (3, 3, 27, 3)),
+        'base': ((128, 256, 512, 1024), (3, 3, 27, 3)),
+        'large': ((192, 384, 768, 1536), (3, 3, 27, 3)),
+        'xlarge': ((256, 512, 1024, 2048), (3, 3, 27, 3)),
+    }
+
+    def __init__(
+        self,
+        arch: str | tuple[Sequence[int], Sequence[int]] = 'tiny',
+        stochastic_depth_prob: float = 0.0,
+        layer_scale: float = 1e-6,
+        kernel_size: int = 7,
+        pointwise: str = 'linear',
+        out_norms: bool = False,
+        in_channels: int = 3,
+        out_indices: Sequence[int] = (-1,),
+        trainable_stages: int | None = None,
+        conv_cfg: dict | None = None,
+        norm_cfg: dict = LN,
+        act_cfg: dict = GELU,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(
+            init_cfg
+            or dict(type='TruncNormal', layer=['Conv2d', 'Linear'], std=0.02, bias=0.0)
+        )
+        if isinstance(arch, str):
+            if arch not in self.arch_settings:
+                raise ValueError(f"arch '{arch}' not in {list(self.arch_settings)}")
+            arch = self.arch_settings[arch]
+        if pointwise not in FORMS:
+            raise ValueError(f"pointwise '{pointwise}' not in {list(FORMS)}")
+        channels, self.depths = arch
+        total, index = sum(self.depths), 0
+        features: list[nn.Module] = []
+        for i, (width, depth) in enumerate(zip(channels, self.depths, strict=True)):
+            before, patch = (in_channels, 4) if i == 0 else (channels[i - 1], 2)
+            norm = build_norm_layer(norm_cfg, width if i == 0 else before)[1]
+            conv = build_conv_layer(conv_cfg, before, width, patch, stride=patch)
+            features.append(nn.Sequential(*((conv, norm) if i == 0 else (norm, conv))))
+            blocks = []
+            for _ in range(depth):
+                blocks.append(
+                    ConvNeXtBlock(
+                        width,
+                        layer_scale,
+                        stochastic_depth_prob * index / max(1, total - 1),
+                        kernel_size,
+                        pointwise,
+                        conv_cfg,
+                        norm_cfg,
+                        act_cfg,
+                    )
+                )
+                index += 1
+            features.append(nn.Sequential(*blocks))
+        self.features = nn.Sequential(*features)
+        self.select_stages(out_indices, trainable_stages)
+        self.out_norms = out_norms
+        if out_norms:
+            for i in self.out_indices:
+                self.add_module(f'norm{i}', build_norm_layer(norm_cfg, channels[i])[1])
+
+    def stage_modules(self) -> Stages:
+        layers = list(self.features)
+        return tuple(layers[i : i + 2] for i in range(0, len(layers), 2))
+
+    def layer_groups(self) -> LayerGroups:
+        """The authors': three blocks of the long stage share a rate, the last
+        stage has one, and so have each of the others.
+
+        ``[stem] [stage 1] [downsampling 2, stage 2] [downsampling 3, blocks 0 to 2]
+        [blocks 3 to 5] ... [downsampling 4, stage 4]``: 7 for Tiny, 13 for the
+        others, which are the groups 0 to 6 and 0 to 12 of the paper's code.
+        """
+        stem, *(stage1, down2, stage2, down3, stage3, down4, stage4) = self.features
+        return (
+            (stem,),
+            (stage1,),
+            (down2, stage2),
+            (down3, *stage3[:3]),
+            *(stage3[i : i + 3] for i in range(3, len(stage3), 3)),
+            (down4, stage4),
+        )
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        outs = super().forward(x)
+        if not self.out_norms:
+            return outs
+        return tuple(
+            getattr(self, f'norm{i}')(out)
+            for i, out in zip(self.out_indices, outs, strict=True)
+        )
