@@ -1,5 +1,10 @@
 """Layers from scratch: what is inside those of torch.nn, in plain PyTorch."""
 
+from projects.scratch.attention import (
+    ScratchMultiheadAttention,
+    ScratchPatchEmbedding,
+    ScratchSelfAttention,
+)
 from projects.scratch.convolution import ScratchConv2d, ScratchLoopConv2d
 from projects.scratch.dense import ScratchDropout, ScratchLinear, ScratchReLU
 from projects.scratch.normalisation import (
@@ -26,5 +31,8 @@ __all__ = [
     'ScratchLocalResponseNorm',
     'ScratchLoopConv2d',
     'ScratchMaxPool2d',
+    'ScratchMultiheadAttention',
+    'ScratchPatchEmbedding',
     'ScratchReLU',
+    'ScratchSelfAttention',
 ]

@@ -118,3 +118,11 @@ def test_attention_drops_weights_in_training_alone(fused):
     expected = ScaledDotProductAttention(fused)(query, key, value)
     assert not torch.allclose(attention(query, key, value), expected)
     torch.testing.assert_close(attention.eval()(query, key, value), expected)
+
+
+@pytest.mark.parametrize('fused', [True, False])
+def test_attention_refuses_a_mask_of_booleans(fused):
+    query, key, value = qkv(2, 5, 4)
+    mask = torch.ones(5, 5, dtype=torch.bool)
+    with pytest.raises(ValueError, match='a mask of booleans'):
+        ScaledDotProductAttention(fused)(query, key, value, mask)

@@ -18,6 +18,7 @@ from projects.scratch import (
     ScratchLocalResponseNorm,
     ScratchLoopConv2d,
     ScratchMaxPool2d,
+    ScratchPatchEmbedding,
     ScratchReLU,
 )
 from projects.scratch.convolution import correlate
@@ -169,6 +170,76 @@ def test_convolution_refuses_inputs(conv, shape, message):
     layer = conv(4, 6, 3, padding=1, dilation=2)
     with pytest.raises(ValueError, match=message):
         layer(torch.zeros(shape))
+
+
+# patch embedding
+
+
+@pytest.mark.parametrize('bias', [True, False])
+@pytest.mark.parametrize('patch', [1, 3, (2, 4), [3, 2]], ids=str)
+@pytest.mark.parametrize(
+    'shape',
+    [
+        (2, 3, 12, 12),
+        (1, 3, 7, 9),  # rows and columns are left over
+        (2, 3, 3, 4),
+        (0, 3, 6, 8),
+    ],
+    ids=str,
+)
+def test_patch_embedding(patch, shape, bias):
+    assert_same(
+        ScratchPatchEmbedding(3, 5, patch, bias=bias),
+        randomise(nn.Conv2d(3, 5, patch, patch, bias=bias)),
+        *shape,
+    )
+
+
+def test_patch_embedding_is_the_unfolded_convolution():
+    layer, conv = (
+        ScratchPatchEmbedding(2, 4, (2, 3)),
+        ScratchConv2d(2, 4, (2, 3), (2, 3)),
+    )
+    conv.load_state_dict(layer.state_dict())
+    x = torch.randn(2, 2, 6, 7)
+    torch.testing.assert_close(layer(x), conv(x), **CLOSE)
+
+
+def test_patch_embedding_by_hand():
+    layer = ScratchPatchEmbedding(1, 2, 2)
+    layer.weight.data = torch.tensor([[[[1.0, 1.0], [1.0, 1.0]]], [[[0, 1], [0, -1]]]])
+    layer.bias.data = torch.tensor([0.0, 100.0])
+    x = torch.arange(20.0).reshape(1, 1, 4, 5)  # the last column is left over
+    # 0 + 1 + 5 + 6, 2 + 3 + 7 + 8, ...; top right less bottom right
+    assert layer(x).tolist() == [[[[12, 20], [52, 60]], [[95, 95], [95, 95]]]]
+
+
+@pytest.mark.parametrize(
+    ('kwargs', 'message'),
+    [
+        (dict(stride=2), r'stride must be kernel_size \(4, 4\): \(2, 2\)'),
+        (dict(padding=1), r'padding must be 0, .*: \(1, 1\), \(1, 1\), 1'),
+        (dict(dilation=2), r'dilation and groups 1: \(0, 0\), \(2, 2\), 1'),
+        (dict(groups=3), r'dilation and groups 1: \(0, 0\), \(1, 1\), 3'),
+        (dict(padding='same'), "padding must be .* at least 0: 'same'"),
+    ],
+)
+def test_patch_embedding_refuses(kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        ScratchPatchEmbedding(3, 6, 4, **kwargs)
+
+
+@pytest.mark.parametrize(
+    ('shape', 'message'),
+    [
+        ((1, 4, 8, 8), r'expected \(B, 3, H, W\), got \(1, 4, 8, 8\)'),
+        ((3, 8, 8), r'expected \(B, 3, H, W\), got \(3, 8, 8\)'),
+        ((1, 3, 3, 8), r'a kernel over 4 x 4 pixels on a padded map of 3 x 8'),
+    ],
+)
+def test_patch_embedding_refuses_inputs(shape, message):
+    with pytest.raises(ValueError, match=message):
+        ScratchPatchEmbedding(3, 6, 4)(torch.zeros(shape))
 
 
 # pooling
@@ -492,6 +563,7 @@ def test_dropout_at_its_ends():
     [
         (ScratchConv2d(2, 2, 2, padding=1, groups=2), (1, 2, 3, 3)),
         (ScratchLoopConv2d(2, 2, 2, stride=2), (1, 2, 4, 4)),
+        (ScratchPatchEmbedding(2, 2, 2), (1, 2, 4, 5)),
         (ScratchMaxPool2d(2, padding=1), (1, 1, 4, 4)),
         (ScratchAvgPool2d(2, ceil_mode=True), (1, 1, 3, 3)),
         (ScratchAdaptiveAvgPool2d(2), (1, 1, 3, 3)),
@@ -517,6 +589,13 @@ def test_convolution_begins_as_its_twin(layer, twin, kwargs):
     torch.manual_seed(3)
     expected = twin(4, 6, (3, 5), **kwargs).state_dict()
     torch.testing.assert_close(ours, expected)
+
+
+def test_patch_embedding_begins_as_its_twin():
+    torch.manual_seed(3)
+    ours = ScratchPatchEmbedding(3, 5, (4, 2)).state_dict()
+    torch.manual_seed(3)
+    torch.testing.assert_close(ours, nn.Conv2d(3, 5, (4, 2), (4, 2)).state_dict())
 
 
 @pytest.mark.parametrize('bias', [True, False])

@@ -5,19 +5,30 @@ import math
 import re
 from pathlib import Path
 
+import cv2
 import pytest
 import torch
 from mmcv.cnn import ConvModule
 from mmengine.config import Config
+from mmengine.model import initialize
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 from mmpretrain.structures import DataSample
+from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
+from torchvision.models import VisionTransformer
 
 from projects import create_model
 from projects.core.config import load_config
 from projects.registry import MODELS
-from projects.scratch import ScratchMaxPool2d
+from projects.scratch import (
+    ScratchDropout,
+    ScratchLayerNorm,
+    ScratchLinear,
+    ScratchMaxPool2d,
+    ScratchMultiheadAttention,
+    ScratchPatchEmbedding,
+)
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / 'projects/scratch/README.md'
@@ -135,6 +146,78 @@ def test_conv_module_of_mmcv_takes_both():
     torch.testing.assert_close(block(x), twin(x), **CLOSE)
 
 
+@pytest.mark.usefixtures('_double_precision')
+def test_vit_of_mmpretrain_takes_the_patch_embedding():
+    cfg = dict(
+        type='mmpretrain.VisionTransformer',
+        arch=dict(embed_dims=8, num_layers=1, num_heads=2, feedforward_channels=16),
+        img_size=(8, 12),
+        patch_size=4,
+    )
+    twin = MODELS.build(cfg)
+    model = MODELS.build(
+        dict(cfg, patch_cfg=dict(conv_type='projects.ScratchPatchEmbedding'))
+    )
+    assert type(model.patch_embed.projection) is ScratchPatchEmbedding
+    model.load_state_dict(twin.state_dict())
+    x = torch.randn(2, 3, 8, 12)
+    torch.testing.assert_close(results(model, x), results(twin, x), **CLOSE)
+
+
+@pytest.mark.parametrize(
+    'cfg',
+    [
+        dict(type='projects.ScratchSelfAttention', embed_dim=4, head_dim=2),
+        dict(type='projects.ScratchMultiheadAttention', embed_dim=4, num_heads=2),
+    ],
+    ids=lambda cfg: cfg['type'],
+)
+def test_attention_is_built_by_config(cfg):
+    layer = MODELS.build(cfg)
+    assert f'projects.{type(layer).__name__}' == cfg['type']
+    assert kinds(layer) == set()
+
+
+def from_scratch(layer):
+    """The layer that stands for one of a ViT, or None."""
+    match layer:
+        case nn.MultiheadAttention():
+            return ScratchMultiheadAttention(layer.embed_dim, layer.num_heads)
+        case nn.Conv2d():
+            return ScratchPatchEmbedding(
+                layer.in_channels, layer.out_channels, layer.kernel_size
+            )
+        case nn.Linear():
+            return ScratchLinear(layer.in_features, layer.out_features)
+        case nn.LayerNorm():
+            return ScratchLayerNorm(layer.normalized_shape, layer.eps)
+        case nn.Dropout():
+            return ScratchDropout(layer.p)
+
+
+@pytest.mark.usefixtures('_double_precision')
+def test_vit_of_torchvision_is_the_same():
+    kwargs = dict(num_layers=2, num_heads=2, hidden_dim=8, mlp_dim=16, num_classes=3)
+    twin, model = (VisionTransformer(8, 4, **kwargs) for _ in range(2))
+    for module in list(model.modules()):
+        for name, child in module.named_children():
+            if (layer := from_scratch(child)) is not None:
+                setattr(module, name, layer)
+    nn.init.normal_(twin.heads.head.weight)  # zeros, of which no gradient comes back
+    assert kinds(model) == {'Sequential', 'GELU'}
+    model.load_state_dict(twin.state_dict())
+    x = torch.randn(2, 3, 8, 8)
+    outs = []
+    for vit in (model, twin):
+        logits = vit(x)
+        logits[:, 0].sum().backward()
+        outs.append((logits, {name: p.grad for name, p in vit.named_parameters()}))
+    torch.testing.assert_close(*outs, **CLOSE)
+    assert outs[0][1]['conv_proj.weight'].abs().max() > 1e-3
+    with torch.no_grad():  # where torch's attention takes another kernel
+        torch.testing.assert_close(model.eval()(x), twin.eval()(x), **CLOSE)
+
+
 def functions_of(model, cls):
     """Names of the operators of the dispatcher in a training step."""
 
@@ -179,7 +262,7 @@ def test_lenet_begins_as_its_twin():
     assert 0.99 * bound < weight.abs().max() <= bound
 
 
-def test_initialisers_find_both_convolutions_by_one_name():
+def test_initialisers_find_all_convolutions_by_one_name():
     init_cfg = dict(type='Constant', layer='ScratchConv2d', val=0.5, bias=2)
     for conv_cfg in (CONV, LOOP):
         backbone = MODELS.build(
@@ -189,6 +272,9 @@ def test_initialisers_find_both_convolutions_by_one_name():
         for conv in (backbone.conv1[0], backbone.conv2[0]):
             assert (conv.weight == 0.5).all()
             assert (conv.bias == 2).all()
+    embedding = nn.Sequential(ScratchPatchEmbedding(3, 4, 2))
+    initialize(embedding, init_cfg)
+    assert (embedding[0].weight == 0.5).all()
 
 
 def test_initialisers_find_norms_as_those_of_torch():
@@ -252,13 +338,22 @@ def test_norms_decay_as_those_of_torch():
 # the README
 
 
-def test_examples_of_the_readme():
+def test_examples_of_the_readme(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where the picture is drawn
     torch.set_printoptions(profile='default')
     failed, attempted = doctest.testfile(
         str(README), module_relative=False, encoding='utf-8'
     )
     assert attempted > 20
     assert failed == 0
+    # the picture on the page is the one that its code draws
+    drawn, shown = (
+        cv2.imread(str(folder / 'pooling_gradients.png')).astype(float)
+        for folder in (tmp_path, ROOT / 'resources')
+    )
+    # letters may lie otherwise with another matplotlib
+    assert drawn.shape == shown.shape
+    assert abs(drawn - shown).mean() < 5
 
 
 def test_sums_of_the_readme():

@@ -6,6 +6,7 @@ https://arxiv.org/abs/1706.03762.
 Legend: B sequences, N heads, L queries, S keys and values, D channels of a head.
 """
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -47,7 +48,13 @@ class ScaledDotProductAttention(nn.Module):
             value: (..., S, D).
             mask: Added to the scores before the softmax, of a shape that
                 broadcasts to (..., L, S); -inf hides a key from a query.
+
+        Raises:
+            ValueError: If the mask holds booleans, which hide a key where they are
+                True in some layers of torch and where they are False in others.
         """
+        if mask is not None and mask.dtype == torch.bool:
+            raise ValueError('a mask of booleans; expected numbers, -inf for hidden')
         if self.fused:
             dropout = self.dropout.p if self.training else 0.0
             return F.scaled_dot_product_attention(
