@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from mmcv.cnn import build_activation_layer, build_conv_layer, build_norm_layer
 from torch import Tensor, nn
 from torchvision.models.convnext import LayerNorm2d
+from torchvision.ops import Permute
 
 from projects.core.layers import Backbone, StochasticDepth
 from projects.core.layers.backbone import LayerGroups, Stages
@@ -27,27 +28,15 @@ GELU = dict(type='GELU')
 FORMS = ('linear', 'conv')  # of pointwise layers
 
 
-class Pointwise(nn.Linear):
-    """A 1x1 convolution: the same linear layer at every pixel.
+class PointwiseConv(nn.Linear):
+    """A linear layer at every pixel, computed as a 1x1 convolution.
 
-    Maps (B, in_features, H, W) to (B, out_features, H, W). The weight is
-    (out_features, in_features) in every form, so that a file fits all of them.
-
-    Args:
-        in_features: Channels of the input.
-        out_features: Channels of the output.
-        form: See ``pointwise`` of :class:`ConvNeXt`; can be set at any time.
+    Maps (B, in_features, H, W) to (B, out_features, H, W). The weight is a linear
+    layer's, (out_features, in_features), so that one file fits both forms.
     """
 
-    def __init__(self, in_features: int, out_features: int, form: str) -> None:
-        super().__init__(in_features, out_features)
-        self.form = form
-
     def forward(self, x: Tensor) -> Tensor:
-        if self.form == 'conv':
-            return F.conv2d(x, self.weight[:, :, None, None], self.bias)
-        # C last; both permutations change the strides alone
-        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return F.conv2d(x, self.weight[:, :, None, None], self.bias)
 
 
 class ConvNeXtBlock(nn.Module):
@@ -55,8 +44,8 @@ class ConvNeXtBlock(nn.Module):
 
     The residual is a depthwise convolution, a norm, and two pointwise layers, four
     times as wide between them, with the block's one activation. Maps (B, C, H, W) to
-    the same. The names of the weights are torchvision's, whose permutations are
-    layers 1 and 6 of ``block``.
+    the same. The names of the weights are torchvision's, where 1 and 6 are the
+    permutations.
 
     Args:
         channels: C.
@@ -81,27 +70,38 @@ class ConvNeXtBlock(nn.Module):
         act_cfg: dict,
     ) -> None:
         super().__init__()
-        self.block = nn.Sequential(
-            OrderedDict(
-                (
-                    (
-                        '0',
-                        build_conv_layer(
-                            conv_cfg,
-                            channels,
-                            channels,
-                            kernel_size,
-                            padding=kernel_size // 2,
-                            groups=channels,
-                        ),
-                    ),
-                    ('2', build_norm_layer(norm_cfg, channels)[1]),
-                    ('3', Pointwise(channels, 4 * channels, pointwise)),
-                    ('4', build_activation_layer(act_cfg)),
-                    ('5', Pointwise(4 * channels, channels, pointwise)),
-                )
-            )
+        conv = build_conv_layer(
+            conv_cfg,
+            channels,
+            channels,
+            kernel_size,
+            padding=kernel_size // 2,
+            groups=channels,
         )
+        norm = build_norm_layer(norm_cfg, channels)[1]
+        act, wide = build_activation_layer(act_cfg), 4 * channels
+        if pointwise == 'linear':
+            # The map is channels-last after the norm: both permutations change its
+            # strides alone. Between them it is contiguous, for which torch's GELU on
+            # a CPU is faster.
+            layers = (
+                ('0', conv),
+                ('2', norm),
+                ('to_channels_last', Permute([0, 2, 3, 1])),
+                ('3', nn.Linear(channels, wide)),
+                ('4', act),
+                ('5', nn.Linear(wide, channels)),
+                ('to_channels_first', Permute([0, 3, 1, 2])),
+            )
+        else:
+            layers = (
+                ('0', conv),
+                ('2', norm),
+                ('3', PointwiseConv(channels, wide)),
+                ('4', act),
+                ('5', PointwiseConv(wide, channels)),
+            )
+        self.block = nn.Sequential(OrderedDict(layers))
         self.layer_scale = nn.Parameter(torch.full((channels, 1, 1), layer_scale))
         self.stochastic_depth = StochasticDepth(stochastic_depth_prob, 'row')
 
