@@ -1,16 +1,16 @@
 """A small ConvNeXt on digits with the whole recipe of ImageNet.
 
-python tools/train.py configs/convnext/convnext-mini_1xb32-accum2-40e_digits.py
+python tools/train.py configs/convnext/convnext-mini_1xb32-accum2-50e_digits.py
 """
 
-_base_ = ['../_base_/models/convnext_tiny.py', '../_base_/recipes/digits_32.py']
+_base_ = ['../_base_/models/convnext_tiny.py', '../_base_/recipes/digits_64.py']
 num_classes = 10
 model = dict(
     data_preprocessor=dict(
         mean=[127.5] * 3, std=[127.5] * 3, to_rgb=False, num_classes=num_classes
     ),
     # channels and blocks of the stages
-    backbone=dict(arch=((24, 48, 96, 192), (2, 2, 4, 2)), stochastic_depth_prob=0.1),
+    backbone=dict(arch=((24, 48, 96, 192), (1, 1, 3, 1)), stochastic_depth_prob=0.1),
     head=dict(
         num_classes=num_classes,
         in_channels=192,
@@ -49,7 +49,7 @@ optim_wrapper = dict(
         flat_decay_mult=0, custom_keys=dict(layer_scale=dict(decay_mult=0))
     ),
 )
-max_epochs = 40
+max_epochs = 50
 train_cfg = dict(max_epochs=max_epochs, val_interval=10)
 param_scheduler = [
     dict(_base_.param_scheduler[0], end=3 * 47),  # three epochs of 47 batches
