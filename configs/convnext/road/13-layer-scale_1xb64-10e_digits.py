@@ -1,10 +1,10 @@
 """The road from ResNet-50 to ConvNeXt: layer scale, which makes it ConvNeXt-T.
 
     python tools/train.py \\
-        configs/convnext/road/13-layer-scale_1xb64-20e_digits.py
+        configs/convnext/road/13-layer-scale_1xb64-10e_digits.py
 """
 
-_base_ = './00-resnet50_1xb64-20e_digits.py'
+_base_ = './00-resnet50_1xb64-10e_digits.py'
 model = dict(
     backbone=dict(step='layer-scale'),
     neck=None,  # the head averages, and has a norm after it

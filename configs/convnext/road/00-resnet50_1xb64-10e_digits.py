@@ -1,6 +1,6 @@
 """The road from ResNet-50 to ConvNeXt, at its beginning: a quarter of the width.
 
-python tools/train.py configs/convnext/road/00-resnet50_1xb64-20e_digits.py
+python tools/train.py configs/convnext/road/00-resnet50_1xb64-10e_digits.py
 """
 
 _base_ = ['../../_base_/models/resnet50.py', '../../_base_/recipes/digits_32.py']
@@ -15,3 +15,5 @@ model.update(
     ),
     head=dict(num_classes=10, in_channels=512),
 )
+# as short as that: it is to be walked, not to be won
+train_cfg = dict(max_epochs=10, val_interval=5)
