@@ -155,8 +155,9 @@ class ConvNeXt(Backbone):
             default is the paper's and torchvision's.
 
     Raises:
-        ValueError: If ``arch`` is not in ``arch_settings``, ``pointwise`` is not
-            one of the two, or if one of ``out_indices`` does not exist.
+        ValueError: If ``arch`` is not in ``arch_settings`` or has not four stages,
+            ``pointwise`` is not one of the two, or if one of ``out_indices`` does
+            not exist.
     """
 
     arch_settings = {  # channels and blocks of the stages (Sec. 3)
@@ -193,10 +194,12 @@ class ConvNeXt(Backbone):
             arch = self.arch_settings[arch]
         if pointwise not in FORMS:
             raise ValueError(f"pointwise '{pointwise}' not in {list(FORMS)}")
-        channels, self.depths = arch
-        total, index = sum(self.depths), 0
+        channels, depths = arch
+        if not len(channels) == len(depths) == 4:
+            raise ValueError(f'arch {arch}: ConvNeXt has four stages')
+        total, index = sum(depths), 0
         features: list[nn.Module] = []
-        for i, (width, depth) in enumerate(zip(channels, self.depths, strict=True)):
+        for i, (width, depth) in enumerate(zip(channels, depths, strict=True)):
             before, patch = (in_channels, 4) if i == 0 else (channels[i - 1], 2)
             norm = build_norm_layer(norm_cfg, width if i == 0 else before)[1]
             conv = build_conv_layer(conv_cfg, before, width, patch, stride=patch)

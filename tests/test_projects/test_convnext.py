@@ -219,6 +219,7 @@ def test_layers_are_exchanged():
     ('arguments', 'message'),
     [
         (dict(arch='huge'), "arch 'huge' not in"),
+        (dict(arch=((8, 16), (1, 1))), 'ConvNeXt has four stages'),
         (dict(pointwise='lin'), r"pointwise 'lin' not in \['linear', 'conv'\]"),
         (dict(out_indices=(4,)), 'ConvNeXt has 4 stages'),
     ],

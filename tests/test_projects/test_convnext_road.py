@@ -1,5 +1,7 @@
 """The road from ResNet-50 to ConvNeXt-T."""
 
+from pathlib import Path
+
 import pytest
 import torch
 import torchvision
@@ -8,32 +10,24 @@ from mmengine.registry import DefaultScope
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+import projects.convnext
 from projects.convnext.road import STEPS, RoadConvNet
 from projects.core.variants import config_root
 from projects.registry import MODELS
 
-# GMACs of Sec. 2, to one decimal: the paper counts on to the last step
-PAPER = {
-    'resnet50': 4.1,
-    'stage-ratio': 4.5,
-    'patchify-stem': 4.4,
-    'depthwise': 2.4,
-    'width': 5.3,
-    'inverted-bottleneck': 4.6,
-    'depthwise-first': 4.1,
-    'kernel-7': 4.2,
-    'gelu': 4.2,
-    'fewer-activations': 4.2,
-    'fewer-norms': 4.2,
-    'layer-norm': 4.2,
-    'separate-downsampling': 4.5,
-    'layer-scale': 4.5,
-}
+README = Path(projects.convnext.__file__).with_name('README.md')
 CONFIGS = sorted((config_root() / 'convnext/road').glob('*.py'))
 
 
 def num_params(module):
     return sum(p.numel() for p in module.parameters())
+
+
+def rows():
+    """Cells of the table in the README, by step."""
+    lines = README.read_text().splitlines()
+    cells = [[c.strip(' `') for c in line.split('|')[1:-1]] for line in lines]
+    return {row[0][3:]: row for row in cells if row and row[0][:2].isdigit()}
 
 
 def copy_in_order(source, target):
@@ -48,8 +42,8 @@ def copy_in_order(source, target):
     )
 
 
-def test_every_step_has_its_figure_and_its_config():
-    assert list(PAPER) == list(STEPS)
+def test_every_step_has_its_row_and_its_config():
+    assert list(rows()) == list(STEPS)
     cfgs = [Config.fromfile(path) for path in CONFIGS]
     assert [cfg.model.backbone.step for cfg in cfgs] == list(STEPS)
     for i, (path, step) in enumerate(zip(CONFIGS, STEPS, strict=True)):
@@ -57,15 +51,21 @@ def test_every_step_has_its_figure_and_its_config():
 
 
 @pytest.mark.parametrize('step', STEPS)
-def test_operations_are_those_of_the_paper(step):
+def test_counts_and_operations_are_those_of_the_page_and_the_paper(step):
+    _, _, params, giga_macs, paper, *_ = rows()[step]
     with torch.device('meta'):
         model = RoadConvNet(step).eval()
         with FlopCounterMode(display=False) as counter:
             (out,) = model(torch.rand(1, 3, 224, 224))
-    classifier = out.shape[1] * 1000
-    macs = counter.get_total_flops() / 2 + classifier
-    # 4.146 is 4.2 in the paper, which rounds what is 4.15 already
-    assert macs / 1e9 == pytest.approx(PAPER[step], abs=0.055)
+    channels = out.shape[1]
+    num = num_params(model) + channels * 1000 + 1000
+    if step in ('separate-downsampling', 'layer-scale'):
+        num += 2 * channels  # the norm after the pooling
+    assert params == f'{num:,}'
+    macs = counter.get_total_flops() / 2 + channels * 1000
+    assert giga_macs == f'{macs / 1e9:.3f}'
+    # 4.146 is 4.2 in the paper
+    assert macs / 1e9 == pytest.approx(float(paper), abs=0.055)
 
 
 @torch.no_grad()
