@@ -1,5 +1,6 @@
 """The road from ResNet-50 to ConvNeXt-T."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def rows():
     """Cells of the table in the README, by step."""
     lines = README.read_text().splitlines()
     cells = [[c.strip(' `') for c in line.split('|')[1:-1]] for line in lines]
-    return {row[0][3:]: row for row in cells if row and row[0][:2].isdigit()}
+    return {row[0][3:]: row for row in cells if row and re.match(r'\d\d-', row[0])}
 
 
 def copy_in_order(source, target):
