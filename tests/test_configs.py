@@ -27,6 +27,7 @@ VOC_XML = """<annotation><size><width>{w}</width><height>{h}</height>
 
 # take images of any size, here of 64 pixels: a twelfth of the arithmetic
 ANY_SIZE = (
+    'convnext',
     'densenet',
     'efficientnet',
     'mobilenet',
@@ -303,5 +304,9 @@ def test_name_states_devices_batch_and_epochs(path):
     cfg = Config.fromfile(path)
     devices, batch = path.stem.split('_')[1].split('-')[0].split('xb')
     assert cfg.train_dataloader.batch_size == int(batch)
-    assert int(devices) * int(batch) == cfg.auto_scale_lr.base_batch_size
+    accumulated = cfg.optim_wrapper.get('accumulative_counts', 1)
+    assert ('accum' in path.stem) == (accumulated > 1)
+    assert accumulated == 1 or f'-accum{accumulated}-' in path.stem
+    total = int(devices) * int(batch) * accumulated
+    assert total == cfg.auto_scale_lr.base_batch_size
     assert f'-{cfg.train_cfg.max_epochs}e_' in path.stem

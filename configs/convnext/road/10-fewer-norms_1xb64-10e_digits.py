@@ -1,0 +1,8 @@
+"""The road from ResNet-50 to ConvNeXt: one norm in a block.
+
+    python tools/train.py \\
+        configs/convnext/road/10-fewer-norms_1xb64-10e_digits.py
+"""
+
+_base_ = './00-resnet50_1xb64-10e_digits.py'
+model = dict(backbone=dict(step='fewer-norms'), head=dict(in_channels=192))
