@@ -21,7 +21,7 @@ from projects.registry import MODELS
 class DigitCapsules(nn.Module):
     """A capsule per class, by a vote of every primary capsule.
 
-    Maps (B, I, F) to (B, K, D). Its weights are uninitialised.
+    Maps (B, I, F) to (B, K, D).
 
     Args:
         num_capsules: I.
@@ -48,6 +48,13 @@ class DigitCapsules(nn.Module):
             torch.empty(num_capsules, in_dims, num_classes, dims)
         )
         self.bias = nn.Parameter(torch.empty(num_classes, dims)) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """The authors' code: normal, cut off at two deviations."""
+        nn.init.trunc_normal_(self.weight, std=0.1, a=-0.2, b=0.2)
+        if self.bias is not None:
+            nn.init.constant_(self.bias, 0.1)
 
     def votes(self, capsules: Tensor) -> Tensor:
         """(B, K, I, D): u_j|i = W_ij u_i of (B, I, F) capsules (Eq. 2)."""
@@ -93,8 +100,7 @@ class CapsuleHead(ClsHead):
             in the loss; with 0 there is no decoder.
         loss: Of the lengths.
         init_cfg: Initialisation, see :class:`mmengine.model.BaseModule`; by
-            default W_ij are as in the authors' code, and the decoder as torch
-            makes linear layers.
+            default see :class:`DigitCapsules`, and torch's in the decoder.
         **kwargs: Of mmpretrain's ``ClsHead``.
 
     Raises:
@@ -119,15 +125,7 @@ class CapsuleHead(ClsHead):
     ) -> None:
         super().__init__(
             loss=loss or dict(type='projects.MarginLoss'),
-            init_cfg=init_cfg
-            or dict(
-                type='TruncNormal',
-                layer='DigitCapsules',
-                std=0.1,
-                a=-0.2,
-                b=0.2,
-                bias=0.1,
-            ),
+            init_cfg=init_cfg,
             **kwargs,
         )
         if in_channels % primary_dims:
