@@ -20,8 +20,9 @@ train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 train_cfg = dict(by_epoch=True, max_epochs=100, val_interval=1)
 val_cfg = dict()
 test_cfg = dict()
-# Adam as TensorFlow sets it (Sec. 4.1), which is as torch sets it
+# Adam as TensorFlow sets it (Sec. 4), which is as torch sets it
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=0.001))
-# the decay of the authors' code; its floor of 1e-6 is 720 epochs away
+# exponential in the paper; the numbers are the authors' code's, whose floor of
+# 1e-6 is 720 epochs away
 param_scheduler = [dict(type='StepLR', step_size=2000, gamma=0.96, by_epoch=False)]
 auto_scale_lr = dict(base_batch_size=128)

@@ -109,7 +109,9 @@ def draw_capsules(
     decoded = head.reconstruct(capsules, found)
     classes = class_names(dataset.metainfo, head.num_classes)
     images = model.pixels(inputs)
-    if images.shape[1] == 3 and not model.data_preprocessor.to_rgb:
+    # of one channel nothing changes
+    is_bgr = not model.data_preprocessor.to_rgb
+    if is_bgr:
         images, decoded = images.flip(1), decoded.flip(1)
 
     true = [int(sample['data_samples'].gt_label) for sample in samples]
@@ -118,7 +120,8 @@ def draw_capsules(
         for a, b in zip(true, found.tolist(), strict=True)
     ]
     _draw_reconstructions(images, decoded, titles, osp.join(out, RECONSTRUCTIONS))
-    _draw_tweaks(head, capsules[0], int(found[0]), osp.join(out, TWEAKS))
+    tweaked = _tweaked_images(head, capsules[0], int(found[0]))
+    _draw_tweaks(tweaked.flip(2) if is_bgr else tweaked, osp.join(out, TWEAKS))
     maps = _coupling_maps(head, primary, steps)
     _draw_routing(images[0], maps, steps, classes, osp.join(out, ROUTING))
     shares = ', '.join(f'{100 * share:.1f}' for share in maps[:, found[0]].mean((1, 2)))
@@ -179,15 +182,19 @@ def _draw_reconstructions(
     _save(figure, path)
 
 
-def _draw_tweaks(head: CapsuleHead, capsules: Tensor, label: int, path: str) -> None:
-    """One dimension of the capsule (K, D) of a class changed at a time."""
+def _tweaked_images(head: CapsuleHead, capsules: Tensor, label: int) -> Tensor:
+    """(D, offsets, C, H, W): decoded from one image's capsules (K, D), of which
+    that of a class has one dimension changed."""
     num_dims = capsules.shape[1]
-    # (D, offsets, D): a row per dimension
     changes = torch.eye(num_dims).unsqueeze(1) * OFFSETS[:, None]
     tweaked = capsules.repeat(num_dims * len(OFFSETS), 1, 1)
     tweaked[:, label] += changes.flatten(0, 1)
     target = torch.full((len(tweaked),), label)
-    decoded = head.reconstruct(tweaked, target).unflatten(0, (num_dims, -1))
+    return head.reconstruct(tweaked, target).unflatten(0, (num_dims, -1))
+
+
+def _draw_tweaks(decoded: Tensor, path: str) -> None:
+    num_dims = len(decoded)
     figure = Figure((5.5, 0.44 * num_dims + 1), dpi=DPI, layout='constrained')
     axes = figure.add_subplot()
     axes.imshow(_tiled(decoded))
@@ -220,13 +227,16 @@ def _draw_routing(
     axes = figure.add_subplot(grid[0, 0])
     axes.imshow(_tiled(image[None, None]))
     axes.set_axis_off()
-    panels, highest = [], float(maps.max())
+    # colours say what differs from equal shares
+    panels, equal = [], 1 / columns
+    most = max(float((maps - equal).abs().max()), 1e-3)
+    colours = dict(cmap='RdBu_r', vmin=equal - most, vmax=equal + most)
     for row, step in enumerate(steps):
         lengths = torch.linalg.vector_norm(step.outputs[0], dim=-1)
         for column in range(columns):
             axes = figure.add_subplot(grid[row, column + 1])
             panels.append(axes)
-            shown = axes.imshow(maps[row, column].numpy(), vmin=0, vmax=highest)
+            shown = axes.imshow(maps[row, column].numpy(), **colours)
             axes.set_xticks([])
             axes.set_yticks([])
             axes.set_xlabel(f'{lengths[column]:.2f}', fontsize=8)
