@@ -1,5 +1,6 @@
 """CapsNet: squash, routing, margin loss, reconstruction."""
 
+import copy
 import doctest
 import math
 from pathlib import Path
@@ -417,10 +418,17 @@ def model():
 
 def test_lengths_are_those_of_the_layers_of_the_paper(model):
     images = torch.rand(2, 1, 28, 28)
+    model = copy.deepcopy(model)
+    nn.init.normal_(model.backbone.primary.weight, std=0.1)  # long primary capsules
     with torch.no_grad():
+        lengths = model(images)
         torch.testing.assert_close(
-            model(images), paper_lengths(model, images), atol=1e-5, rtol=1e-5
+            lengths, paper_lengths(model, images), atol=1e-5, rtol=1e-5
         )
+        _, steps = model.head.capsules(model.extract_feat(images), return_steps=True)
+    # or any routing would do
+    assert lengths.max() > 0.5
+    assert steps[-1].couplings.max() > 0.14
 
 
 def test_bfloat16(model):

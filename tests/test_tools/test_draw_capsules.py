@@ -132,6 +132,9 @@ def test_mistakes_are_said(write_run, error_of, tmp_path):
     assert 'there is no image 297: the test set of' in error_of(
         draw_capsules, config, checkpoint, index=297
     )
+    assert error_of(draw_capsules, config, checkpoint, num_images=0) == (
+        'num_images: a whole number from 1 to 50, not 0'
+    )
     out = str(tmp_path / 'run.py/pictures')
     assert 'cannot be written' in error_of(draw_capsules, config, checkpoint, out=out)
     assert not list(tmp_path.glob('**/*.png'))
