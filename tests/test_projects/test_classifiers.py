@@ -44,8 +44,8 @@ class Spec:
     ``reference``: torchvision has it, under the same name; or the call that builds
     the reference. ``small``: an input that is computed with where the shapes do
     not matter. ``narrowing``: what Swin's widths are divided by there, and
-    ``small_reference``: what builds the reference of this.
-    not matter. ``sums_to_one``: so the scores of the classes do.
+    ``small_reference``: what builds the reference of this. ``sums_to_one``: so the
+    scores of the classes do.
     """
 
     name: str
@@ -289,7 +289,7 @@ def test_logits_are_those_of_the_reference_with_its_weights(spec, input):
     kwargs = dict(init_weights=False) if name == 'googlenet' else {}
     if name.startswith('vit_'):  # their position embedding is made for a size
         cfg.backbone.img_size = input[-1]
-        key = 'img_size' if str(call).startswith('timm') else 'image_size'
+        key = 'img_size' if str(spec.reference).startswith('timm') else 'image_size'
         kwargs = {key: input[-1]}
     with (
         torch.device('cpu' if name.startswith(WITH_TABLES) else 'meta'),
@@ -362,15 +362,16 @@ def fill(model, images):
 
 def test_stages_have_their_channels_and_strides(spec):
     with torch.device('meta'):  # the shapes alone
-        backbone = MODELS.build(backbone_cfg(spec, range(len(spec.stages)))).eval()
+        cfg = backbone_cfg(model_cfg(spec.name), range(len(spec.stages)))
+        backbone = MODELS.build(cfg).eval()
         outs = backbone(torch.rand(1, *spec.input))
     assert [(out.shape[1], *out.shape[2:]) for out in outs] == [
         (channels, side, side) for channels, side in spec.stages
     ]
 
 
-def backbone_cfg(spec, out_indices):
-    cfg = {**model_cfg(spec.name).backbone, 'out_indices': tuple(out_indices)}
+def backbone_cfg(model_cfg, out_indices):
+    cfg = {**model_cfg.backbone, 'out_indices': tuple(out_indices)}
     cfg.pop('pool', None)  # of ViT: maps, as a detector takes them
     return cfg
 
@@ -461,7 +462,7 @@ def test_last_two_stages_serve_a_detector(spec):
         detector = MODELS.build(
             dict(
                 type='SingleStageDetector',
-                backbone={**small_cfg(spec).backbone, 'out_indices': (-2, -1)},
+                backbone=backbone_cfg(small_cfg(spec), (-2, -1)),
                 bbox_head=dict(
                     type='projects.SSDHead',
                     num_classes=2,
