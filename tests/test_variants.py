@@ -29,6 +29,9 @@ NUM_PARAMS = {name: entry['params'] for name, entry in TABLE.items()} | {
     'ssd_mobilenet_v1_x0_25': (470_072 - 257 * 1000)
     + (64 + 128 + 256) * 9 * 4 * 25
     + 3 * 4 * 25,
+    # DeiT's widths; timm's constructors
+    'vit_small_16': 22_050_664,
+    'vit_tiny_16': 5_717_416,
     'yolov1': 271_703_550,
     'yolov1_bn': 271_716_734,
     'yolov1_extraction': 23_428_136,
