@@ -503,7 +503,7 @@ class TestRecipes:
             model = MODELS.build(cfg.model)
             wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
         found = {}
-        for group in wrapper.param_groups:
+        for group in wrapper.optimizer.param_groups:
             decay = group['weight_decay']
             found[decay] = found.get(decay, 0) + len(group['params'])
         assert found == decays
@@ -524,7 +524,7 @@ class TestRecipes:
             wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
         rates = {
             parameter: group['lr']
-            for group in wrapper.param_groups
+            for group in wrapper.optimizer.param_groups
             for parameter in group['params']
         }
         backbone = model.backbone

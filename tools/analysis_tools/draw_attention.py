@@ -1,8 +1,8 @@
 """Draw what a Vision Transformer attends to in an image.
 
     python tools/analysis_tools/draw_attention.py \\
-        configs/vit/vit-mini_1xb64-70e_digits.py \\
-        work_dirs/vit-mini_1xb64-70e_digits/epoch_70.pth seven.png --rollout
+        configs/vit/vit-mini_1xb64-100e_digits.py \\
+        work_dirs/vit-mini_1xb64-100e_digits/epoch_100.pth seven.png --rollout
 
 For models whose tokens are the patches of one grid, computed by
 projects.core.layers.ScaledDotProductAttention: projects.VisionTransformer.

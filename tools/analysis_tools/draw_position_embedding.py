@@ -1,8 +1,8 @@
 """Draw which patches have similar position embeddings in a Vision Transformer.
 
     python tools/analysis_tools/draw_position_embedding.py \\
-        configs/vit/vit-mini_1xb64-70e_digits.py \\
-        work_dirs/vit-mini_1xb64-70e_digits/epoch_70.pth --size 48 80
+        configs/vit/vit-mini_1xb64-100e_digits.py \\
+        work_dirs/vit-mini_1xb64-100e_digits/epoch_100.pth --size 48 80
 """
 
 import argparse
