@@ -8,5 +8,5 @@ _base_ = ['../_base_/models/convnext_base.py', '../_base_/recipes/convnext_30e.p
 pretrained = 'work_dirs/convnext-base_8xb64-accum8-300e_imagenet/epoch_300.pth'
 model = _base_.smoothed_model
 model.update(init_cfg=dict(type='projects.Pretrained', checkpoint=pretrained))
-# as long as the features are still learnt 0.5 is enough; now they are over-fitted
+# 0.5 before: weights that are trained over-fit sooner
 model.update(backbone=dict(stochastic_depth_prob=0.8))

@@ -1,12 +1,12 @@
 """The small ConvNeXt on digits, fine-tuned as on ImageNet: nothing is mixed or erased,
 hardly anything decays, there is no warm-up, and the rates fall layer by layer.
 
-    python tools/train.py configs/convnext/convnext-mini_1xb32-accum2-50e_digits.py
+    python tools/train.py configs/convnext/convnext-mini_1xb32-accum2-60e_digits.py
     python tools/train.py configs/convnext/convnext-mini-finetune_1xb64-10e_digits.py
 """
 
 _base_ = ['../_base_/models/convnext_tiny.py', '../_base_/recipes/digits_64.py']
-pretrained = 'work_dirs/convnext-mini_1xb32-accum2-50e_digits/epoch_50.pth'
+pretrained = 'work_dirs/convnext-mini_1xb32-accum2-60e_digits/epoch_60.pth'
 model = dict(
     init_cfg=dict(type='projects.Pretrained', checkpoint=pretrained),
     data_preprocessor=dict(mean=[127.5] * 3, std=[127.5] * 3, to_rgb=False),

@@ -1,6 +1,6 @@
 """A small ConvNeXt on digits with the whole recipe of ImageNet.
 
-python tools/train.py configs/convnext/convnext-mini_1xb32-accum2-50e_digits.py
+python tools/train.py configs/convnext/convnext-mini_1xb32-accum2-60e_digits.py
 """
 
 _base_ = ['../_base_/models/convnext_tiny.py', '../_base_/recipes/digits_64.py']
@@ -49,12 +49,12 @@ optim_wrapper = dict(
         flat_decay_mult=0, custom_keys=dict(layer_scale=dict(decay_mult=0))
     ),
 )
-max_epochs = 50
+max_epochs = 60
 train_cfg = dict(max_epochs=max_epochs, val_interval=10)
 param_scheduler = [
     dict(_base_.param_scheduler[0], end=3 * 47),  # three epochs of 47 batches
     _base_.param_scheduler[1],
 ]
-# of the last fifty steps, two epochs: 0.9999 would be of 400 epochs
-ema_hook = dict(type='EMAHook', momentum=1 - 0.98, interval=num_batches)
+# of the last hundred steps, four epochs: 0.9999 would be of 400 epochs
+ema_hook = dict(type='EMAHook', momentum=1 - 0.99, interval=num_batches)
 custom_hooks = [*_base_.custom_hooks, ema_hook]
