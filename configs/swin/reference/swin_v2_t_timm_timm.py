@@ -1,4 +1,3 @@
-"""timm's Swin-T V2, to which it gives another name."""
+"""timm's: the keys have no bias in either."""
 
-_base_ = './swin_t_timm.py'
-model = dict(backbone=dict(arch='swinv2_tiny_window8_256'))
+_base_ = './swin_v2_t_timm.py'

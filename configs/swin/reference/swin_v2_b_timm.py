@@ -1,0 +1,4 @@
+"""timm's Swin-B V2, to which it gives another name."""
+
+_base_ = './swin_t_timm.py'
+model = dict(backbone=dict(arch='swinv2_base_window8_256'))

@@ -1,0 +1,4 @@
+"""timm's Swin-T V2, to which it gives another name."""
+
+_base_ = './swin_t_timm.py'
+model = dict(backbone=dict(arch='swinv2_tiny_window8_256'))
