@@ -1,6 +1,6 @@
 """CapsNet on digits, with a quarter and a half of the channels.
 
-    python tools/train.py configs/capsnet/capsnet-mini_1xb32-40e_digits.py
+python tools/train.py configs/capsnet/capsnet-mini_1xb32-40e_digits.py
 """
 
 _base_ = ['../_base_/models/capsnet_mnist.py', '../_base_/recipes/digits_28.py']

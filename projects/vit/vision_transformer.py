@@ -31,7 +31,6 @@ from projects.registry import MODELS
 LN = dict(type='LN', eps=1e-6)
 GELU = dict(type='GELU')
 POOLS = ('token', 'average')
-ATTENTIONS = ('fused', 'written')
 
 
 @dataclass(frozen=True)
@@ -107,19 +106,19 @@ class SelfAttention(nn.Module):
     Args:
         embed_dims: D.
         num_heads: Heads, each of D / num_heads channels.
-        attention: 'fused' or 'written', see :class:`VisionTransformer`.
+        fused_attention: See :class:`VisionTransformer`.
         dropout: Probability that an attention weight is set to 0.
     """
 
     def __init__(
-        self, embed_dims: int, num_heads: int, attention: str, dropout: float
+        self, embed_dims: int, num_heads: int, fused_attention: bool, dropout: float
     ) -> None:
         super().__init__()
         self.num_heads = num_heads
         self.in_proj_weight = nn.Parameter(torch.empty(3 * embed_dims, embed_dims))
         self.in_proj_bias = nn.Parameter(torch.zeros(3 * embed_dims))
         self.out_proj = nn.Linear(embed_dims, embed_dims)
-        self.attention = ScaledDotProductAttention(attention == 'fused', dropout)
+        self.attention = ScaledDotProductAttention(fused_attention, dropout)
         nn.init.xavier_uniform_(self.in_proj_weight)
         nn.init.zeros_(self.out_proj.bias)
 
@@ -140,7 +139,7 @@ class EncoderBlock(nn.Module):
 
     Args:
         arch: Sizes.
-        attention: 'fused' or 'written', see :class:`VisionTransformer`.
+        fused_attention: See :class:`VisionTransformer`.
         dropout: Probability of dropout after each linear layer but those of the
             queries, keys and values.
         attention_dropout: Probability that an attention weight is set to 0.
@@ -152,7 +151,7 @@ class EncoderBlock(nn.Module):
     def __init__(
         self,
         arch: ViTArch,
-        attention: str = 'fused',
+        fused_attention: bool = True,
         dropout: float = 0.0,
         attention_dropout: float = 0.0,
         stochastic_depth_prob: float = 0.0,
@@ -163,7 +162,7 @@ class EncoderBlock(nn.Module):
         width = arch.embed_dims
         self.ln_1 = build_norm_layer(norm_cfg, width)[1]
         self.self_attention = SelfAttention(
-            width, arch.num_heads, attention, attention_dropout
+            width, arch.num_heads, fused_attention, attention_dropout
         )
         self.dropout = nn.Dropout(dropout)
         self.ln_2 = build_norm_layer(norm_cfg, width)[1]
@@ -242,9 +241,9 @@ class VisionTransformer(Backbone):
         img_size: Side, or height and width, of the images that the position
             embedding is made for, in pixels.
         pool: See above.
-        attention: 'fused', or 'written' to compute the attention as a matrix that a
-            hook on its ``softmax`` can see; see
-            :class:`projects.core.layers.ScaledDotProductAttention`.
+        fused_attention: Whether attention is computed by torch's fused function;
+            else it is written out, as a matrix that a hook on its ``softmax`` can
+            see; see :class:`projects.core.layers.ScaledDotProductAttention`.
         dropout: Probability of dropout on tokens and after linear layers.
         attention_dropout: Probability that an attention weight is set to 0.
         stochastic_depth_prob: Probability that an image skips the halves of the
@@ -261,8 +260,7 @@ class VisionTransformer(Backbone):
             one the weights begin as torchvision's.
 
     Raises:
-        ValueError: If ``arch``, ``pool`` or ``attention`` is none of those above,
-            an image of ``img_size`` has no patch, or if one of ``out_indices``
+        ValueError: If ``arch`` or ``pool`` is none of those above, an image of ``img_size`` has no patch, or if one of ``out_indices``
             does not exist.
     """
 
@@ -279,7 +277,7 @@ class VisionTransformer(Backbone):
         patch_size: int = 16,
         img_size: int | tuple[int, int] = 224,
         pool: str | None = None,
-        attention: str = 'fused',
+        fused_attention: bool = True,
         dropout: float = 0.0,
         attention_dropout: float = 0.0,
         stochastic_depth_prob: float = 0.0,
@@ -296,8 +294,6 @@ class VisionTransformer(Backbone):
             raise ValueError(f"arch '{arch}' not in {list(self.arch_settings)}")
         if pool is not None and pool not in POOLS:
             raise ValueError(f"pool '{pool}' not in {list(POOLS)}, nor None")
-        if attention not in ATTENTIONS:
-            raise ValueError(f"attention '{attention}' not in {list(ATTENTIONS)}")
         sizes = self.arch_settings[arch] if isinstance(arch, str) else ViTArch(*arch)
         self.patch_size = patch_size
         self.pool = pool
@@ -313,7 +309,7 @@ class VisionTransformer(Backbone):
         blocks = [
             EncoderBlock(
                 sizes,
-                attention,
+                fused_attention,
                 dropout,
                 attention_dropout,
                 stochastic_depth_prob * i / last,

@@ -156,7 +156,6 @@ class TestArchitecture:
             (dict(arch='huge'), r"arch 'huge' not in \['tiny', 'small', "),
             (dict(arch=(10, 1, 3, 8)), 'num_heads 3 does not divide embed_dims 10'),
             (dict(pool='clas'), r"pool 'clas' not in \['token', 'average'\], nor None"),
-            (dict(attention='fast'), r"'fast' not in \['fused', 'written'\]"),
             (dict(img_size=0), 'img_size 0, patch_size 16: no patch'),
             (dict(out_indices=(12,)), 'VisionTransformer has 12 stages'),
         ],
@@ -248,19 +247,19 @@ class TestAttention:
     def test_both_forms_are_equal(self):
         images = torch.randn(2, 3, 32, 32)
         results = []
-        for attention in ('fused', 'written'):
-            model = small_vit(attention=attention)
+        for fused in (True, False):
+            model = small_vit(fused_attention=fused)
             assert {
                 m.fused
                 for m in model.modules()
                 if isinstance(m, ScaledDotProductAttention)
-            } == {attention == 'fused'}
+            } == {fused}
             (out,) = model(images)
             out.square().sum().backward()
             results.append((out, {n: p.grad for n, p in model.named_parameters()}))
-        (fused, of_fused), (written, of_written) = results
+        (out_fused, of_fused), (written, of_written) = results
         # kernels of their own order of summation
-        torch.testing.assert_close(fused, written, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(out_fused, written, rtol=1e-4, atol=1e-5)
         for name, gradient in of_fused.items():
             assert gradient.abs().max() > 0
             torch.testing.assert_close(gradient, of_written[name], rtol=1e-3, atol=1e-4)

@@ -143,6 +143,8 @@ def test_mistakes_are_said(run, tmp_path, error_of):
     assert 'query: two values, each a whole number of at least 0' in error(
         *run, query=(1, -2)
     )
+    variant = str(ROOT / 'configs/_base_/models/vit_tiny_16.py')
+    assert 'give a run config' in error(variant, checkpoint, image)
     none = str(tmp_path / 'none.png')
     assert f'cannot read the image {none}' in error(config, checkpoint, none)
     message = error(LENET, checkpoint, image)

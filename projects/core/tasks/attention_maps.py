@@ -24,7 +24,7 @@ from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
-from projects.core.config import explained, load_config
+from projects.core.config import explained, load_config, test_pipeline_of
 from projects.core.datasets.decoding import as_picture
 from projects.core.errors import UserError
 from projects.core.files import check_outputs, output_file
@@ -134,6 +134,11 @@ def draw_attention(
     """
     quiet_libraries()
     cfg = load_config(config, cfg_options)
+    if not test_pipeline_of(cfg):
+        raise UserError(
+            f'{config} does not say how an image is prepared (test_dataloader): give '
+            'a run config'
+        )
     with explained(cfg), DefaultScope.overwrite_default_scope(cfg.default_scope):
         model = MODELS.build(cfg.model)
         with hushed():
