@@ -260,8 +260,8 @@ class VisionTransformer(Backbone):
             one the weights begin as torchvision's.
 
     Raises:
-        ValueError: If ``arch`` or ``pool`` is none of those above, an image of ``img_size`` has no patch, or if one of ``out_indices``
-            does not exist.
+        ValueError: If ``arch`` or ``pool`` is none of those above, an image of
+            ``img_size`` has no patch, or if one of ``out_indices`` does not exist.
     """
 
     arch_settings = {

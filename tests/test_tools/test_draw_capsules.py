@@ -21,7 +21,7 @@ from projects.registry import MODELS
 
 TOOL = Path(__file__).parents[2] / 'tools/analysis_tools/draw_capsules.py'
 NARROW = f"""
-_base_ = '{config_root()}/capsnet/capsnet-mini_1xb32-40e_digits.py'
+_base_ = '{config_root()}/capsnet/capsnet-mini_1xb32-36e_digits.py'
 model = dict(backbone=dict(channels=(4, 16)), head=dict(in_channels=16))
 """
 COLOURED = """

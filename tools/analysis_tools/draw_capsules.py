@@ -1,8 +1,8 @@
 """Draw what the capsules of a CapsNet hold, and how they were routed.
 
     python tools/analysis_tools/draw_capsules.py \\
-        configs/capsnet/capsnet-mini_1xb32-40e_digits.py \\
-        work_dirs/capsnet-mini_1xb32-40e_digits/epoch_40.pth --out capsules
+        configs/capsnet/capsnet-mini_1xb32-36e_digits.py \\
+        work_dirs/capsnet-mini_1xb32-36e_digits/epoch_36.pth --out capsules
 """
 
 import argparse
