@@ -9,6 +9,24 @@ from reference_table import TABLE
 
 from projects import list_models
 
+
+
+def faster_rcnn(backbone: int, channels: tuple[int, ...]) -> int:
+    """Feature pyramid, region proposals and heads, layer by layer, for COCO."""
+    pyramid = sum(256 * c + 256 for c in channels) + 4 * (9 * 256 * 256 + 256)
+    # three anchors a position, each a score and four numbers
+    proposals = 9 * 256 * 256 + 256 + 3 * 5 * (256 + 1)
+    heads = (7 * 7 * 256 + 1) * 1024 + (1024 + 1) * 1024
+    heads += (1024 + 1) * (81 + 4 * 80)
+    return backbone + pyramid + proposals + heads
+
+
+def ssd(backbone: int, channels: tuple[int, ...]) -> int:
+    """Four boxes a position of each map, of 21 scores and 4 numbers."""
+    return backbone + sum((9 * c + 1) * 4 * 25 for c in channels)
+
+
+SWIN_WIDTHS = (96, 192, 384, 768)
 NUM_PARAMS = {name: entry['params'] for name, entry in TABLE.items()} | {
     # torchvision's tables of models
     'ssdlite320_mobilenet_v3_large': 3_440_060,
@@ -16,6 +34,14 @@ NUM_PARAMS = {name: entry['params'] for name, entry in TABLE.items()} | {
     'ssd300_vgg16_coco91': 35_641_826,
     # the layers of the papers, summed up in the plugins' tests
     'alexnet_2012': 50_844_008,
+    # without the linear layers; with a norm for each of the first three maps
+    'faster_rcnn_fpn': faster_rcnn(25_557_032 - 2049 * 1000, (256, 512, 1024, 2048)),
+    'faster_rcnn_swin_t': faster_rcnn(
+        28_288_354 - 769 * 1000 + 2 * (96 + 192 + 384), SWIN_WIDTHS
+    ),
+    'faster_rcnn_convnext_tiny': faster_rcnn(
+        28_589_128 - 769 * 1000 + 2 * (96 + 192 + 384), SWIN_WIDTHS
+    ),
     'lenet5_modern': 61_706 + 2 * 6 + 2 * 16,  # two batch norms
     'lenet5_scratch': 61_706 + 2 * 6 + 2 * 16,
     'nin': 7_439_608,
@@ -24,11 +50,11 @@ NUM_PARAMS = {name: entry['params'] for name, entry in TABLE.items()} | {
     'ssd512_vgg16': 36_038_196,
     'ssdlite320_mobilenet_v2': 4_228_788,
     'ssd_mini': 1_264_116,
-    # the backbone is MobileNetV1 without its linear layer; three 3x3 convolutions give
-    # four boxes a position, each 21 scores and 4 numbers
-    'ssd_mobilenet_v1_x0_25': (470_072 - 257 * 1000)
-    + (64 + 128 + 256) * 9 * 4 * 25
-    + 3 * 4 * 25,
+    # backbones of a test each: test_convnext.py, test_swin.py
+    'ssd_convnext_mini': ssd(1_855_904, (64, 128, 256)),
+    'ssd_swin_mini': ssd(1_288_038, (48, 96, 192)),
+    # MobileNetV1 without its linear layer
+    'ssd_mobilenet_v1_x0_25': ssd(470_072 - 257 * 1000, (64, 128, 256)),
     # DeiT's widths; timm's constructors
     'vit_small_16': 22_050_664,
     'vit_tiny_16': 5_717_416,
