@@ -10,7 +10,6 @@ from reference_table import TABLE
 from projects import list_models
 
 
-
 def faster_rcnn(backbone: int, channels: tuple[int, ...]) -> int:
     """Feature pyramid, region proposals and heads, layer by layer, for COCO."""
     pyramid = sum(256 * c + 256 for c in channels) + 4 * (9 * 256 * 256 + 256)
@@ -26,6 +25,18 @@ def ssd(backbone: int, channels: tuple[int, ...]) -> int:
     return backbone + sum((9 * c + 1) * 4 * 25 for c in channels)
 
 
+# stem, blocks, what is between the stages, norms
+CONVNEXT_MINI = (48 + 1) * 32 + 2 * 32
+CONVNEXT_MINI += sum(
+    n * (8 * c**2 + 58 * c)
+    for c, n in zip((32, 64, 128, 256), (2, 2, 4, 2), strict=True)
+)
+CONVNEXT_MINI += sum(2 * c + (4 * c + 1) * 2 * c for c in (32, 64, 128))
+CONVNEXT_MINI += sum(2 * c for c in (64, 128, 256))
+SWIN_MINI = (192 + 1) * 48 + 2 * 48
+SWIN_MINI += sum(2 * (12 * c**2 + 13 * c + 11**2 * c // 24) for c in (48, 96, 192))
+SWIN_MINI += sum(8 * c + 8 * c**2 for c in (48, 96))
+SWIN_MINI += sum(2 * c for c in (48, 96, 192))
 SWIN_WIDTHS = (96, 192, 384, 768)
 NUM_PARAMS = {name: entry['params'] for name, entry in TABLE.items()} | {
     # torchvision's tables of models
@@ -50,9 +61,8 @@ NUM_PARAMS = {name: entry['params'] for name, entry in TABLE.items()} | {
     'ssd512_vgg16': 36_038_196,
     'ssdlite320_mobilenet_v2': 4_228_788,
     'ssd_mini': 1_264_116,
-    # backbones of a test each: test_convnext.py, test_swin.py
-    'ssd_convnext_mini': ssd(1_855_904, (64, 128, 256)),
-    'ssd_swin_mini': ssd(1_288_038, (48, 96, 192)),
+    'ssd_convnext_mini': ssd(CONVNEXT_MINI, (64, 128, 256)),
+    'ssd_swin_mini': ssd(SWIN_MINI, (48, 96, 192)),
     # MobileNetV1 without its linear layer
     'ssd_mobilenet_v1_x0_25': ssd(470_072 - 257 * 1000, (64, 128, 256)),
     # DeiT's widths; timm's constructors
