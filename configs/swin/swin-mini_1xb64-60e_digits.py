@@ -1,8 +1,9 @@
 """A small Swin on digits: patches of 4 x 4 pixels, windows of 4 x 4 tokens, two stages.
 
-Top-1 96.63 % (seed 0).
+Top-1 96.63 % (seed 0), trained in 4 min 21 s on one CPU thread, beside other
+work.
 
-python tools/train.py configs/swin/swin-mini_1xb64-60e_digits.py
+    python tools/train.py configs/swin/swin-mini_1xb64-60e_digits.py
 """
 
 _base_ = ['../_base_/models/swin_t.py', '../_base_/recipes/digits_32.py']
