@@ -1,6 +1,8 @@
 """SSD on a small Swin on digits-coco.
 
-python tools/train.py configs/swin/ssd-swin-mini_1xb16-12e_digits-coco.py
+Not measured yet.
+
+    python tools/train.py configs/swin/ssd-swin-mini_1xb16-12e_digits-coco.py
 """
 
 _base_ = ['../_base_/models/ssd_swin_mini.py', '../_base_/recipes/digits_coco.py']

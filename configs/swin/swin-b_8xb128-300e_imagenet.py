@@ -1,6 +1,8 @@
-"""Swin-B on ImageNet, the authors' recipe: top-1 83.5 % there. Not trained here.
+"""Swin-B on ImageNet, the authors' recipe, 1,024 images a step.
 
-tools/dist_train.sh configs/swin/swin-b_8xb128-300e_imagenet.py 8
+Their top-1 is 83.5 %. Not trained here.
+
+    tools/dist_train.sh configs/swin/swin-b_8xb128-300e_imagenet.py 8
 """
 
 _base_ = ['../_base_/models/swin_b.py', '../_base_/recipes/imagenet_300e.py']

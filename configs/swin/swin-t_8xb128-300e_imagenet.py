@@ -1,6 +1,8 @@
-"""Swin-T on ImageNet, the authors' recipe: top-1 81.2 % there. Not trained here.
+"""Swin-T on ImageNet, the authors' recipe, 1,024 images a step.
 
-tools/dist_train.sh configs/swin/swin-t_8xb128-300e_imagenet.py 8
+Their top-1 is 81.2 %. Not trained here.
+
+    tools/dist_train.sh configs/swin/swin-t_8xb128-300e_imagenet.py 8
 """
 
 _base_ = ['../_base_/models/swin_t.py', '../_base_/recipes/imagenet_300e.py']

@@ -72,7 +72,9 @@ class SwinTransformer(SwinBackbone):
         arch: A key of ``arch_settings``, or channels of the first stage, blocks of
             each, heads of each.
         window_size: Tokens of a window's side; one for all or one per stage.
-        fused: Whether attention is by torch's fused function, or written out.
+        fused_attention: Whether attention is computed by torch's fused function;
+            else it is written out, see
+            :class:`projects.core.layers.ScaledDotProductAttention`.
         **kwargs: Of :class:`projects.swin.backbone.SwinBackbone` but for its first
             two.
 
@@ -85,7 +87,7 @@ class SwinTransformer(SwinBackbone):
         self,
         arch: str | Sequence = 't',
         window_size: int | Sequence[int] = 7,
-        fused: bool = True,
+        fused_attention: bool = True,
         **kwargs,
     ) -> None:
         arch = self.resolve_arch(arch)
@@ -93,7 +95,7 @@ class SwinTransformer(SwinBackbone):
         super().__init__(
             arch,
             [
-                partial(BiasedWindowAttention, window_size=side, fused=fused)
+                partial(BiasedWindowAttention, window_size=side, fused=fused_attention)
                 for side in windows
             ],
             **kwargs,

@@ -132,7 +132,9 @@ class SwinTransformerV2(SwinBackbone):
         arch: A key of ``arch_settings``, or channels of the first stage, blocks of
             each, heads of each.
         window_size: Tokens of a window's side; one for all or one per stage.
-        fused: Whether attention is by torch's fused function, or written out.
+        fused_attention: Whether attention is computed by torch's fused function;
+            else it is written out, see
+            :class:`projects.core.layers.ScaledDotProductAttention`.
         key_bias: Whether a bias of the keys is a part of the weights, though
             taken as 0: torchvision's are so, the authors' and timm's are not.
         pretrained_window_size: Windows that the weights were trained on; one for
@@ -152,7 +154,7 @@ class SwinTransformerV2(SwinBackbone):
         self,
         arch: str | Sequence = 't',
         window_size: int | Sequence[int] = 8,
-        fused: bool = True,
+        fused_attention: bool = True,
         key_bias: bool = True,
         pretrained_window_size: int | Sequence[int] | None = None,
         **kwargs,
@@ -169,7 +171,7 @@ class SwinTransformerV2(SwinBackbone):
                 partial(
                     CosineWindowAttention,
                     window_size=side,
-                    fused=fused,
+                    fused=fused_attention,
                     key_bias=key_bias,
                     pretrained_window_size=trained,
                 )

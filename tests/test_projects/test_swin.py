@@ -191,7 +191,7 @@ def test_written_out_form_is_equal_to_the_fused(kind, shifted):
 def test_the_option_reaches_every_block():
     for version in VERSIONS:
         with torch.device('meta'):
-            model = version(NARROW, fused=False)
+            model = version(NARROW, fused_attention=False)
         kinds = [m for m in model.modules() if isinstance(m, WindowAttention)]
         assert len(kinds) == 8
         assert not any(m.attention.fused for m in kinds)
