@@ -27,8 +27,13 @@ model = dict(
         ]
     ),
 )
+# in the place of RandAugment, which would turn a 6 into a 9: stronger than for the
+# other architectures
+affine = dict(_base_.train_pipeline[2], degrees=12, scale=(0.85, 1.15), shear=12)
 train_pipeline = [
-    *_base_.train_pipeline[:-1],
+    *_base_.train_pipeline[:2],
+    affine,
+    *_base_.train_pipeline[3:-1],
     dict(
         type='RandomErasing',
         erase_prob=0.25,

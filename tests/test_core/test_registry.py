@@ -114,6 +114,23 @@ def test_sources_tell_what_registers_a_name():
     assert ours <= modules.keys()
 
 
+def test_plugins_import_all_that_they_register():
+    """In a process of its own, where no other test has imported a module."""
+    code = """
+from mmengine.registry import Registry
+from projects import registry
+registries = [r for r in vars(registry).values() if isinstance(r, Registry)]
+for name in registry.modules_of():
+    registry.import_definition(name)
+known = {name for r in registries for name in r.module_dict}
+print(*(registry.modules_of().keys() - known))
+"""
+    out = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, check=True
+    )
+    assert out.stdout.split() == []
+
+
 def test_core_module_that_fails_is_not_taken_for_absent(monkeypatch):
     """The cause reaches the user, at the second look-up too."""
     monkeypatch.setitem(registry.modules_of(), 'Ghost', ['projects.core.no_such'])
