@@ -26,13 +26,13 @@ def ssd(backbone: int, channels: tuple[int, ...]) -> int:
 
 
 # stem, blocks, what is between the stages, norms
-CONVNEXT_MINI = (48 + 1) * 32 + 2 * 32
+CONVNEXT_MINI = (48 + 1) * 24 + 2 * 24
 CONVNEXT_MINI += sum(
     n * (8 * c**2 + 58 * c)
-    for c, n in zip((32, 64, 128, 256), (2, 2, 4, 2), strict=True)
+    for c, n in zip((24, 48, 96, 192), (1, 1, 3, 1), strict=True)
 )
-CONVNEXT_MINI += sum(2 * c + (4 * c + 1) * 2 * c for c in (32, 64, 128))
-CONVNEXT_MINI += sum(2 * c for c in (64, 128, 256))
+CONVNEXT_MINI += sum(2 * c + (4 * c + 1) * 2 * c for c in (24, 48, 96))
+CONVNEXT_MINI += sum(2 * c for c in (48, 96, 192))
 SWIN_MINI = (192 + 1) * 48 + 2 * 48
 SWIN_MINI += sum(2 * (12 * c**2 + 13 * c + 11**2 * c // 24) for c in (48, 96, 192))
 SWIN_MINI += sum(8 * c + 8 * c**2 for c in (48, 96))
@@ -61,7 +61,7 @@ NUM_PARAMS = {name: entry['params'] for name, entry in TABLE.items()} | {
     'ssd512_vgg16': 36_038_196,
     'ssdlite320_mobilenet_v2': 4_228_788,
     'ssd_mini': 1_264_116,
-    'ssd_convnext_mini': ssd(CONVNEXT_MINI, (64, 128, 256)),
+    'ssd_convnext_mini': ssd(CONVNEXT_MINI, (48, 96, 192)),
     'ssd_swin_mini': ssd(SWIN_MINI, (48, 96, 192)),
     # MobileNetV1 without its linear layer
     'ssd_mobilenet_v1_x0_25': ssd(470_072 - 257 * 1000, (64, 128, 256)),

@@ -2,12 +2,12 @@
 have their strides here from the backbone alone."""
 
 _base_ = './ssd_mini.py'
-channels = (32, 64, 128, 256)
+channels = (24, 48, 96, 192)
 model = dict(
     backbone=dict(
         _delete_=True,
         type='projects.ConvNeXt',
-        arch=(channels, (2, 2, 4, 2)),
+        arch=(channels, (1, 1, 3, 1)),
         # in a short training blocks are to take part from the beginning
         layer_scale=0.1,
         # maps whose values are alike, as SSD's head has no norm
