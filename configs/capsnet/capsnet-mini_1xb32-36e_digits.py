@@ -19,4 +19,4 @@ train_pipeline = [
 train_dataloader = dict(batch_size=32, dataset=dict(pipeline=train_pipeline))
 optim_wrapper = dict(optimizer=dict(lr=0.001))
 auto_scale_lr = dict(base_batch_size=32)
-train_cfg = dict(max_epochs=36, val_interval=5)
+train_cfg = dict(max_epochs=36, val_interval=6)

@@ -8,8 +8,12 @@ model = dict(
         _delete_=True,
         type='projects.ConvNeXt',
         arch=(channels, (1, 1, 3, 1)),
-        # in a short training blocks are to take part from the beginning
-        layer_scale=0.1,
+        # in a short training blocks are to take part from the beginning: 0.02 is for
+        # layers of some hundred channels
+        layer_scale=1.0,
+        init_cfg=dict(
+            type='TruncNormal', layer=['Conv2d', 'Linear'], std=0.1, bias=0.0
+        ),
         # maps whose values are alike, as SSD's head has no norm
         out_norms=True,
         out_indices=(1, 2, 3),
