@@ -19,9 +19,10 @@ from mmpretrain.structures import DataSample
 from reference_table import TABLE
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torchvision.models import swin_transformer
+from torchvision.models import convnext, swin_transformer
 
 from projects import list_models
+from projects.convnext import ConvNeXt
 from projects.core.layers import StochasticDepth
 from projects.core.quiet import hushed
 from projects.core.tasks.classification.classifier import final_layers
@@ -43,7 +44,7 @@ class Spec:
     ``stages`` are (channels, side) of each map of the backbone for ``input``.
     ``reference``: torchvision has it, under the same name; or the call that builds
     the reference. ``small``: an input that is computed with where the shapes do
-    not matter. ``narrowing``: what Swin's widths are divided by there, and
+    not matter. ``narrowing``: what the widths are divided by there, and
     ``small_reference``: what builds the reference of this. ``sums_to_one``: so the
     scores of the classes do.
     """
@@ -171,7 +172,21 @@ def from_table(name, entry):
     if name.startswith('swin') and name not in ('swin_t', 'swin_v2_t'):
         spec.narrowing = 8
         spec.small_reference = small_swin(name)
+    if name in ('convnext_large', 'convnext_xlarge'):
+        spec.narrowing = 8
+        spec.small_reference = partial(small_convnext, entry['channels'])
     return spec
+
+
+def small_convnext(channels):
+    """torchvision's ConvNeXt at an eighth of the width."""
+    widths = [width // 8 for width in channels]
+    return convnext.ConvNeXt(
+        [
+            convnext.CNBlockConfig(*stage)
+            for stage in zip(widths, [*widths[1:], None], (3, 3, 27, 3), strict=True)
+        ]
+    )
 
 
 def small_swin(name):
@@ -234,13 +249,18 @@ def model_cfg(name):
 
 
 def small_cfg(spec):
-    """The variant's; of Swin but the smallest with an eighth of the channels, and so
-    with little of the weights."""
+    """The variant's; of giants with an eighth of the channels, and so with little of
+    the weights."""
     cfg = model_cfg(spec.name)
-    if spec.narrowing > 1:
+    if spec.narrowing == 1:
+        return cfg
+    if spec.name.startswith('swin'):
         arch = SwinTransformer.arch_settings[cfg.backbone.arch]
         cfg.backbone.arch = (arch.embed_dims // spec.narrowing, *arch[1:])
-        cfg.head.in_channels //= spec.narrowing
+    else:
+        widths, depths = ConvNeXt.arch_settings[cfg.backbone.arch]
+        cfg.backbone.arch = ([width // spec.narrowing for width in widths], depths)
+    cfg.head.in_channels //= spec.narrowing
     return cfg
 
 
