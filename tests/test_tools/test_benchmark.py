@@ -457,6 +457,23 @@ def test_data_is_drawn_from_the_config_where_it_is_there(tmp_path):
     assert list(watch.seconds) == ['data']
 
 
+def test_preprocessor_beside_the_model_is_taken_into_it(tmp_path):
+    """As mmpretrain's configs have it: there are labels for CutMix to mix."""
+    path = tmp_path / 'lenet.py'
+    path.write_text("""
+default_scope = 'mmpretrain'
+data_preprocessor = dict(num_classes=10, mean=[0.0], std=[255.0])
+model = dict(
+    type='ImageClassifier',
+    backbone=dict(type='LeNet5', num_classes=10),
+    head=dict(type='ClsHead', loss=dict(type='LabelSmoothLoss', label_smooth_val=0.1)),
+    train_cfg=dict(augments=dict(type='CutMix', alpha=1.0)),
+)
+""")
+    model = make_model(str(path), input_size=(32, 32))
+    assert model.model.data_preprocessor.num_classes == 10
+
+
 def test_compile_takes_the_network_and_bfloat16_is_autocast(monkeypatch, retinanet):
     compiled = []
 

@@ -68,6 +68,9 @@ class BenchmarkedModel:
         if 'model' not in cfg:
             raise UserError(f'{config} holds no model')
         _drop_pretrained(cfg.model)
+        # where mmpretrain's configs have it; mmengine's runner does the same
+        if 'data_preprocessor' in cfg:
+            cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
         loader = cfg.get('train_dataloader') or {}
         self.batch_size = settings.batch_size or loader.get('batch_size')
         if library_config(config) is None and '::' not in config:
