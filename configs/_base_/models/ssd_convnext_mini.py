@@ -14,6 +14,8 @@ model = dict(
         init_cfg=dict(
             type='TruncNormal', layer=['Conv2d', 'Linear'], std=0.1, bias=0.0
         ),
+        # with layer norm SSD does not learn digits-coco from random weights (README)
+        norm_cfg=dict(type='BN'),
         # maps whose values are alike, as SSD's head has no norm
         out_norms=True,
         out_indices=(1, 2, 3),
