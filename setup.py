@@ -28,6 +28,9 @@ DEPENDENCIES = [
     'pycocotools>=2.0.8',
     'scikit-learn>=1.3',
     'filelock>=3',
+    'tokenizers>=0.21',
+    'Babel>=2.14',
+    'sacrebleu>=2.4',
 ]
 SPEED = ['faster-coco-eval>=1.6']
 # setuptools: a test builds the wheel in the environment that is there
@@ -39,6 +42,8 @@ TESTS = [
     'safetensors>=0.4',
     'setuptools>=70.1',
     'timm>=1.0.20',
+    # 5 breaks the multimodal part that onedl-mmpretrain imports
+    'transformers>=4.53,<5',
     *SPEED,
 ]
 

@@ -5,6 +5,7 @@ from torchvision.ops import SqueezeExcitation, StochasticDepth
 from projects.core.layers.attention import ScaledDotProductAttention
 from projects.core.layers.backbone import Backbone
 from projects.core.layers.builders import build_layer
+from projects.core.layers.cache import KeyValueCache, causal_mask
 from projects.core.layers.conv_norm_act import ConvNormAct, make_divisible
 from projects.core.layers.mbconv import (
     MBConv,
@@ -16,6 +17,7 @@ from projects.core.layers.mbconv import (
 __all__ = [
     'Backbone',
     'ConvNormAct',
+    'KeyValueCache',
     'MBConv',
     'MBConvBackbone',
     'MBConvStage',
@@ -24,5 +26,6 @@ __all__ = [
     'StochasticDepth',
     'StochasticResidual',
     'build_layer',
+    'causal_mask',
     'make_divisible',
 ]

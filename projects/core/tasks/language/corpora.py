@@ -1,0 +1,79 @@
+"""What texts there are: the contract, and how a corpus is found.
+
+A corpus knows its texts by split and nothing of tokens; a data set of
+:mod:`projects.core.tasks.language.datasets` makes samples of them.
+"""
+
+from abc import abstractmethod
+from collections.abc import Iterable
+
+from projects.core.errors import UserError
+
+SPLITS = ('train', 'val', 'test')
+
+
+class Corpus:
+    """Texts by split.
+
+    Attributes:
+        data_root: Folder beside which the tokenizer is saved.
+        description: What it is, for reports, as 'the standard library of Python
+            3.11.9'.
+    """
+
+    data_root: str
+    description: str = ''
+
+    @abstractmethod
+    def training_texts(self) -> Iterable[str]:
+        """Texts of the training split, of which a tokenizer is learnt."""
+
+
+class DocumentCorpus(Corpus):
+    """Documents, each a text by itself."""
+
+    @abstractmethod
+    def documents(self, split: str) -> list[tuple[str, str]]:
+        """Name, for messages, and text of each document of a split."""
+
+    def training_texts(self) -> Iterable[str]:
+        return (text for _, text in self.documents('train'))
+
+
+class PairCorpus(Corpus):
+    """Pairs of texts: what is read and what is written."""
+
+    @abstractmethod
+    def pairs(self, split: str) -> list[tuple[str, str]]:
+        """Source and target of each pair of a split."""
+
+    def training_texts(self) -> Iterable[str]:
+        return (text for pair in self.pairs('train') for text in pair)
+
+
+class LabelledCorpus(Corpus):
+    """Texts, each of a class.
+
+    Attributes:
+        classes: Names of the classes.
+    """
+
+    classes: tuple[str, ...]
+
+    @abstractmethod
+    def labelled(self, split: str) -> list[tuple[str, int]]:
+        """Text and index of its class, of a split."""
+
+    def training_texts(self) -> Iterable[str]:
+        return (text for text, _ in self.labelled('train'))
+
+
+def check_split(split: str) -> str:
+    """Refuse what is no split.
+
+    Raises:
+        UserError: If it is none of ``SPLITS``.
+    """
+    if split not in SPLITS:
+        raise UserError(f'split {split!r}: one of {", ".join(map(repr, SPLITS))}')
+    return split

@@ -1,0 +1,245 @@
+"""Models of sequences: what is trained, and what is asked of it afterwards.
+
+Legend as in :mod:`projects.core.tasks.language.backbones`; K classes.
+"""
+
+from abc import abstractmethod
+
+import torch.nn.functional as F
+from mmengine.dist import all_reduce, get_world_size
+from mmengine.model import BaseModel
+from torch import Tensor, nn
+
+from projects.core.tasks.language.backbones import IGNORE
+from projects.registry import MODELS
+
+
+class SequenceModel(BaseModel):
+    """What all models of sequences have in common: a backbone and three modes.
+
+    Args:
+        backbone: Config of the architecture.
+        data_preprocessor: Config; :class:`TextDataPreprocessor` by default.
+        init_cfg: See :class:`mmengine.model.BaseModule`.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(
+            data_preprocessor or dict(type='projects.TextDataPreprocessor'), init_cfg
+        )
+        self.backbone = MODELS.build(backbone)
+
+    def forward(
+        self, inputs: dict, data_samples: dict | None = None, mode: str = 'tensor'
+    ) -> Tensor | dict | list:
+        """Scores, losses or predictions of a batch.
+
+        Args:
+            inputs: See :class:`TextDataPreprocessor`.
+            data_samples: Labels and what else a data set tells of its sequences.
+            mode: 'tensor' for what :meth:`network` gives, 'loss' for a dict of
+                losses, 'predict' for a list with a dict for each sequence.
+        """
+        outs = self.network(inputs)
+        if mode == 'tensor':
+            return outs
+        return dict(loss=self.losses, predict=self.predictions)[mode](
+            outs, data_samples or {}
+        )
+
+    @abstractmethod
+    def network(self, inputs: dict) -> Tensor:
+        """Scores: all layers with weights."""
+
+    @abstractmethod
+    def losses(self, outs: Tensor, data_samples: dict) -> dict[str, Tensor]:
+        """Losses by name."""
+
+    @abstractmethod
+    def predictions(self, outs: Tensor, data_samples: dict) -> list[dict]:
+        """A dict for each sequence, as the metrics read it."""
+
+
+def token_loss(scores: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> Tensor:
+    """Mean cross-entropy of the labelled tokens, of all processes together.
+
+    A process with more tokens than another weighs more, so that the mean of the
+    processes' gradients is the gradient of one that had all sequences.
+
+    Args:
+        scores: (B, T, V).
+        labels: (B, T); ``IGNORE`` where there is none.
+        label_smoothing: Share of the label that goes to all tokens alike.
+    """
+    total = F.cross_entropy(
+        scores.flatten(0, 1),
+        labels.flatten(),
+        ignore_index=IGNORE,
+        label_smoothing=label_smoothing,
+        reduction='sum',
+    )
+    count = (labels != IGNORE).sum().to(total.dtype)
+    if get_world_size() > 1:
+        all_reduce(count, 'mean')
+    return total / count.clamp(min=1)
+
+
+@MODELS.register_module()
+class CausalLanguageModel(SequenceModel):
+    """Predicts each token from those before it.
+
+    The backbone is a :class:`~projects.core.tasks.language.backbones.
+    SequenceBackbone` in which no hidden state depends on later tokens. A
+    prediction holds ``nll``, the negative log-likelihood (nats) of the labelled
+    tokens, and ``num_tokens``, their number.
+
+    Args:
+        backbone: Config of the architecture.
+        **kwargs: Of :class:`SequenceModel`.
+    """
+
+    def network(self, inputs: dict) -> Tensor:
+        hidden, _ = self.backbone(inputs['tokens'], inputs.get('lengths'))
+        return self.backbone.logits(hidden)
+
+    def losses(self, outs: Tensor, data_samples: dict) -> dict[str, Tensor]:
+        return dict(loss=token_loss(outs, data_samples['labels']))
+
+    def predictions(self, outs: Tensor, data_samples: dict) -> list[dict]:
+        return with_rest(token_scores(outs, data_samples['labels']), data_samples)
+
+
+@MODELS.register_module()
+class EncoderDecoder(SequenceModel):
+    """Reads one sequence and writes another.
+
+    The backbone is an :class:`~projects.core.tasks.language.backbones.
+    EncoderDecoderBackbone`. In training it sees the true target up to each token
+    (teacher forcing). A prediction holds ``nll`` and ``num_tokens`` of the true
+    target and, in evaluation, ``tokens``: what the model writes by itself.
+
+    Args:
+        backbone: Config of the architecture.
+        label_smoothing: Share of each label that goes to all tokens alike.
+        search: How sequences are written, arguments of
+            :func:`projects.core.tasks.language.generation.search`: ``beam_size``,
+            ``length_penalty``, ``max_length``. Greedily by default.
+        **kwargs: Of :class:`SequenceModel`.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        label_smoothing: float = 0.0,
+        search: dict | None = None,
+        **kwargs,
+    ) -> None:
+        super().__init__(backbone, **kwargs)
+        self.label_smoothing = label_smoothing
+        self.search = dict(search or {})
+
+    def network(self, inputs: dict) -> Tensor:
+        memory = self.backbone.encode(inputs['tokens'], inputs.get('lengths'))
+        return self.backbone.decode(inputs['target'], memory)[0]
+
+    def losses(self, outs: Tensor, data_samples: dict) -> dict[str, Tensor]:
+        loss = token_loss(outs, data_samples['labels'], self.label_smoothing)
+        return dict(loss=loss)
+
+    def predictions(self, outs: Tensor, data_samples: dict) -> list[dict]:
+        return with_rest(token_scores(outs, data_samples['labels']), data_samples)
+
+    def forward(
+        self, inputs: dict, data_samples: dict | None = None, mode: str = 'tensor'
+    ) -> Tensor | dict | list:
+        results = super().forward(inputs, data_samples, mode)
+        if mode == 'predict':
+            written = self.write(inputs)
+            for result, tokens in zip(results, written, strict=True):
+                result['tokens'] = tokens
+        return results
+
+    def write(self, inputs: dict, **options) -> list[list[int]]:
+        """What the model writes for each source, without its end token.
+
+        Args:
+            inputs: With ``tokens`` and, where padded, ``lengths``. The token that
+                a target begins with is the first of ``target`` where there is one.
+            **options: Over those of ``search``.
+        """
+        from projects.core.tasks.language.generation import search
+
+        return search(self.backbone, inputs, **{**self.search, **options})
+
+
+@MODELS.register_module()
+class SequenceClassifier(SequenceModel):
+    """A class for a sequence: a linear layer on the backbone's summary of it.
+
+    Weights of the layer are in ``head``. A prediction holds ``pred_score``, (K,)
+    probabilities, and ``gt_label``, (1,).
+
+    Args:
+        backbone: Config of the architecture, with a ``summary``.
+        num_classes: K.
+        dropout: Probability of dropout before the layer.
+        **kwargs: Of :class:`SequenceModel`.
+    """
+
+    def __init__(
+        self, backbone: dict, num_classes: int, dropout: float = 0.0, **kwargs
+    ) -> None:
+        super().__init__(backbone, **kwargs)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(self.backbone.embed_dims, num_classes)
+
+    def network(self, inputs: dict) -> Tensor:
+        options = {name: inputs[name] for name in ('token_types',) if name in inputs}
+        lengths = inputs.get('lengths')
+        hidden, _ = self.backbone(inputs['tokens'], lengths, **options)
+        return self.head(self.dropout(self.backbone.summary(hidden, lengths)))
+
+    def losses(self, outs: Tensor, data_samples: dict) -> dict[str, Tensor]:
+        return dict(loss=F.cross_entropy(outs, data_samples['labels']))
+
+    def predictions(self, outs: Tensor, data_samples: dict) -> list[dict]:
+        scores = outs.softmax(-1)
+        labels = data_samples.get('labels')
+        rows = [dict(pred_score=score) for score in scores]
+        if labels is not None:
+            for row, label in zip(rows, labels, strict=True):
+                row['gt_label'] = label.reshape(1)
+        return with_rest(rows, data_samples)
+
+
+def token_scores(scores: Tensor, labels: Tensor) -> list[dict]:
+    """``nll`` in nats and ``num_tokens`` of the labelled tokens of each sequence,
+    and ``num_right``, how many of them have the highest score."""
+    losses = F.cross_entropy(
+        scores.float().transpose(1, 2), labels, ignore_index=IGNORE, reduction='none'
+    )
+    labelled = labels != IGNORE
+    right = (scores.argmax(-1) == labels) & labelled
+    return [
+        dict(nll=nll, num_tokens=num, num_right=num_right)
+        for nll, num, num_right in zip(
+            losses.double().sum(1).tolist(),
+            labelled.sum(1).tolist(),
+            right.sum(1).tolist(),
+            strict=True,
+        )
+    ]
+
+
+def with_rest(rows: list[dict], data_samples: dict) -> list[dict]:
+    """Add what the data set tells of each sequence beside its labels."""
+    for name, values in data_samples.items():
+        if name != 'labels' and not isinstance(values, Tensor):
+            for row, value in zip(rows, values, strict=True):
+                row.setdefault(name, value)
+    return rows
