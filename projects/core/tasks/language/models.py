@@ -11,7 +11,11 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from projects.core.tasks.language.backbones import IGNORE
+from projects.core.tasks.language.generation import search
+from projects.core.tasks.language.tokenizers import SPECIAL
 from projects.registry import MODELS
+
+BEGIN, END = SPECIAL.index('[CLS]'), SPECIAL.index('[SEP]')
 
 
 class SequenceModel(BaseModel):
@@ -129,6 +133,9 @@ class EncoderDecoder(SequenceModel):
         search: How sequences are written, arguments of
             :func:`projects.core.tasks.language.generation.search`: ``beam_size``,
             ``length_penalty``, ``max_length``. Greedily by default.
+        begin_token: What a target begins with; by default that of the tokenizers
+            which are trained here, as the next.
+        end_token: What it ends with.
         **kwargs: Of :class:`SequenceModel`.
     """
 
@@ -137,11 +144,15 @@ class EncoderDecoder(SequenceModel):
         backbone: dict,
         label_smoothing: float = 0.0,
         search: dict | None = None,
+        begin_token: int = BEGIN,
+        end_token: int = END,
         **kwargs,
     ) -> None:
         super().__init__(backbone, **kwargs)
         self.label_smoothing = label_smoothing
         self.search = dict(search or {})
+        self.begin_token = begin_token
+        self.end_token = end_token
 
     def network(self, inputs: dict) -> Tensor:
         memory = self.backbone.encode(inputs['tokens'], inputs.get('lengths'))
@@ -168,13 +179,16 @@ class EncoderDecoder(SequenceModel):
         """What the model writes for each source, without its end token.
 
         Args:
-            inputs: With ``tokens`` and, where padded, ``lengths``. The token that
-                a target begins with is the first of ``target`` where there is one.
+            inputs: With ``tokens`` and, where padded, ``lengths``.
             **options: Over those of ``search``.
         """
-        from projects.core.tasks.language.generation import search
-
-        return search(self.backbone, inputs, **{**self.search, **options})
+        return search(
+            self.backbone,
+            inputs,
+            self.begin_token,
+            self.end_token,
+            **{**self.search, **options},
+        )
 
 
 @MODELS.register_module()
