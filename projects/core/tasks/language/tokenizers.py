@@ -9,8 +9,10 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import torch
 from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as HFTokenizer
+from torch import Tensor
 
 from projects.core.errors import UserError, described
 from projects.core.values import Rule
@@ -246,6 +248,16 @@ def read_tokenizer(path: str) -> Tokenizer:
     except Exception as error:  # of the library's own kind
         raise UserError(f'{path} is no tokenizer: {described(error)}') from error
     return Tokenizer(tokenizer.to_str(), path)
+
+
+def enclosed(
+    tokenizer: Tokenizer, tokens: list[int], max_length: int | None = None
+) -> Tensor:
+    """(T,) tokens between those of beginning and end, cut to ``max_length``."""
+    ends = [[] if t is None else [t] for t in (tokenizer.bos, tokenizer.eos)]
+    if max_length is not None:
+        tokens = tokens[: max_length - len(ends[0]) - len(ends[1])]
+    return torch.tensor([*ends[0], *tokens, *ends[1]], dtype=torch.long)
 
 
 def tokenizer_of_checkpoint(path: str) -> Tokenizer:
