@@ -111,7 +111,7 @@ class Tokenizer:
         ):
             return None
         vocab = self._tokenizer.get_vocab()
-        return np.array([vocab[c] for c in _byte_characters()])
+        return np.array([vocab[c] for c in byte_characters()])
 
     @cached_property
     def byte_lengths(self) -> np.ndarray:
@@ -129,7 +129,7 @@ class Tokenizer:
         return lengths
 
 
-def _byte_characters() -> list[str]:
+def byte_characters() -> list[str]:
     """The character that stands for each byte in GPT-2's tokens: itself where it
     can be printed, else one from 256 on, in order."""
     printed = {*range(33, 127), *range(161, 173), *range(174, 256)}
@@ -192,7 +192,7 @@ def train_tokenizer(
             add_prefix_space=False, use_regex=kind == 'bpe'
         )
         if kind == 'bytes':
-            vocab = {t: i for i, t in enumerate([*SPECIAL, *_byte_characters()])}
+            vocab = {t: i for i, t in enumerate([*SPECIAL, *byte_characters()])}
             tokenizer.model = models.BPE(vocab=vocab, merges=[])
             tokenizer.add_special_tokens(
                 [AddedToken(token, special=True) for token in SPECIAL]
