@@ -4,13 +4,16 @@ A tokenizer is trained on the training split alone, and is a text (JSON) of its 
 it is saved beside the data and carried in every checkpoint.
 """
 
+import os
 from collections.abc import Iterable, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
+import torch
 from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as HFTokenizer
+from torch import Tensor
 
 from projects.core.errors import UserError, described
 from projects.core.values import Rule
@@ -109,7 +112,7 @@ class Tokenizer:
         ):
             return None
         vocab = self._tokenizer.get_vocab()
-        return np.array([vocab[c] for c in _byte_characters()])
+        return np.array([vocab[c] for c in byte_characters()])
 
     @cached_property
     def byte_lengths(self) -> np.ndarray:
@@ -127,7 +130,7 @@ class Tokenizer:
         return lengths
 
 
-def _byte_characters() -> list[str]:
+def byte_characters() -> list[str]:
     """The character that stands for each byte in GPT-2's tokens: itself where it
     can be printed, else one from 256 on, in order."""
     printed = {*range(33, 127), *range(161, 173), *range(174, 256)}
@@ -190,7 +193,7 @@ def train_tokenizer(
             add_prefix_space=False, use_regex=kind == 'bpe'
         )
         if kind == 'bytes':
-            vocab = {t: i for i, t in enumerate([*SPECIAL, *_byte_characters()])}
+            vocab = {t: i for i, t in enumerate([*SPECIAL, *byte_characters()])}
             tokenizer.model = models.BPE(vocab=vocab, merges=[])
             tokenizer.add_special_tokens(
                 [AddedToken(token, special=True) for token in SPECIAL]
@@ -224,7 +227,10 @@ def read_tokenizer(path: str) -> Tokenizer:
     if not file.is_file():
         raise UserError(f'there is no tokenizer {path}')
     if file.suffix in ('.pth', '.pt'):
-        return tokenizer_of_checkpoint(path)
+        tokenizer = tokenizer_of_checkpoint(path)
+        if tokenizer is None:
+            raise UserError(f'{path} carries no tokenizer')
+        return tokenizer
     try:
         if file.name == 'vocab.txt':
             from tokenizers import BertWordPieceTokenizer
@@ -248,19 +254,31 @@ def read_tokenizer(path: str) -> Tokenizer:
     return Tokenizer(tokenizer.to_str(), path)
 
 
-def tokenizer_of_checkpoint(path: str) -> Tokenizer:
-    """The tokenizer that a checkpoint carries.
+def enclosed(
+    tokenizer: Tokenizer, tokens: list[int], max_length: int | None = None
+) -> Tensor:
+    """(T,) tokens between those of beginning and end, cut to ``max_length``."""
+    ends = [[] if t is None else [t] for t in (tokenizer.bos, tokenizer.eos)]
+    if max_length is not None:
+        tokens = tokens[: max_length - len(ends[0]) - len(ends[1])]
+    return torch.tensor([*ends[0], *tokens, *ends[1]], dtype=torch.long)
 
-    Raises:
-        UserError: If it carries none.
-    """
+
+def tokenizer_of_checkpoint(path: str) -> Tokenizer | None:
+    """The tokenizer that a checkpoint carries, None where it carries none."""
+    try:
+        file = os.stat(path)
+    except OSError:
+        return None  # the reader of the weights says so
+    return _carried(os.path.realpath(path), file.st_mtime_ns, file.st_size)
+
+
+@lru_cache(4)
+def _carried(path: str, *_version: int) -> Tokenizer | None:
     from projects.core.weights import read_checkpoint
 
     meta = read_checkpoint(path).get('meta')
-    tokenizer = tokenizer_of_meta(meta if isinstance(meta, dict) else {}, path)
-    if tokenizer is None:
-        raise UserError(f'{path} carries no tokenizer')
-    return tokenizer
+    return tokenizer_of_meta(meta if isinstance(meta, dict) else {}, path)
 
 
 def tokenizer_of_meta(meta: dict, source: str) -> Tokenizer | None:
