@@ -22,12 +22,15 @@ class ConvertedStateDict:
         reshaped: What was done to the numbers, by the model's name.
         kept: Names of the model that the file has no numbers for and that may
             stay as they are.
+        unused: What the file has and the model needs no numbers for, as masks
+            that are computed: the reason, by the file's name.
     """
 
     state_dict: dict[str, Tensor]
     renamed: dict[str, str] = field(default_factory=dict)
     reshaped: dict[str, str] = field(default_factory=dict)
     kept: list[str] = field(default_factory=list)
+    unused: dict[str, str] = field(default_factory=dict)
 
 
 Converter = Callable[[nn.Module, Mapping[str, Tensor]], ConvertedStateDict | None]
@@ -238,10 +241,13 @@ def _report(
     )
     row(
         'not used',
-        unknown,
+        [*unknown, *given.unused],
         (
-            f'{given.renamed.get(k, k)} {tuple(given.state_dict[k].shape)}'
-            for k in unknown
+            *(
+                f'{given.renamed.get(k, k)} {tuple(given.state_dict[k].shape)}'
+                for k in unknown
+            ),
+            *(f'{name}: {reason}' for name, reason in given.unused.items()),
         ),
         with_share=False,
     )
