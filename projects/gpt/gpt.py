@@ -234,3 +234,12 @@ class GPT(SequenceBackbone):
             KeyValueCache(batch_size, num_heads, max_length, head_dims, self.wpe.weight)
             for _ in self.h
         )
+
+    def attention_maps(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """(B, N, T, T) of each block, as 'decoder 0': rows are queries, of sum 1."""
+        # brings what draws pictures
+        from projects.core.tasks.attention_maps import recorded_attention
+
+        with recorded_attention(self) as maps:
+            self(inputs['tokens'])
+        return {f'decoder {i}': attention for i, attention in enumerate(maps)}
