@@ -59,7 +59,7 @@ def test_it_says_what_it_is(task):
     assert task.name.startswith(('a ', 'an '))
     assert task.model_bases
     assert task.unit
-    assert task.metric
+    assert task.metrics
 
 
 def test_a_config_belongs_to_it(task, run):

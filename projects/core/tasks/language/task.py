@@ -14,6 +14,7 @@ class LanguageTask(Task):
     name = 'a model of sequences'
     model_bases = ('SequenceModel',)
     unit = 'sequences'
+    metrics = ('bits_per_byte', 'exact_match', 'accuracy', 'accuracy/top1')
     writing_options = (
         'temperature',
         'top_k',
