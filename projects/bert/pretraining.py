@@ -15,6 +15,7 @@ from projects.bert.bert import NORM_EPS
 from projects.core.errors import UserError
 from projects.core.tasks.language.backbones import IGNORE
 from projects.core.tasks.language.models import SequenceModel, token_loss, with_rest
+from projects.core.tasks.language.tokenizers import Tokenizer, enclosed
 from projects.registry import MODELS
 
 
@@ -144,3 +145,50 @@ class BERTForPreTraining(SequenceModel):
                 row.update(pred_score=score, gt_label=label.reshape(1))
         samples = {k: v for k, v in data_samples.items() if k != 'pair_labels'}
         return with_rest(rows, samples)
+
+    @torch.no_grad()
+    def answer(self, texts: list[str], tokenizer: Tokenizer, meta: dict) -> list[dict]:
+        """Each text with the five best tokens for every ``[MASK]`` in it.
+
+        ``[SEP]`` in a text parts it in two.
+
+        Raises:
+            UserError: If there is nothing to fill in.
+        """
+        sequences = [enclosed(tokenizer, tokenizer.encode(t)).tolist() for t in texts]
+        for text, tokens in zip(texts, sequences, strict=True):
+            if tokenizer.mask not in tokens:
+                raise UserError(
+                    f'{text!r} has nothing to fill in; write [MASK] for each token '
+                    'that is to be found'
+                )
+        inputs = self.batch_of(sequences)
+        tokens = inputs['tokens']
+        ends = (tokens == tokenizer.eos).long()
+        inputs['token_types'] = (ends.cumsum(1) - ends).clamp(max=1)
+        hidden = self.network(inputs)['hidden']
+        rows = []
+        for text, tokens, states in zip(texts, sequences, hidden, strict=True):
+            places = [i for i, token in enumerate(tokens) if token == tokenizer.mask]
+            best = self.token_scores(states[places]).softmax(-1).topk(5)
+            for place, index in zip(places, best.indices[:, 0].tolist(), strict=True):
+                tokens[place] = index
+            masks = [
+                [
+                    dict(token=tokenizer.token(i), score=value)
+                    for value, i in zip(values, indices, strict=True)
+                ]
+                for values, indices in zip(
+                    best.values.tolist(), best.indices.tolist(), strict=True
+                )
+            ]
+            rows.append(dict(text=text, filled=tokenizer.decode(tokens), masks=masks))
+        return rows
+
+    def shown(self, row: dict) -> str:
+        lines = [f'{row["text"]} -> {row["filled"]}']
+        lines += [
+            '  ' + ', '.join(f'{p["token"]} {100 * p["score"]:.1f} %' for p in best)
+            for best in row['masks']
+        ]
+        return '\n'.join(lines)
