@@ -1,5 +1,6 @@
 """Reading checkpoints, and loading weights without leaving any in silence."""
 
+from projects.core.weights.building import build_for
 from projects.core.weights.convert import (
     RenamingRules,
     flatten_linear,
@@ -20,6 +21,7 @@ __all__ = [
     'ConvertedStateDict',
     'Pretrained',
     'RenamingRules',
+    'build_for',
     'check_file',
     'flatten_linear',
     'load_weights',

@@ -356,12 +356,8 @@ class DatePairsCorpus(DateTexts, Corpus):
                 day = random.choice(days)
                 is_same = random.random() < 0.5
                 other = day if is_same else self._another(random, day, days, known)
-                texts = map(
-                    self.draw,
-                    [random] * 2,
-                    (day, other),
-                    random.sample(self.locales, 2),
-                )
+                first, second = random.sample(self.locales, 2)
+                texts = self.draw(random, day, first), self.draw(random, other, second)
                 triples.append((*texts, is_same))
             self._triples[split] = triples
         return self._triples[split]

@@ -4,8 +4,9 @@ A tokenizer is trained on the training split alone, and is a text (JSON) of its 
 it is saved beside the data and carried in every checkpoint.
 """
 
+import os
 from collections.abc import Iterable, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -231,7 +232,10 @@ def read_tokenizer(path: str) -> Tokenizer:
     if not file.is_file():
         raise UserError(f'there is no tokenizer {path}')
     if file.suffix in ('.pth', '.pt'):
-        return tokenizer_of_checkpoint(path)
+        tokenizer = tokenizer_of_checkpoint(path)
+        if tokenizer is None:
+            raise UserError(f'{path} carries no tokenizer')
+        return tokenizer
     try:
         if file.name == 'vocab.txt':
             from tokenizers import BertWordPieceTokenizer
@@ -265,19 +269,21 @@ def enclosed(
     return torch.tensor([*ends[0], *tokens, *ends[1]], dtype=torch.long)
 
 
-def tokenizer_of_checkpoint(path: str) -> Tokenizer:
-    """The tokenizer that a checkpoint carries.
+def tokenizer_of_checkpoint(path: str) -> Tokenizer | None:
+    """The tokenizer that a checkpoint carries, None where it carries none."""
+    try:
+        file = os.stat(path)
+    except OSError:
+        return None  # the reader of the weights says so
+    return _carried(os.path.realpath(path), file.st_mtime_ns, file.st_size)
 
-    Raises:
-        UserError: If it carries none.
-    """
+
+@lru_cache(4)
+def _carried(path: str, *_version: int) -> Tokenizer | None:
     from projects.core.weights import read_checkpoint
 
     meta = read_checkpoint(path).get('meta')
-    tokenizer = tokenizer_of_meta(meta if isinstance(meta, dict) else {}, path)
-    if tokenizer is None:
-        raise UserError(f'{path} carries no tokenizer')
-    return tokenizer
+    return tokenizer_of_meta(meta if isinstance(meta, dict) else {}, path)
 
 
 def tokenizer_of_meta(meta: dict, source: str) -> Tokenizer | None:
