@@ -15,8 +15,7 @@ from toy_sequences import CLASSIFIER, READER, TRANSLATOR, ToyDocuments, ToyReade
 
 from projects.core.benchmark import benchmark
 from projects.core.engine import evaluate, infer, train
-
-# COMP
+from projects.core.tasks.language.compressors import yardsticks
 from projects.core.tasks.language.models import CausalLanguageModel
 from projects.core.tasks.language.tokenizers import Tokenizer
 from projects.core.weights import read_checkpoint

@@ -1,5 +1,6 @@
 """Building a model that is to be filled with the weights of a file."""
 
+import weakref
 from collections.abc import Callable, Mapping
 
 from torch import Tensor, nn
@@ -22,13 +23,17 @@ def build_for(
 
     Returns:
         The model; None where the file lacks a weight or a persistent buffer, or
-        the model looks at its parameters while it is built: such a one is to be
-        built and initialised as ever.
+        the model looks at its parameters while it is built, or holds weak references
+        to them: such a one is to be built and initialised as ever.
     """
     try:
         with parameters_without_memory():
             model = build()
         if any(b.is_meta for b in model.buffers()) or not covers(model, weights):
+            return None
+        # torch's recurrent layers: a parameter that another refers to cannot be
+        # given memory in its place
+        if any(weakref.getweakrefcount(p) for p in model.parameters()):
             return None
     except (RuntimeError, NotImplementedError):  # of what has no numbers
         return None

@@ -2,7 +2,6 @@
 
 import gzip
 import lzma
-import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 

@@ -7,6 +7,7 @@ from mmengine.evaluator import BaseMetric
 
 from projects.core.errors import one_line
 from projects.core.files import write_text
+from projects.core.tasks.language.compressors import yardsticks
 from projects.core.tasks.language.corpora import DocumentCorpus
 from projects.registry import METRICS
 
@@ -62,8 +63,6 @@ def last_lines(runner, metrics: dict, out: str | None) -> list[str]:
     lines += [f'{name} {value:.4f}' for name, value in metrics.items()]
     bits = next((v for k, v in metrics.items() if k.endswith('bits_per_byte')), None)
     if bits is not None and isinstance(dataset.corpus, DocumentCorpus):
-        from projects.core.tasks.language.compressors import yardsticks
-
         train, held_out = (
             ''.join(text for _, text in dataset.corpus.documents(split)).encode()
             for split in ('train', dataset.split)
