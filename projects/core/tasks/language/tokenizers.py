@@ -121,6 +121,11 @@ class Tokenizer:
             parts += [np.array(tokens, np.int32) for tokens in self.encode_all(some)]
         return np.concatenate(parts)
 
+    def encode_with_places(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """Tokens of a text, and where each begins and ends in it, in characters."""
+        encoded = self._tokenizer.encode(text, add_special_tokens=False)
+        return encoded.ids, encoded.offsets
+
     def decode(self, tokens: Iterable[int]) -> str:
         """The text of tokens, without the special ones."""
         return self._tokenizer.decode([int(t) for t in tokens])
