@@ -9,6 +9,7 @@ import logging
 import os
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -161,9 +162,27 @@ def fresh(monkeypatch, tmp_path):
     monkeypatch.setattr(mmengine.runner.runner, 'collect_env', dict)
     # a data loader waits so many seconds for a worker of this process to end
     monkeypatch.setattr(torch.utils.data._utils, 'MP_STATUS_CHECK_INTERVAL', 0.2)
+    # and for longer in a later test, where it is found among the garbage: its
+    # queues are gone by then, so that no worker hears that it should end
+    loaders = weakref.WeakSet()
+    get_iterator = torch.utils.data.DataLoader._get_iterator
+
+    def remember(loader):
+        iterator = get_iterator(loader)
+        loaders.add(iterator)
+        return iterator
+
+    monkeypatch.setattr(torch.utils.data.DataLoader, '_get_iterator', remember)
+
+    def again():
+        for iterator in list(loaders):
+            if hasattr(iterator, '_shutdown_workers'):  # it has workers
+                iterator._shutdown_workers()
+        clear()
+
     clear()
-    yield clear
-    clear()
+    yield again
+    again()
     torch.use_deterministic_algorithms(False)
 
 
