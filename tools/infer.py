@@ -1,8 +1,9 @@
-"""Detect objects in images, or classify them, with a checkpoint.
+"""Apply a checkpoint: detect, classify, translate, complete, fill in.
 
     python tools/infer.py CHECKPOINT IMAGE_OR_FOLDER
+    python tools/infer.py CHECKPOINT "A text" --temperature 0.8
 
-The checkpoint holds the config.
+The checkpoint holds the config, and of a model of texts the tokenizer.
 """
 
 import argparse
@@ -10,11 +11,14 @@ import argparse
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description='Draw detections or classes on images, and write them as JSON.'
+        description='Draw detections or classes on images, and write them as JSON; '
+        'translate or complete a text, name its class, fill in its mask.'
     )
     parser.add_argument('checkpoint', help='file that tools/train.py wrote')
     parser.add_argument(
-        'inputs', metavar='images', help='an image or a folder of images'
+        'inputs',
+        help='an image or a folder of images; a text, or a file of texts: one a line, '
+        'or, for a model that completes, a text as a whole',
     )
     parser.add_argument(
         '--out-dir',
@@ -22,7 +26,7 @@ def parse_args() -> argparse.Namespace:
         help='pictures and '
         'detections.json or, of a classifier, '
         'predictions.json (default: detections/NAME, '
-        'predictions/NAME)',
+        'predictions/NAME); of texts answers.json (default: nothing is written)',
     )
     parser.add_argument(
         '--score-thr',
@@ -33,11 +37,34 @@ def parse_args() -> argparse.Namespace:
         'classes',
     )
     parser.add_argument(
-        '--batch-size', type=int, default=8, help='images at once (default: 8)'
+        '--batch-size', type=int, default=8, help='inputs at once (default: 8)'
     )
     parser.add_argument(
         '--device', help='cpu, cuda, cuda:1, ...; a GPU where there is one by default'
     )
+    text = parser.add_argument_group('models that write texts')
+    text.add_argument(
+        '--temperature', type=float, help='0 for the likeliest token (default: 1)'
+    )
+    text.add_argument(
+        '--top-k', type=int, metavar='K', help='draw from the K likeliest tokens'
+    )
+    text.add_argument(
+        '--top-p',
+        type=float,
+        metavar='P',
+        help='draw from the likeliest tokens that have the probability P together',
+    )
+    text.add_argument(
+        '--num-samples', type=int, metavar='N', help='continuations (default: 1)'
+    )
+    text.add_argument(
+        '--max-new-tokens', type=int, metavar='N', help='most tokens (default: 200)'
+    )
+    text.add_argument(
+        '--beam-size', type=int, metavar='K', help='translations followed at a time'
+    )
+    text.add_argument('--seed', type=int, help='of the draws (default: 0)')
     return parser.parse_args()
 
 

@@ -238,6 +238,11 @@ default_hooks['checkpoint']['interval'] = 6
         ('coco/AR@100', 'greater'),
         ('single-label/f1-score', 'greater'),
         ('inception_score', 'greater'),
+        ('translation/exact_match', 'greater'),
+        ('translation/bleu', 'greater'),
+        ('language/bits_per_byte', 'less'),
+        ('masked/next_sentence_acc', 'greater'),
+        ('mismatch', None),  # no match
         ('power', None),  # no WER
         ('stopped', None),  # no top-1
         ('loveliness', None),

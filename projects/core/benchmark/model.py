@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
 from projects.core.benchmark.parts import Parts
 from projects.core.benchmark.references import input_size_of
@@ -230,12 +231,12 @@ class BenchmarkedModel:
             return self.parts.predictions(outs, batch['data_samples'])
 
     def held_bytes(self, phase: str) -> int:
-        """Bytes of weights, buffers and images; of the optimiser's state too
+        """Bytes of weights, buffers and inputs; of the optimiser's state too
         where ``phase`` is 'train'."""
         tensors = [
             *self.model.parameters(),
             *self.model.buffers(),
-            self.batches[phase]['inputs'],
+            *tree_leaves(self.batches[phase]['inputs']),
         ]
         if phase == 'train':
             tensors += [

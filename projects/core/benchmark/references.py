@@ -6,7 +6,7 @@ from pathlib import Path
 
 from projects.core.benchmark.parts import Parts
 from projects.core.config import load_config
-from projects.core.config.find import TIMM, TORCHVISION, run_configs
+from projects.core.config.find import TIMM, TORCHVISION, TRANSFORMERS, run_configs
 from projects.core.errors import UserError
 from projects.core.tasks.task import library_config
 from projects.core.variants import config_root, list_models
@@ -15,12 +15,12 @@ from projects.core.variants import config_root, list_models
 def references_of(variant: str) -> dict[str, str]:
     """Other implementations of a variant, by library, as the benchmark takes them.
 
-    They are torchvision's and timm's model of the same name; the config
+    They are torchvision's, timm's and transformers' model of the same name; the config
     ``<variant>_<library>.py`` of a folder ``reference`` in ``configs``; and the
     ImageNet config of that name in mmpretrain's wheel.
     """
     found = {}
-    for prefix in (TORCHVISION, TIMM):
+    for prefix in (TORCHVISION, TIMM, TRANSFORMERS):
         try:
             library_config(prefix + variant)
         except UserError:  # not installed, or none of that name

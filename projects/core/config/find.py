@@ -6,7 +6,8 @@ from pathlib import Path
 from projects.core.errors import UserError, close_names, did_you_mean
 from projects.core.variants import config_root, list_models
 
-TORCHVISION, TIMM = 'torchvision.', 'timm.'  # before the name of a model of theirs
+# before the name of a model of theirs
+TORCHVISION, TIMM, TRANSFORMERS = 'torchvision.', 'timm.', 'transformers.'
 
 
 def run_configs() -> list[Path]:
@@ -63,13 +64,13 @@ def find_config_or_model(name: str) -> str:
     """File of a config, or of a variant of ``configs/_base_/models``.
 
     What names a library is left as it is: ``torchvision.resnet18``,
-    ``timm.resnet18``, and ``mmpretrain::resnet/resnet18_8xb32_in1k.py`` for a
-    config in its wheel.
+    ``timm.resnet18``, ``transformers.gpt2_small``, and
+    ``mmpretrain::resnet/resnet18_8xb32_in1k.py`` for a config in its wheel.
 
     Raises:
         UserError: If a name without ``.py`` is no variant, with close names.
     """
-    if name.endswith('.py') or name.startswith((TORCHVISION, TIMM)):
+    if name.endswith('.py') or name.startswith((TORCHVISION, TIMM, TRANSFORMERS)):
         return name  # the reader looks it up
     if name in list_models():
         return str(config_root() / '_base_/models' / f'{name}.py')

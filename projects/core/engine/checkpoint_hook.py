@@ -22,6 +22,7 @@ GREATER_PARTS += ('recall', 'rouge')
 LESS_WORDS = {'bits', 'bpb', 'bpc', 'bpd', 'cer', 'ece', 'eer', 'epe', 'err', 'fid'}
 LESS_WORDS |= {'kid', 'lpips', 'mae', 'mape', 'mse', 'nll', 'ppl', 'rmse', 'wer'}
 GREATER_WORDS = {'ap', 'ar', 'map', 'psnr', 'ssim', 'top', 'f', 'r'}  # F1, R2
+GREATER_WORDS |= {'match'}
 
 
 def rule_of(metric: str) -> str | None:

@@ -14,9 +14,11 @@ from projects.core.quiet import quiet_libraries
 from projects.core.tasks.task import InferOptions, task_of
 from projects.core.values import (
     PATH,
+    SEED,
     TEXT,
     checked,
     number,
+    of_type,
     optional,
     whole,
 )
@@ -26,11 +28,18 @@ from projects.registry import MODELS
 
 @checked(
     checkpoint=PATH,
-    inputs=TEXT,
+    inputs=of_type('a text', str),
     out_dir=optional(PATH),
     score_thr=number(),
     batch_size=whole(1),
     device=optional(TEXT),
+    temperature=optional(number(0)),
+    top_k=optional(whole(1)),
+    top_p=optional(number(0, 1)),
+    num_samples=optional(whole(1)),
+    max_new_tokens=optional(whole(0)),
+    beam_size=optional(whole(1)),
+    seed=optional(SEED),
 )
 def infer(
     checkpoint: str,
@@ -39,21 +48,37 @@ def infer(
     score_thr: float = 0.3,
     batch_size: int = 8,
     device: str | None = None,
+    temperature: float | None = None,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    num_samples: int | None = None,
+    max_new_tokens: int | None = None,
+    beam_size: int | None = None,
+    seed: int | None = None,
 ) -> list[dict]:
     """Apply a checkpoint of ``tools/train.py`` to data of the user's.
 
     A detector or a classifier takes an image or a folder of images. It writes a
     picture of each, and ``detections.json`` or ``predictions.json``; see the
-    ``results`` of the rooms in ``projects/core/tasks``.
+    ``results`` of the rooms in ``projects/core/tasks``. A model of sequences takes
+    a text, or a file of texts, and shows what it makes of it; see
+    :class:`projects.core.tasks.language.task.LanguageTask`.
 
     Args:
         checkpoint: File that holds the weights and the config.
-        inputs: An image, or a folder of images.
+        inputs: An image, or a folder of images; a text, or a file of texts.
         out_dir: Folder to write to; ``detections/<name of inputs>`` or
-            ``predictions/<name of inputs>`` by default.
+            ``predictions/<name of inputs>`` by default, and of a text none.
         score_thr: Least score of a detection that is drawn.
-        batch_size: Images that go through the model together.
+        batch_size: Inputs that go through the model together.
         device: 'cpu', 'cuda', ...; a GPU where there is one by default.
+        temperature: Of a language model's draws; 0 for the likeliest token.
+        top_k: Likeliest tokens that it draws from.
+        top_p: Probability of the likeliest tokens that it draws from.
+        num_samples: Continuations of a text.
+        max_new_tokens: Most tokens that are written.
+        beam_size: Texts that a translation follows at a time.
+        seed: Of the draws.
 
     Returns:
         What the JSON file holds.
@@ -64,9 +89,25 @@ def infer(
     quiet_libraries()
     device = find_device(device)
     model, cfg, meta = load_model(checkpoint, device)
-    options = InferOptions(checkpoint, out_dir, score_thr, batch_size)
+    writing = dict(
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        num_samples=num_samples,
+        max_new_tokens=max_new_tokens,
+        beam_size=beam_size,
+        seed=seed,
+    )
+    writing = {name: value for name, value in writing.items() if value is not None}
+    task = task_of(cfg)
+    for name in writing.keys() - set(task.writing_options):
+        raise UserError(
+            f'--{name.replace("_", "-")}: {checkpoint} holds {task.name}, which '
+            'writes no text; leave it out'
+        )
+    options = InferOptions(checkpoint, out_dir, score_thr, batch_size, writing)
     with explained(cfg), registered_types_only():
-        return task_of(cfg).infer(model, cfg, meta, inputs, options)
+        return task.infer(model, cfg, meta, inputs, options)
 
 
 def load_model(checkpoint: str, device: str = 'cpu') -> tuple[nn.Module, Config, dict]:

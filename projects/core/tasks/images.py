@@ -232,6 +232,8 @@ def image_paths(images: str) -> tuple[list[Path], str]:
     Raises:
         UserError: If there is none.
     """
+    if not images.strip():
+        raise UserError('images: an image or a folder of images, not an empty text')
     path = Path(images)
     if not path.is_dir():
         if not path.exists():

@@ -8,7 +8,7 @@ the group ``mmatlas.tasks``, whose value is such an object, ``module:TASK``.
 
 import importlib
 import pkgutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
@@ -48,12 +48,15 @@ class InferOptions:
         out_dir: Folder to write to; None for the task's own.
         score_thr: Least score of what is drawn.
         batch_size: Inputs that go through the model together.
+        writing: How a text is written, as far as the user said so; arguments of
+            :func:`projects.core.engine.infer` by name.
     """
 
     checkpoint: str
     out_dir: str | None
     score_thr: float
     batch_size: int
+    writing: dict[str, Any] = field(default_factory=dict)
 
 
 class Task:
@@ -71,6 +74,8 @@ class Task:
     unit = 'samples'
     #: end of the name of the metric that says most
     metric = ''
+    #: fields of ``InferOptions.writing`` that mean something
+    writing_options: tuple[str, ...] = ()
 
     def prepare(self, cfg) -> None:
         """Complete the config of a training or a test by the kind's defaults."""

@@ -14,7 +14,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.utils.data import Dataset
 
 from projects.core.errors import UserError, one_line
@@ -23,6 +22,7 @@ from projects.core.tasks.language.backbones import IGNORE
 from projects.core.tasks.language.corpora import Corpus, check_split
 from projects.core.tasks.language.tokenizers import (
     Tokenizer,
+    enclosed,
     read_tokenizer,
     train_tokenizer,
 )
@@ -302,13 +302,3 @@ class LabelledTextDataset(TextDataset):
             inputs=dict(tokens=self.tokens[index].clone()),
             data_samples=dict(labels=torch.tensor(label), text=text),
         )
-
-
-def enclosed(
-    tokenizer: Tokenizer, tokens: list[int], max_length: int | None = None
-) -> Tensor:
-    """(T,) tokens between those of beginning and end, cut to ``max_length``."""
-    ends = [[] if t is None else [t] for t in (tokenizer.bos, tokenizer.eos)]
-    if max_length is not None:
-        tokens = tokens[: max_length - len(ends[0]) - len(ends[1])]
-    return torch.tensor([*ends[0], *tokens, *ends[1]], dtype=torch.long)

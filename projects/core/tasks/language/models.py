@@ -5,13 +5,18 @@ Legend as in :mod:`projects.core.tasks.language.backbones`; K classes.
 
 from abc import abstractmethod
 
+import torch
 import torch.nn.functional as F
 from mmengine.dist import all_reduce, get_world_size
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from projects.core.tasks.language.backbones import IGNORE
+from projects.core.tasks.language.backbones import IGNORE, SequenceBackbone
+from projects.core.tasks.language.generation import generate, search
+from projects.core.tasks.language.tokenizers import SPECIAL, Tokenizer, enclosed
 from projects.registry import MODELS
+
+BEGIN, END = SPECIAL.index('[CLS]'), SPECIAL.index('[SEP]')
 
 
 class SequenceModel(BaseModel):
@@ -51,6 +56,40 @@ class SequenceModel(BaseModel):
         return dict(loss=self.losses, predict=self.predictions)[mode](
             outs, data_samples or {}
         )
+
+    #: arguments of :meth:`answer` beyond the texts
+    writing_options: tuple[str, ...] = ()
+    #: whether each line of a user's file is a text
+    by_line = True
+
+    @abstractmethod
+    def answer(
+        self, texts: list[str], tokenizer: Tokenizer, meta: dict, **options
+    ) -> list[dict]:
+        """What the model makes of a user's texts, a dict for each.
+
+        Args:
+            texts: A batch.
+            tokenizer: The model's.
+            meta: What its data set says of itself, with ``classes`` where it has
+                such.
+            **options: Of ``writing_options``.
+        """
+
+    @abstractmethod
+    def shown(self, row: dict) -> str:
+        """A dict of :meth:`answer`, as a user reads it."""
+
+    def batch_of(self, sequences: list[list[int]]) -> dict:
+        """Inputs of tokens, on the model's device.
+
+        Raises:
+            UserError: If one is longer than the backbone has positions.
+        """
+        for tokens in sequences:
+            SequenceBackbone.check_length(self.backbone, len(tokens))
+        tensors = [torch.tensor(tokens, dtype=torch.long) for tokens in sequences]
+        return self.data_preprocessor(dict(inputs=dict(tokens=tensors)))['inputs']
 
     @abstractmethod
     def network(self, inputs: dict) -> Tensor:
@@ -113,6 +152,49 @@ class CausalLanguageModel(SequenceModel):
     def predictions(self, outs: Tensor, data_samples: dict) -> list[dict]:
         return with_rest(token_scores(outs, data_samples['labels']), data_samples)
 
+    writing_options = (
+        'temperature',
+        'top_k',
+        'top_p',
+        'num_samples',
+        'max_new_tokens',
+        'seed',
+    )
+    by_line = False
+
+    def answer(
+        self,
+        texts: list[str],
+        tokenizer: Tokenizer,
+        meta: dict,
+        max_new_tokens: int = 200,
+        seed: int = 0,
+        **options,
+    ) -> list[dict]:
+        """Each text with its continuations, see
+        :func:`projects.core.tasks.language.generation.generate`."""
+        generator = torch.Generator(self.data_preprocessor.device).manual_seed(seed)
+        rows = []
+        for text in texts:
+            prompt = tokenizer.encode(text)
+            if tokenizer.bos is not None:  # as documents begin in training
+                prompt = [tokenizer.bos, *prompt]
+            written = generate(
+                self.backbone,
+                prompt,
+                max_new_tokens,
+                end=tokenizer.bos,
+                generator=generator,
+                **options,
+            )
+            texts_written = [tokenizer.decode(tokens) for tokens in written]
+            rows.append(dict(text=text, continuations=texts_written))
+        return rows
+
+    def shown(self, row: dict) -> str:
+        continuations = [row['text'] + text for text in row['continuations']]
+        return '\n' + '\n--------\n'.join(continuations)
+
 
 @MODELS.register_module()
 class EncoderDecoder(SequenceModel):
@@ -129,6 +211,9 @@ class EncoderDecoder(SequenceModel):
         search: How sequences are written, arguments of
             :func:`projects.core.tasks.language.generation.search`: ``beam_size``,
             ``length_penalty``, ``max_length``. Greedily by default.
+        begin_token: What a target begins with; by default that of the tokenizers
+            which are trained here, as the next.
+        end_token: What it ends with.
         **kwargs: Of :class:`SequenceModel`.
     """
 
@@ -137,11 +222,15 @@ class EncoderDecoder(SequenceModel):
         backbone: dict,
         label_smoothing: float = 0.0,
         search: dict | None = None,
+        begin_token: int = BEGIN,
+        end_token: int = END,
         **kwargs,
     ) -> None:
         super().__init__(backbone, **kwargs)
         self.label_smoothing = label_smoothing
         self.search = dict(search or {})
+        self.begin_token = begin_token
+        self.end_token = end_token
 
     def network(self, inputs: dict) -> Tensor:
         memory = self.backbone.encode(inputs['tokens'], inputs.get('lengths'))
@@ -168,13 +257,39 @@ class EncoderDecoder(SequenceModel):
         """What the model writes for each source, without its end token.
 
         Args:
-            inputs: With ``tokens`` and, where padded, ``lengths``. The token that
-                a target begins with is the first of ``target`` where there is one.
+            inputs: With ``tokens`` and, where padded, ``lengths``.
             **options: Over those of ``search``.
         """
-        from projects.core.tasks.language.generation import search
+        return search(
+            self.backbone,
+            inputs,
+            self.begin_token,
+            self.end_token,
+            **{**self.search, **options},
+        )
 
-        return search(self.backbone, inputs, **{**self.search, **options})
+    writing_options = ('beam_size', 'max_new_tokens')
+
+    def answer(
+        self,
+        texts: list[str],
+        tokenizer: Tokenizer,
+        meta: dict,
+        max_new_tokens: int | None = None,
+        **options,
+    ) -> list[dict]:
+        """Each text with its ``answer``."""
+        sources = [[*tokenizer.encode(text), self.end_token] for text in texts]
+        if max_new_tokens is not None:
+            options['max_length'] = max(1, max_new_tokens)
+        written = self.write(self.batch_of(sources), **options)
+        return [
+            dict(text=text, answer=tokenizer.decode(tokens))
+            for text, tokens in zip(texts, written, strict=True)
+        ]
+
+    def shown(self, row: dict) -> str:
+        return f'{row["text"]} -> {row["answer"]}'
 
 
 @MODELS.register_module()
@@ -215,6 +330,31 @@ class SequenceClassifier(SequenceModel):
             for row, label in zip(rows, labels, strict=True):
                 row['gt_label'] = label.reshape(1)
         return with_rest(rows, data_samples)
+
+    @torch.no_grad()
+    def answer(self, texts: list[str], tokenizer: Tokenizer, meta: dict) -> list[dict]:
+        """Each text with its five best classes."""
+        sequences = [enclosed(tokenizer, tokenizer.encode(text)) for text in texts]
+        scores = self.network(self.batch_of([s.tolist() for s in sequences]))
+        classes = meta.get('classes') or range(scores.shape[1])
+        best = scores.softmax(-1).topk(min(5, scores.shape[1]))
+        return [
+            {
+                'text': text,
+                'predictions': [
+                    {'class': str(classes[i]), 'score': value}
+                    for value, i in zip(values, indices, strict=True)
+                ],
+            }
+            for text, values, indices in zip(
+                texts, best.values.tolist(), best.indices.tolist(), strict=True
+            )
+        ]
+
+    def shown(self, row: dict) -> str:
+        return f'{row["text"]}: ' + ', '.join(
+            f'{p["class"]} {100 * p["score"]:.1f} %' for p in row['predictions']
+        )
 
 
 def token_scores(scores: Tensor, labels: Tensor) -> list[dict]:

@@ -9,8 +9,10 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import torch
 from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as HFTokenizer
+from torch import Tensor
 
 from projects.core.errors import UserError, described
 from projects.core.values import Rule
@@ -109,7 +111,7 @@ class Tokenizer:
         ):
             return None
         vocab = self._tokenizer.get_vocab()
-        return np.array([vocab[c] for c in _byte_characters()])
+        return np.array([vocab[c] for c in byte_characters()])
 
     @cached_property
     def byte_lengths(self) -> np.ndarray:
@@ -127,7 +129,7 @@ class Tokenizer:
         return lengths
 
 
-def _byte_characters() -> list[str]:
+def byte_characters() -> list[str]:
     """The character that stands for each byte in GPT-2's tokens: itself where it
     can be printed, else one from 256 on, in order."""
     printed = {*range(33, 127), *range(161, 173), *range(174, 256)}
@@ -190,7 +192,7 @@ def train_tokenizer(
             add_prefix_space=False, use_regex=kind == 'bpe'
         )
         if kind == 'bytes':
-            vocab = {t: i for i, t in enumerate([*SPECIAL, *_byte_characters()])}
+            vocab = {t: i for i, t in enumerate([*SPECIAL, *byte_characters()])}
             tokenizer.model = models.BPE(vocab=vocab, merges=[])
             tokenizer.add_special_tokens(
                 [AddedToken(token, special=True) for token in SPECIAL]
@@ -246,6 +248,16 @@ def read_tokenizer(path: str) -> Tokenizer:
     except Exception as error:  # of the library's own kind
         raise UserError(f'{path} is no tokenizer: {described(error)}') from error
     return Tokenizer(tokenizer.to_str(), path)
+
+
+def enclosed(
+    tokenizer: Tokenizer, tokens: list[int], max_length: int | None = None
+) -> Tensor:
+    """(T,) tokens between those of beginning and end, cut to ``max_length``."""
+    ends = [[] if t is None else [t] for t in (tokenizer.bos, tokenizer.eos)]
+    if max_length is not None:
+        tokens = tokens[: max_length - len(ends[0]) - len(ends[1])]
+    return torch.tensor([*ends[0], *tokens, *ends[1]], dtype=torch.long)
 
 
 def tokenizer_of_checkpoint(path: str) -> Tokenizer:

@@ -1,0 +1,105 @@
+"""Sequences of tokens, as the engine sees them."""
+
+from projects.core.errors import UserError
+from projects.core.files import check_outputs
+from projects.core.tasks.evaluators import add_evaluators
+from projects.core.tasks.task import InferOptions, Task, TestOptions
+
+HOOK = 'projects.TokenRateHook'
+
+
+class LanguageTask(Task):
+    """Texts, and other sequences of tokens."""
+
+    name = 'a model of sequences'
+    model_bases = ('SequenceModel',)
+    unit = 'sequences'
+    writing_options = (
+        'temperature',
+        'top_k',
+        'top_p',
+        'num_samples',
+        'max_new_tokens',
+        'beam_size',
+        'seed',
+    )
+
+    def prepare(self, cfg) -> None:
+        """Give all data sets one tokenizer, and the model what hangs on it.
+
+        That of the checkpoint that is loaded counts, where it carries one. A
+        ``vocab_size``, or one of a longer name, and a ``num_classes`` of None become
+        those of the tokenizer and the data.
+        """
+        from projects.core.tasks.language.data_checks import complete
+
+        complete(cfg)
+        hooks = list(cfg.get('custom_hooks') or [])
+        if cfg.get('train_dataloader') and all(h['type'] != HOOK for h in hooks):
+            hooks.append(dict(type=HOOK))
+        cfg.custom_hooks = hooks
+
+    def check_data(self, cfg) -> list[str]:
+        from projects.core.tasks.language.data_checks import check_text_data
+
+        return check_text_data(cfg)
+
+    def names_of(self, inputs: dict) -> list[str]:
+        return list((inputs.get('data_samples') or {}).get('text') or [])
+
+    def prepare_test(self, cfg, options: TestOptions) -> None:
+        if options.show_dir is not None:
+            raise UserError(
+                f'--show-dir {options.show_dir}: {options.config} holds '
+                f'{self.name}, of which there are no pictures; leave it out'
+            )
+        if options.out is not None:
+            if not options.out.endswith('.json'):
+                raise UserError(
+                    f'--out {options.out}: predictions are JSON; name a file that ends '
+                    'in .json'
+                )
+            check_outputs([options.out], '--out')
+        add_evaluators(cfg, dict(type='projects.TextReport', out=options.out))
+
+    def close_test(self, runner, metrics: dict, options: TestOptions) -> list[str]:
+        from projects.core.tasks.language.report import last_lines
+
+        return last_lines(runner, metrics, options.out)
+
+    def infer(
+        self, model, cfg, meta: dict, inputs: str, options: InferOptions
+    ) -> list[dict]:
+        from projects.core.tasks.language.answers import answer
+        from projects.core.tasks.language.tokenizers import tokenizer_of_meta
+
+        for name in options.writing:
+            if name not in model.writing_options:
+                raise UserError(
+                    f'--{name.replace("_", "-")}: {options.checkpoint} holds a '
+                    f'{type(model).__name__}, which has no use of it; leave it out'
+                )
+        tokenizer = tokenizer_of_meta(meta, options.checkpoint)
+        if tokenizer is None:
+            raise UserError(
+                f'{options.checkpoint} carries no tokenizer; give a checkpoint that '
+                'tools/train.py wrote'
+            )
+        return answer(model, tokenizer, meta['dataset_meta'], inputs, options)
+
+    def library_config(self, name: str):
+        from projects.core.config.find import TRANSFORMERS
+
+        if not name.startswith(TRANSFORMERS):
+            return None
+        from projects.core.tasks.language.transformers_net import transformers_config
+
+        return transformers_config(name)
+
+    def parts_of(self, model):
+        from projects.core.tasks.language.benchmark import SequenceParts
+
+        return SequenceParts(model)
+
+
+TASK = LanguageTask()

@@ -1,0 +1,232 @@
+"""transformers' models under our tools, to compare with, where it is installed.
+
+Legend as in :mod:`projects.core.tasks.language.backbones`.
+"""
+
+import importlib
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from torch import Tensor
+
+from projects.core.config.find import TRANSFORMERS
+from projects.core.errors import UserError, did_you_mean
+from projects.core.tasks.language.backbones import (
+    EncoderDecoderBackbone,
+    SequenceBackbone,
+    padding_mask,
+)
+from projects.registry import MODELS
+
+GPT2 = dict(net='GPT2LMHeadModel', config='GPT2Config')
+#: class, its config's class and the settings of it, by the name of our variant
+NETS: dict[str, dict[str, Any]] = {
+    'gpt1': dict(net='OpenAIGPTLMHeadModel', config='OpenAIGPTConfig'),
+    'gpt2_small': GPT2,
+    'gpt2_medium': {**GPT2, 'n_embd': 1024, 'n_layer': 24, 'n_head': 16},
+    'gpt2_large': {**GPT2, 'n_embd': 1280, 'n_layer': 36, 'n_head': 20},
+    'gpt2_xl': {**GPT2, 'n_embd': 1600, 'n_layer': 48, 'n_head': 25},
+    # the paper's counts: one matrix for both languages and the output
+    'transformer_base': dict(
+        net='MarianMTModel',
+        config='MarianConfig',
+        vocab_size=37000,
+        d_model=512,
+        encoder_layers=6,
+        decoder_layers=6,
+        encoder_attention_heads=8,
+        decoder_attention_heads=8,
+        encoder_ffn_dim=2048,
+        decoder_ffn_dim=2048,
+        activation_function='relu',
+        scale_embedding=True,
+        max_position_embeddings=512,
+        pad_token_id=0,
+        decoder_start_token_id=0,
+        eos_token_id=1,
+        forced_eos_token_id=1,
+    ),
+}
+
+
+def transformers_config(name: str) -> Config:
+    """Config of transformers' model of one of our variants, untrained.
+
+    Args:
+        name: As in ``transformers.gpt2_small``.
+
+    Raises:
+        UserError: If transformers is not installed, or has none of that name.
+    """
+    arch = name.removeprefix(TRANSFORMERS)
+    if arch not in NETS:
+        raise UserError(
+            f"transformers' '{arch}' is not known here"
+            + (did_you_mean(arch, NETS) or f'; there are {", ".join(NETS)}')
+        )
+    try:
+        importlib.import_module('transformers')
+    except ImportError as error:
+        raise UserError(
+            f'{name}: transformers is not installed; pip install transformers'
+        ) from error
+    translates = NETS[arch]['net'] == 'MarianMTModel'
+    kind = 'Translator' if translates else 'LanguageModel'
+    return Config(
+        dict(
+            default_scope='mmengine',
+            model=dict(
+                type='projects.EncoderDecoder'
+                if translates
+                else 'projects.CausalLanguageModel',
+                backbone=dict(type=f'projects.Transformers{kind}', arch=arch),
+            ),
+        )
+    )
+
+
+def _build(arch: str):
+    """The untrained model."""
+    library = importlib.import_module('transformers')
+    settings = dict(NETS[arch])
+    net = getattr(library, settings.pop('net'))
+    return net(getattr(library, settings.pop('config'))(**settings))
+
+
+@MODELS.register_module()
+class TransformersLanguageModel(SequenceBackbone):
+    """A language model of transformers.
+
+    Args:
+        arch: A key of ``NETS``.
+    """
+
+    def __init__(self, arch: str) -> None:
+        super().__init__()
+        self.net = _build(arch)
+        self.net.config.use_cache = False  # as in its own training
+        self.vocab_size = self.net.config.vocab_size
+        self.embed_dims = self.net.config.n_embd
+        self.max_length = self.net.config.n_positions
+
+    def forward(
+        self,
+        tokens: Tensor,
+        lengths: Tensor | None = None,
+        state: Any = None,
+        token_types: Tensor | None = None,
+    ) -> tuple[Tensor, Any]:
+        mask = padding_mask(lengths, tokens.shape[1])
+        mask = None if mask is None else mask.long()
+        hidden = self.net.transformer(tokens, attention_mask=mask)
+        return hidden.last_hidden_state, None
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        return self.net.lm_head(hidden)
+
+
+@MODELS.register_module()
+class TransformersTranslator(EncoderDecoderBackbone):
+    """An encoder-decoder of transformers.
+
+    Args:
+        arch: A key of ``NETS``.
+    """
+
+    def __init__(self, arch: str) -> None:
+        super().__init__()
+        self.net = _build(arch)
+        self.source_vocab_size = self.vocab_size = self.net.config.vocab_size
+        self.max_length = self.net.config.max_position_embeddings
+
+    def encode(self, source: Tensor, lengths: Tensor | None = None) -> Any:
+        mask = padding_mask(lengths, source.shape[1])
+        mask = None if mask is None else mask.long()
+        hidden = self.net.model.encoder(source, attention_mask=mask)
+        return hidden.last_hidden_state, mask
+
+    def decode(
+        self, target: Tensor, memory: Any, state: Any = None
+    ) -> tuple[Tensor, Any]:
+        hidden, mask = memory
+        outs = self.net.model.decoder(
+            target,
+            encoder_hidden_states=hidden,
+            encoder_attention_mask=mask,
+            use_cache=False,
+        )
+        scores = self.net.lm_head(outs.last_hidden_state)
+        return scores + self.net.final_logits_bias, None
+
+    def begin(self, memory: Any, max_length: int) -> Any:
+        raise NotImplementedError('transformers writes by its own generate')
+
+
+@MODELS.register_module()
+class TorchTranslator(EncoderDecoderBackbone):
+    """``torch.nn.Transformer`` between one matrix of embeddings and itself.
+
+    Args:
+        vocab_size: V, of both languages.
+        embed_dims: D.
+        num_heads: Heads of an attention.
+        num_layers: Layers of the encoder, and of the decoder.
+        feedforward_dims: Width of the layers within.
+        max_length: Positions.
+    """
+
+    def __init__(
+        self,
+        vocab_size: int = 37000,
+        embed_dims: int = 512,
+        num_heads: int = 8,
+        num_layers: int = 6,
+        feedforward_dims: int = 2048,
+        max_length: int = 512,
+    ) -> None:
+        super().__init__()
+        self.source_vocab_size = self.vocab_size = vocab_size
+        self.max_length = max_length
+        self.embedding = torch.nn.Embedding(vocab_size, embed_dims)
+        self.net = torch.nn.Transformer(
+            embed_dims,
+            num_heads,
+            num_layers,
+            num_layers,
+            feedforward_dims,
+            batch_first=True,
+        )
+        places = torch.arange(max_length)[:, None]
+        rates = 10000 ** (-torch.arange(0, embed_dims, 2) / embed_dims)
+        table = torch.stack([(places * rates).sin(), (places * rates).cos()], -1)
+        self.register_buffer('positions', table.flatten(1), persistent=False)
+
+    def _embedded(self, tokens: Tensor) -> Tensor:
+        scale = self.embedding.embedding_dim**0.5
+        return scale * self.embedding(tokens) + self.positions[: tokens.shape[1]]
+
+    def encode(self, source: Tensor, lengths: Tensor | None = None) -> Any:
+        tokens = padding_mask(lengths, source.shape[1])
+        hidden = None if tokens is None else ~tokens
+        memory = self.net.encoder(self._embedded(source), src_key_padding_mask=hidden)
+        return memory, hidden
+
+    def decode(
+        self, target: Tensor, memory: Any, state: Any = None
+    ) -> tuple[Tensor, Any]:
+        hidden, padding = memory
+        mask = self.net.generate_square_subsequent_mask(
+            target.shape[1], target.device, hidden.dtype
+        )
+        outs = self.net.decoder(
+            self._embedded(target),
+            hidden,
+            tgt_mask=mask,
+            tgt_is_causal=True,
+            memory_key_padding_mask=padding,
+        )
+        return outs @ self.embedding.weight.T, None
+
+    def begin(self, memory: Any, max_length: int) -> Any:
+        raise NotImplementedError('only to compare training with')
