@@ -78,17 +78,18 @@ def install() -> None:
 def allow_for(types: set[str]) -> None:
     """Allow the detours that one of these types of a config needs."""
 
-    def names(pattern: str) -> bool:
+    def named(pattern: str) -> bool:
         return any(re.fullmatch(rf'(\w+\.)*({pattern})', type_) for type_ in types)
 
-    allowed = {name for name, users in DETOURS.items() if any(map(names, users.values()))}
-    if names(MULTIMODAL):
+    allowed = {
+        name for name, users in DETOURS.items() if any(map(named, users.values()))
+    }
+    if named(MULTIMODAL):
         allowed.add(SWITCH)
     for finder in sys.meta_path:
         if isinstance(finder, DetourFinder):
             finder.allowed |= allowed
+    # imported with the runner, before it read a config
     builder = sys.modules.get('mmengine.optim.optimizer.builder')
-    # the runner has imported it before it read the config
-    if builder is not None and names('Adafactor'):
-        if 'Adafactor' not in builder.OPTIMIZERS:
-            builder.register_transformers_optimizers()
+    if builder and named('Adafactor') and 'Adafactor' not in builder.OPTIMIZERS:
+        builder.register_transformers_optimizers()
