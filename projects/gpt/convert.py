@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from projects.core.errors import UserError
-from projects.core.weights import ConvertedStateDict, register_converter
+from projects.core.weights import ConvertedStateDict, backbone_of, register_converter
 from projects.gpt.gpt import GPT
 
 OF_GPT1 = {'tokens_embed.': 'wte.', 'positions_embed.': 'wpe.'}
@@ -27,9 +27,8 @@ def convert_gpt(
     Raises:
         UserError: If the file's output matrix is not that of its embedding.
     """
-    alone = isinstance(model, GPT)
-    backbone = model if alone else getattr(model, 'backbone', None)
-    if not isinstance(backbone, GPT):
+    backbone, prefix = backbone_of(model, GPT)
+    if backbone is None:
         return None
     names = {}  # the file's: the backbone's
     for name in state_dict:
@@ -60,7 +59,7 @@ def convert_gpt(
                 )
             converted.unused[theirs] = f'the same as {embedding}'
             continue
-        ours = name if alone else f'backbone.{name}'
+        ours = prefix + name
         if wide and weight.dim() == 2 and TRANSPOSED.fullmatch(name):
             weight = weight.t()  # a view
             converted.reshaped[ours] = 'transposed'

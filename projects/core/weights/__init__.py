@@ -3,6 +3,7 @@
 from projects.core.weights.building import build_for
 from projects.core.weights.convert import (
     RenamingRules,
+    backbone_of,
     flatten_linear,
     rename,
     renamed_weights,
@@ -21,6 +22,7 @@ __all__ = [
     'ConvertedStateDict',
     'Pretrained',
     'RenamingRules',
+    'backbone_of',
     'build_for',
     'check_file',
     'flatten_linear',

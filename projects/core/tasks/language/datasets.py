@@ -21,6 +21,7 @@ from projects.core.files import write_text
 from projects.core.tasks.language.backbones import IGNORE
 from projects.core.tasks.language.corpora import Corpus, check_split
 from projects.core.tasks.language.tokenizers import (
+    KINDS,
     Tokenizer,
     enclosed,
     read_tokenizer,
@@ -53,9 +54,9 @@ def make_tokenizer(settings: Mapping, corpus: Corpus) -> Tokenizer:
             f"tokenizer: nothing reads the key '{min(unknown)}'; there are kind, "
             'vocab_size and file'
         )
-    kind = settings.get('kind', 'bytes')
-    if kind == 'bytes':
-        return train_tokenizer(kind, ())
+    kind = settings.setdefault('kind', 'bytes')
+    if kind not in KINDS or kind == 'bytes':  # which learns nothing
+        return train_tokenizer(texts=(), **settings)
     texts = list(corpus.training_texts())
     digest = hashlib.sha256(repr(sorted(settings.items())).encode())
     for text in texts:
@@ -164,13 +165,13 @@ class StreamDataset(TextDataset):
         self.names = [name for name, _ in documents]
         begin = self.tokenizer.bos
         # one whose tokenizer has no such token begins with its first text's
-        head = [] if begin is None else [begin]
+        head = np.array([] if begin is None else [begin], np.int32)
         parts = [
-            np.array([*head, *tokens], np.int32)
-            for tokens in self.tokenizer.encode_all([text for _, text in documents])
+            np.concatenate([head, self.tokenizer.encode_long(text)])
+            for _, text in documents
         ]
         self.starts = np.cumsum([0, *map(len, parts)])[:-1]
-        self.tokens = np.concatenate([np.zeros(0, np.int32), *parts])
+        self.tokens = np.concatenate([head[:0], *parts])
         if len(self.tokens) < (self.window + 1 if self.split == 'train' else 2):
             raise UserError(
                 f'the {self.split} split of {self.corpus.description} has '

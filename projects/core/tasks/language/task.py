@@ -99,8 +99,9 @@ class LanguageTask(Task):
 
     def parts_of(self, model):
         from projects.core.tasks.language.benchmark import SequenceParts
+        from projects.core.tasks.language.models import SequenceModel
 
-        return SequenceParts(model)
+        return SequenceParts(model) if isinstance(model, SequenceModel) else None
 
 
 TASK = LanguageTask()
