@@ -97,7 +97,7 @@ def test_missing_data_are_named(task, run, tmp_path):
         corpus = dict(type='projects.TextFiles', data_root=str(tmp_path / 'nowhere'))
         run.train_dataloader.dataset.corpus = dict(corpus, train='a.txt', _delete_=True)
         with pytest.raises(UserError, match='nowhere'):
-            task.check_data(run)
+            task.prepare(run)
         return
     kind = dict(mmdet='CocoDataset', mmpretrain='ImageNet')[scope]
     loader = dict(
