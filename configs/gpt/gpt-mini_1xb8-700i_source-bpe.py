@@ -1,7 +1,7 @@
 """A small GPT on Python's standard library, in 2,048 tokens of byte pairs.
 
-    python tools/train.py configs/gpt/gpt-mini_1xb8-1000i_source-bpe.py
-    python tools/infer.py work_dirs/gpt-mini_1xb8-1000i_source-bpe/iter_1000.pth "def "
+    python tools/train.py configs/gpt/gpt-mini_1xb8-700i_source-bpe.py
+    python tools/infer.py work_dirs/gpt-mini_1xb8-700i_source-bpe/iter_700.pth "def "
 
 A step is 8 windows of 128 tokens, about 3,300 bytes; the whole run reads 3.3 of the
 8.3 MB. Small steps, of which there are many, teach more in the same time than large
@@ -11,7 +11,7 @@ ones: after one minute 2.33 bits per byte against 2.50 with 16 windows.
 _base_ = [
     '../_base_/models/gpt_mini.py',
     '../_base_/datasets/source_bpe.py',
-    '../_base_/schedules/gpt_1000i.py',
+    '../_base_/schedules/gpt_700i.py',
     '../_base_/iter_runtime.py',
 ]
 length = 128
