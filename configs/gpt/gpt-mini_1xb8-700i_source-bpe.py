@@ -3,9 +3,8 @@
     python tools/train.py configs/gpt/gpt-mini_1xb8-700i_source-bpe.py
     python tools/infer.py work_dirs/gpt-mini_1xb8-700i_source-bpe/iter_700.pth "def "
 
-A step is 8 windows of 128 tokens, about 3,300 bytes; the whole run reads 3.3 of the
-8.3 MB. Small steps, of which there are many, teach more in the same time than large
-ones: after one minute 2.33 bits per byte against 2.50 with 16 windows.
+A step is 8 windows of 128 tokens, about 3,300 bytes; the whole run reads 2.3 MB of the
+8.3.
 """
 
 _base_ = [
