@@ -16,6 +16,8 @@ from projects.core.config import key_paths, load_config
 from projects.core.datasets.digits_coco import make_digits_coco
 from projects.core.engine import Runner, train
 from projects.core.tasks.task import task_of
+from projects.registry import MODELS
+from projects.vit.vision_transformer import ViTArch
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 RUNS = sorted(p for p in CONFIGS.glob('*/*.py') if p.parent.name != '_base_')
@@ -44,6 +46,8 @@ ANY_SIZE = (
     'vit-tiny',
     'wide-resnet',
 )
+# have published sizes under a name, here at an eighth of the width
+WIDE = ('convnext', 'swin', 'vit')
 
 
 def run_ids(path):
@@ -165,6 +169,17 @@ def other_sums(monkeypatch):
             )
 
 
+def narrower(settings):
+    """An eighth of the widths of an ``arch``, with its blocks and heads."""
+    match settings:
+        case ViTArch(width, depth, num_heads, hidden):
+            return width // 8, depth, num_heads, hidden // 8
+        case int(width), depths, num_heads:
+            return width // 8, depths, num_heads
+        case widths, depths:
+            return tuple(width // 8 for width in widths), depths
+
+
 def options_of(path):
     """What lets a config run on stand-ins for two steps."""
     cfg, options = load_config(str(path)), []
@@ -205,6 +220,13 @@ def options_of(path):
             widths = node[name]
             narrow = 16 if isinstance(widths, int) else [16] * len(widths)
             options.append(f'model.{key}={narrow}')
+    backbone = cfg.model.get('backbone', {})
+    if path.stem.startswith(WIDE) and isinstance(backbone.arch, str):
+        settings = MODELS.get(backbone.type).arch_settings[backbone.arch]
+        options += [
+            f'model.backbone.arch={narrower(settings)}',
+            f'model.head.in_channels={cfg.model.head.in_channels // 8}',
+        ]
     # the least input that all levels of SSD512 can have
     options += [
         f'{path}=(300, 300)'
@@ -252,7 +274,7 @@ def options_of_sequences(cfg):
     return options
 
 
-@pytest.mark.usefixtures('other_sums', 'cheap_weights')
+@pytest.mark.usefixtures('other_sums', 'cheap_weights', 'fresh')
 @pytest.mark.parametrize('path', RUNS, ids=run_ids)
 def test_run_takes_two_steps_and_is_judged(path, workplace, monkeypatch):
     monkeypatch.chdir(workplace)

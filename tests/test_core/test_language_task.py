@@ -314,13 +314,16 @@ class TestInfer:
         assert error.startswith('the tokenizer of odd.pth is no tokenizer: ')
 
 
-def test_benchmarked(write, tmp_path):
-    for text in (READER, TRANSLATOR, CLASSIFIER):
-        text = text.replace('vocab_size=None', 'vocab_size=9')
-        config = write(text.replace('num_classes=None', 'num_classes=3'))
-        result = benchmark([config], iters=1, warmup=0, batch_size=2, input_size=(5,))
-        (row,) = result['models'] if 'models' in result else [result]
-        assert row
+@pytest.mark.parametrize('text', [READER, TRANSLATOR, CLASSIFIER])
+def test_benchmarked(write, text, capfd):
+    text = text.replace('vocab_size=None', 'vocab_size=9')
+    config = write(text.replace('num_classes=None', 'num_classes=3'))
+    result = benchmark([config], iters=1, warmup=0, batch_size=2, input_size=(5,))
+    (entry,) = result['configs']
+    assert entry['input_size'] == [5]
+    assert entry['parts']['train.step']['median'] > 0
+    assert entry['parts']['predict.step']['median'] > 0
+    assert 'sequences/s, train' in capfd.readouterr().out
 
 
 def test_states_are_carried_over():

@@ -73,10 +73,12 @@ def order_2_bits(train: bytes, held_out: bytes, prior: float = PRIOR) -> float:
         prior: alpha.
     """
     counts = [np.zeros(256**order, np.int64) for order in (1, 2, 3)]
+    totals = [np.zeros(256**order, np.int64) for order in (0, 1, 2)]
     for codes in _triples(train):
-        for order, count in enumerate(counts, 1):
-            count += np.bincount(codes % 256**order, minlength=len(count))
-    totals = [count.reshape(-1, 256).sum(1) for count in counts]
+        for order, (count, total) in enumerate(zip(counts, totals, strict=True), 1):
+            code = codes % 256**order
+            np.add.at(count, code, 1)
+            np.add.at(total, code // 256, 1)
     bits = 0.0
     for codes in _triples(held_out):
         chance = np.full(len(codes), 1 / 256)

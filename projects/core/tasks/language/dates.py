@@ -29,7 +29,10 @@ LOCALES = ('en', 'de', 'fr', 'es', 'it', 'pt', 'nl', 'sv', 'pl', 'cs', 'fi', 'hu
 LOCALES += ('tr', 'ru', 'el', 'ar', 'hi', 'ja', 'zh', 'ko')
 #: CLDR's four lengths, and skeletons: the fields, which a language puts in its order
 STYLES = ('full', 'long', 'medium', 'short', 'yMMMd', 'yMMMEd', 'yMd', 'yMEd')
+#: of the days that are left, those of val taken first
 SHARES = dict(val=0.1, test=0.1)
+#: languages with a word for each month
+NAMING = tuple(name for name in LOCALES if name not in ('ja', 'zh', 'ko'))
 SEPARATOR = ' ; '
 
 
@@ -44,8 +47,9 @@ class DateTexts:
         locales: Languages, as CLDR names them ('de', 'en_GB').
         styles: Of ``STYLES``; those that a language does not have are left out.
         months_by_name: Only styles in which the month is a word.
-        years: The first and the last one. Of their days 10 % each are of the
-            splits val and test; none of them is in the training split.
+        years: The first and the last one. Of their days 10 % are of the split val
+            and of the rest 10 % of the split test; none of them is in that of
+            training.
         seed: Of the dates of the splits and of all that is drawn.
 
     Raises:
@@ -159,9 +163,10 @@ def patterns_of(
         else:
             continue
         is_named = 'MMM' in pattern or 'LLL' in pattern
+        is_word = is_named and not known.months['format']['wide'][1][0].isdigit()
         month, day, year = (pattern.find(field) for field in 'Mdy')
         two_readings = 'yy' in pattern or (not is_named and month < day < year)
-        if not two_readings and (is_named or not months_by_name):
+        if not two_readings and (is_word or not months_by_name):
             found.append(pattern)
     if not found:
         months = ' and the month as a word' if months_by_name else ''
@@ -294,7 +299,7 @@ class MonthCorpus(DateTexts, LabelledCorpus):
 
     def __init__(
         self,
-        locales: Sequence[str] = LOCALES,
+        locales: Sequence[str] = NAMING,
         held_out: Sequence[str] | None = None,
         num: Mapping[str, int] | None = None,
         months_by_name: bool = True,
@@ -344,7 +349,7 @@ class DatePairsCorpus(DateTexts, Corpus):
 
     def __init__(
         self,
-        locales: Sequence[str] = LOCALES,
+        locales: Sequence[str] = NAMING,
         num: Mapping[str, int] | None = None,
         other_month: float = 0.5,
         months_by_name: bool = True,
