@@ -1,6 +1,6 @@
 """Dates to ISO 8601 by a small Transformer.
 
-python tools/train.py configs/transformer/transformer-mini_1xb64-2000i_dates.py
+python tools/train.py configs/transformer/transformer-mini_1xb64-3k_dates.py
 """
 
 _base_ = [
@@ -26,8 +26,8 @@ model = dict(
 train_dataloader = dict(
     batch_size=64, batch_sampler=dict(type='projects.LengthBatchSampler')
 )
-max_iters = 2000
-train_cfg = dict(max_iters=max_iters, val_interval=1000)
+max_iters = 3000
+train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
 optim_wrapper = dict(optimizer=dict(fused=True))
 param_scheduler = [
     dict(_base_.param_scheduler[0], embed_dims=embed_dims, warmup=400),
