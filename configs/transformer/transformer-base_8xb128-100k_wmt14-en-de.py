@@ -1,6 +1,7 @@
 """Transformer (base) on WMT 2014, English to German; the paper's BLEU is 27.3.
 
-    tools/dist_train.sh configs/transformer/transformer-base_8xb128-100k_wmt14-en-de.py 8
+    tools/dist_train.sh \\
+        configs/transformer/transformer-base_8xb128-100k_wmt14-en-de.py 8
 
 Not run here. The files are those of ``_base_/datasets/parallel_files.py``.
 """
