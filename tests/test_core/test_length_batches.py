@@ -1,94 +1,187 @@
-"""Batches of like length: every sample once, little padding, resumed as it was."""
-
-import random
+"""Batches of sequences of like length: what is in them, and runs that are resumed."""
 
 import pytest
-from mmengine.dataset import InfiniteSampler
-from mmengine.runner import Runner
-from mmengine.runner.loops import _InfiniteDataloaderIterator
-from torch.utils.data import Dataset, SequentialSampler
+import torch
+from mmengine.dataset import DefaultSampler, InfiniteSampler
+from test_iteration_runs import rows
+from test_stopped_runs import with_sigterm
+from toy_sequences import TRANSLATOR
 
-from projects.core.engine.seeding import BATCH, seed_all
-from projects.core.tasks.language.batches import LengthBatchSampler
+from projects.core.engine import train
+from projects.core.engine.checkpoint_hook import newest_checkpoint
+from projects.core.engine.seeding import SeededSampler
+from projects.core.errors import UserError
+from projects.core.tasks.language.sampler import LengthBatchSampler
+from projects.core.weights import read_checkpoint
 
 
-class Lines(Dataset):
-    """Samples are their numbers and, beside it, a random one."""
+class Texts:
+    """Samples of 1 to 40 tokens, in no order."""
 
-    def __init__(self, num=100):
-        self.lengths = random.Random(0).choices(range(1, 60), k=num)
+    def __init__(self, num=300):
+        self.lengths = [1 + (i * 17) % 40 for i in range(num)]
 
     def __len__(self):
         return len(self.lengths)
-
-    def __getitem__(self, index):
-        return index, random.random()
 
     def length_of(self, index):
         return self.lengths[index]
 
 
-class InOrder(SequentialSampler):
-    """With the data set, as the samplers of MMEngine have it."""
-
-    def __init__(self, dataset):
-        super().__init__(dataset)
-        self.dataset = dataset
+def seeded(dataset, sampler='DefaultSampler', seed=5):
+    return SeededSampler(dataset, dict(type=sampler, shuffle=True), seed)
 
 
-def padding(data, batches):
-    """Share of padding in what a model is given."""
-    lengths = [[data.length_of(i) for i in batch] for batch in batches]
-    given = sum(len(batch) * max(batch) for batch in lengths)
-    return 1 - sum(map(sum, lengths)) / given
+def padding(dataset, batches):
+    """Share of the places of all batches that hold no token."""
+    longest = [max(map(dataset.length_of, batch)) for batch in batches]
+    places = sum(len(b) * n for b, n in zip(batches, longest, strict=True))
+    return 1 - sum(dataset.length_of(i) for b in batches for i in b) / places
 
 
-@pytest.mark.parametrize('drop_last', [False, True])
-def test_every_sample_is_in_one_batch(drop_last):
-    data = Lines()
-    sampler = LengthBatchSampler(InOrder(data), 8, drop_last, num_batches=5)
+def test_each_sample_is_drawn_once_an_epoch():
+    dataset = Texts(303)
+    sampler = LengthBatchSampler(seeded(dataset), batch_size=8, pool=10)
     batches = list(sampler)
-    assert len(batches) == len(sampler) == 12 + (not drop_last)
-    assert sorted(map(len, batches)) == [4] * (not drop_last) + [8] * 12
-    indices = sorted(i for batch in batches for i in batch)
-    assert len(set(indices)) == len(indices) == 100 - 4 * drop_last
-    # the first pool of 40, before anything of the next
-    assert sorted(i for batch in batches[:5] for i in batch) == list(range(40))
+    assert sorted(i for batch in batches for i in batch) == list(range(303))
+    assert len(batches) == len(sampler) == 38
+    assert sorted(map(len, batches)) == [7] + [8] * 37
+    plain = list(seeded(dataset))
+    plain = [plain[i : i + 8] for i in range(0, 303, 8)]
+    assert padding(dataset, plain) > 0.4
+    assert padding(dataset, batches) < 0.1
+    # short and long ones take turns
+    lengths = [dataset.length_of(batch[0]) for batch in batches[:10]]
+    assert lengths != sorted(lengths)
 
 
-def test_little_is_padding_and_the_lengths_come_in_no_order():
-    data = Lines(640)
-    batches = list(LengthBatchSampler(InOrder(data), 32))
-    plain = [list(range(i, i + 32)) for i in range(0, 640, 32)]
-    assert padding(data, plain) > 0.4
-    assert padding(data, batches) < 0.06
-    longest = [max(map(data.length_of, batch)) for batch in batches]
-    assert longest != sorted(longest)
-    assert longest != sorted(longest, reverse=True)
-    assert batches == list(LengthBatchSampler(InOrder(data), 32))
+def test_order_is_that_of_seed_and_epoch():
+    def batches(seed, epoch):
+        sampler = LengthBatchSampler(seeded(Texts(), seed=seed), 8, 10)
+        sampler.sampler.set_epoch(epoch)
+        return list(sampler)
+
+    assert batches(5, 0) == batches(5, 0)
+    assert batches(5, 0) != batches(5, 1)
+    assert batches(5, 0) != batches(6, 0)
 
 
-def loader():
-    return Runner.build_dataloader(
-        dict(
-            dataset=Lines(),
-            sampler=dict(
-                type='projects.SeededSampler',
-                sampler=dict(type='InfiniteSampler', shuffle=True),
-            ),
-            batch_sampler=dict(type='projects.LengthBatchSampler', num_batches=3),
-            batch_size=8,
-        ),
-        seed=0,
+def test_an_epoch_begins_anywhere():
+    dataset = Texts()
+    whole = list(LengthBatchSampler(seeded(dataset), 8, 10))
+    sampler = LengthBatchSampler(seeded(dataset), 8, 10)
+    sampler.begin_at(13)
+    assert list(sampler) == whole[13:]
+    assert list(sampler) == whole  # the next one is whole
+
+
+def test_each_batch_has_a_key_of_its_own():
+    batches = list(LengthBatchSampler(seeded(Texts()), 8, 10))
+    keys = {batch[0].key for batch in batches}
+    assert len(keys) == len(batches)
+    assert {len(key) for key in keys} == {5}
+
+
+@pytest.mark.parametrize('sampler', ['DefaultSampler', 'InfiniteSampler'])
+def test_tokens_of_a_batch_are_limited(sampler):
+    dataset = Texts()
+    drawn = iter(LengthBatchSampler(seeded(dataset, sampler), 8, 10, max_tokens=100))
+    batches = [next(drawn) for _ in range(60)]
+    sizes = [len(b) * max(map(dataset.length_of, b)) for b in batches]
+    assert max(sizes) <= 100
+    assert sum(size > 60 for size in sizes) > 50
+    # a sample beyond is a batch by itself
+    alone = LengthBatchSampler(seeded(dataset), 8, 10, max_tokens=20)
+    for batch in alone:
+        longest = max(map(dataset.length_of, batch))
+        assert len(batch) == 1 if longest > 10 else len(batch) * longest <= 20
+
+
+def test_any_sampler_can_draw():
+    dataset = Texts(20)
+    for sampler in (DefaultSampler(dataset, False), InfiniteSampler(dataset, seed=0)):
+        first = next(iter(LengthBatchSampler(sampler, 4, 5)))
+        assert len(first) == 4
+
+
+def test_refused_arguments():
+    for kwargs in (dict(pool=0), dict(max_tokens=0), dict(max_tokens='9')):
+        with pytest.raises(UserError, match=r'LengthBatchSampler\..* at least 1, not'):
+            LengthBatchSampler(seeded(Texts()), 8, **kwargs)
+    with pytest.raises(UserError, match='an epoch has is not known; count iterations'):
+        len(LengthBatchSampler(seeded(Texts()), 8, max_tokens=100))
+
+
+BATCHES = """
+train_dataloader['batch_sampler'] = dict(
+    type='projects.LengthBatchSampler', pool=3{options})
+train_dataloader['dataset']['corpus']['num'] = 60
+train_dataloader.update(num_workers={workers})
+default_hooks['checkpoint']['interval'] = 5
+model['backbone']['seed'] = 1
+train_cfg = dict(by_epoch=False, max_iters={iters}, val_interval=5)
+"""
+# 15 iterations an epoch
+EPOCHS = """
+train_dataloader['sampler'] = dict(type='DefaultSampler', shuffle=True)
+train_cfg = dict(by_epoch=True, max_epochs=2, val_interval=1)
+log_processor = dict(by_epoch=True)
+default_hooks['checkpoint'].update(by_epoch=True, interval=1)
+"""
+
+
+@pytest.fixture
+def write(tmp_path, fresh):
+    """Function that writes a run config."""
+
+    def call(extra='', **settings):
+        path = tmp_path / 'toy.py'
+        settings = {'options': '', 'workers': 0, 'iters': 10, **settings}
+        path.write_text(TRANSLATOR + BATCHES.format(**settings) + extra)
+        return str(path)
+
+    return call
+
+
+def assert_same(work_dir, other, last):
+    assert rows(work_dir) == rows(other)
+    a, b = (read_checkpoint(f'{d}/{last}')['state_dict'] for d in (work_dir, other))
+    assert all(torch.equal(a[k], b[k]) for k in a)
+
+
+@pytest.mark.parametrize(
+    ('options', 'workers', 'total_batch'),
+    [('', 0, 4), ('', 1, 4), (', max_tokens=24', 0, None)],
+)
+def test_five_and_five_iterations_are_ten(write, fresh, options, workers, total_batch):
+    settings = dict(options=options, workers=workers)
+    runner = train(write(**settings), 'whole')
+    assert runner._total_batch() == total_batch
+    fresh()
+    train(write(iters=5, **settings), 'resumed')
+    fresh()
+    train(write(**settings), 'resumed', resume=True)
+    assert sorted(rows('whole')) == [*range(1, 11)]
+    assert len(set(rows('whole').values())) == 10
+    assert_same('resumed', 'whole', 'iter_10.pth')
+
+
+def test_an_epoch_is_resumed_in_its_middle(write, fresh):
+    runner = train(write(EPOCHS), 'whole')
+    assert len(runner.train_dataloader) == 15
+    fresh()
+    with pytest.raises(SystemExit):
+        train(write(EPOCHS + with_sigterm('step', 20)), 'resumed')
+    assert newest_checkpoint('resumed') == 'resumed/stopped.pth'
+    assert len(rows('resumed')) == 20
+    fresh()
+    train(write(EPOCHS), 'resumed', resume=True)
+    assert sorted(rows('whole')) == [*range(1, 31)]
+    assert_same('resumed', 'whole', 'epoch_2.pth')
+
+
+def test_max_tokens_wants_iterations(write, error_of):
+    config = write(EPOCHS, options=', max_tokens=24')
+    assert 'count iterations (train_cfg.by_epoch=False)' in error_of(
+        train, config, 'run'
     )
-
-
-def test_a_resumed_run_gets_the_batches_that_it_would_have_got():
-    seed_all(0, BATCH, 0, 0)
-    whole = _InfiniteDataloaderIterator(loader())
-    expected = [next(whole) for _ in range(20)]
-    seed_all(1, BATCH, 0, 0)
-    resumed = _InfiniteDataloaderIterator(loader())
-    resumed.skip_iter(7)
-    assert [next(resumed) for _ in range(13)] == expected[7:]
-    assert isinstance(loader().batch_sampler.sampler.sampler, InfiniteSampler)
