@@ -319,7 +319,7 @@ def test_configs_of_embedded_texts(name):
     for split in ('train', 'val', 'test'):
         settings = cfg[f'{split}_dataloader'].dataset
         if 'dates' in name:
-            settings.corpus.num = dict(train=50, val=20, test=20)
+            settings.corpus.num = dict(train=3_000, val=20, test=20)
         data = DATASETS.build(settings)
         assert data.split == split
         sample = data[0]
