@@ -171,6 +171,7 @@ def test_a_damaged_file_is_named(tmp_path):
         with pytest.raises(UserError) as error:
             make_tokenizer(dict(kind='chars'), Words(tmp_path))
         assert str(error.value).startswith(str(file))
+        assert str(error.value).endswith('; delete it, and it is learnt anew')
 
 
 def test_published_files_ask_for_no_padding():

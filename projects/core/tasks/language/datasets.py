@@ -70,7 +70,10 @@ def make_tokenizer(settings: Mapping, corpus: Corpus) -> Tokenizer:
     name = f'{kind}-{digest.hexdigest()[:16]}.json'
     file = osp.join(corpus.data_root, 'tokenizers', name)
     if osp.isfile(file):
-        return read_tokenizer(file)
+        try:
+            return read_tokenizer(file)
+        except UserError as error:
+            raise UserError(f'{error}; delete it, and it is learnt anew') from error
     tokenizer = train_tokenizer(texts=texts, **settings)
     write_text(file, tokenizer.text, 'corpus.data_root')
     return tokenizer
