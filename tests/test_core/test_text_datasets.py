@@ -14,11 +14,13 @@ from projects.core.tasks.language.corpora import (
     LabelledCorpus,
     PairCorpus,
 )
+from projects.core.tasks.language.datasets import make_tokenizer
 from projects.core.tasks.language.metrics import LanguageMetric
 from projects.core.variants import config_root
 from projects.registry import DATASETS, MODELS, TASK_UTILS
 
 BYTES = dict(kind='bytes')
+BPE = dict(kind='bpe', vocab_size=270)
 
 
 class Given:
@@ -195,7 +197,7 @@ def test_bits_per_byte_hang_on_no_batch_and_no_order():
 
 def test_tokenizers_agree_on_the_bytes():
     texts = ['the cat sat on the mat ' * 9, 'déjà vu']
-    for tokenizer in (BYTES, dict(kind='bpe', vocab_size=270)):
+    for tokenizer in (BYTES, BPE):
         data = DATASETS.build(
             dict(
                 type='projects.StreamDataset',
@@ -213,6 +215,32 @@ def test_tokenizers_agree_on_the_bytes():
 @pytest.fixture
 def in_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures('in_folder')
+def test_tokens_of_long_texts_are_saved(tmp_path, monkeypatch):
+    texts = ['the cat sat on the mat ' * 9, '', 'déjà vu']
+    make_tokenizer(BPE, GivenDocuments(train=texts))
+    (file,) = tmp_path.glob('data/tokenizers/*.json')
+    settings = dict(length=8, tokenizer=dict(file=str(file)))
+    whole = stream(texts, **settings)
+    monkeypatch.setattr('projects.core.tasks.language.datasets.LONG', 100)
+    for _ in range(2):
+        data = stream(texts, **settings)
+        assert np.array_equal(data.tokens, whole.tokens)
+        assert np.array_equal(data.starts, whole.starts)
+        for i in (0, len(data) - 1):
+            assert data[i]['data_samples']['text'] == whole[i]['data_samples']['text']
+            torch.testing.assert_close(data[i]['inputs'], whole[i]['inputs'])
+    (file,) = tmp_path.glob('data/tokens/*.npy')
+    stream(['another text ' * 9], **settings)
+    stream(['another text ' * 9], length=8)  # bytes are not saved
+    assert len(list(tmp_path.glob('data/tokens/*.npy'))) == 2
+    file.write_bytes(file.read_bytes()[:50])
+    with pytest.raises(
+        UserError, match=r'cannot be read: .*; delete it, and it is made'
+    ):
+        stream(texts, **settings)
 
 
 @pytest.mark.usefixtures('in_folder')

@@ -47,7 +47,7 @@ CHARACTERS = dict(
 )
 #: between two lines, and not among several blanks, which are one token
 PIECE_END = re.compile(r'\n(?= \S)|(?<=\S)\n(?=\S)')
-PIECES = 32  # that are encoded at once
+PIECES = 512  # that are encoded at once
 KINDS = ('bytes', 'chars', 'bpe', 'wordpiece')
 KIND = Rule(f'one of {", ".join(map(repr, KINDS))}', lambda v: v in KINDS)
 
@@ -113,7 +113,7 @@ class Tokenizer:
             return [[of.get(character, unk) for character in text] for text in texts]
         self._tokenizer.encode_special_tokens = True
         try:
-            found = self._tokenizer.encode_batch(texts, add_special_tokens=False)
+            found = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
         finally:
             self._tokenizer.encode_special_tokens = False
         return [e.ids for e in found]
@@ -150,6 +150,11 @@ class Tokenizer:
             for i, token in self._tokenizer.get_added_tokens_decoder().items()
             if token.special
         )
+
+    @property
+    def is_of_bytes(self) -> bool:
+        """Whether the tokens are the 256 bytes, which are made at once."""
+        return self._of_byte is not None
 
     @cached_property
     def _of_byte(self) -> np.ndarray | None:
@@ -194,10 +199,11 @@ def _without_surrogates(text: str) -> str:
     return text.encode('utf-8', 'replace').decode()
 
 
-def pieces_of(text: str, size: int = 2**20) -> Iterator[str]:
+def pieces_of(text: str, size: int = 2**13) -> Iterator[str]:
     """Pieces of a long text: at least ``size`` characters each but for the last one.
 
-    The library needs a hundred times the memory of what it encodes at once. A piece
+    The library needs a hundred times the memory of what it encodes at once, and takes
+    longer for long texts. A piece
     ends with a line, where no token of byte-level BPE or WordPiece goes over it.
     """
     start = 0
