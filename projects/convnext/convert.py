@@ -13,6 +13,7 @@ from projects.convnext.convnext import ConvNeXt
 from projects.core.weights import (
     ConvertedStateDict,
     RenamingRules,
+    backbone_of,
     register_converter,
     rename,
 )
@@ -50,13 +51,11 @@ def convert_convnext(
 ) -> ConvertedStateDict | None:
     """Files of the authors, timm, mmpretrain, torchvision and ours, into a
     classifier, a detector or a backbone alone."""
-    alone = isinstance(model, ConvNeXt)
-    backbone = model if alone else getattr(model, 'backbone', None)
-    if not isinstance(backbone, ConvNeXt):
+    backbone, prefix = backbone_of(model, ConvNeXt)
+    if backbone is None:
         return None
     names = {name.removeprefix('backbone.'): name for name in state_dict}
     wanted = model.state_dict()
-    prefix = '' if alone else 'backbone.'
     # a backbone that normalises its maps has what the head of the file has
     in_backbone = f'{prefix}norm3.weight' in wanted
     new_names = {

@@ -63,7 +63,7 @@ def create_model(
     from projects.core.config.walk import set_everywhere
     from projects.core.quiet import hushed
     from projects.core.tasks.task import task_of
-    from projects.core.weights import load_weights, read_weights
+    from projects.core.weights import build_for, load_weights, read_weights
     from projects.registry import MODELS
 
     cfg = load_config(config_root() / '_base_/models' / f'{name}.py', cfg_options)
@@ -71,12 +71,20 @@ def create_model(
         set_everywhere(cfg.model, 'num_classes', num_classes)
     if trainable_stages is not None:
         task_of(cfg).train_in_part(cfg.model, trainable_stages)
-    with explained(cfg), DefaultScope.overwrite_default_scope(cfg.default_scope):
-        model = MODELS.build(cfg.model)
-    with hushed():
-        model.init_weights()
+    weights = None
     if pretrained:
         source = f'torchvision://{name}' if pretrained is True else pretrained
-        weights = read_weights(source, unpickle=unpickle)['state_dict']
+        weights = read_weights(source, unpickle=unpickle, mapped=True)['state_dict']
+    model = None
+    with explained(cfg), DefaultScope.overwrite_default_scope(cfg.default_scope):
+        if weights is not None:
+            model = build_for(weights, lambda: MODELS.build(cfg.model))
+        is_new = model is None
+        if is_new:
+            model = MODELS.build(cfg.model)
+    if is_new:
+        with hushed():
+            model.init_weights()
+    if weights is not None:
         print_log(load_weights(model, weights, source, allow_new_head=True), 'current')
     return model

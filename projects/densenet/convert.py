@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from projects.core.weights import (
     ConvertedStateDict,
     RenamingRules,
+    backbone_of,
     register_converter,
     rename,
     renamed_weights,
@@ -47,8 +48,8 @@ def convert_densenet(
     model: nn.Module, state_dict: Mapping[str, Tensor]
 ) -> ConvertedStateDict | None:
     """torchvision's files and mmpretrain's, into a classifier or a backbone."""
-    alone = isinstance(model, DenseNet)
-    if not alone and not isinstance(getattr(model, 'backbone', None), DenseNet):
+    backbone, prefix = backbone_of(model, DenseNet)
+    if backbone is None:
         return None
     if 'features.norm5.weight' in state_dict:
         rules = TORCHVISION
@@ -56,7 +57,4 @@ def convert_densenet(
         rules = MMPRETRAIN
     else:
         return None
-    renamed = rename(state_dict, rules)
-    if alone:
-        renamed = {old: new.removeprefix('backbone.') for old, new in renamed.items()}
-    return renamed_weights(state_dict, renamed)
+    return renamed_weights(state_dict, rename(state_dict, rules, prefix))

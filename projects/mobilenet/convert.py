@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from projects.core.weights import (
     ConvertedStateDict,
+    backbone_of,
     register_converter,
     renamed_weights,
 )
@@ -35,15 +36,14 @@ def convert_mobilenet(
 ) -> ConvertedStateDict | None:
     """mmdetection's files, mmpretrain's and timm's, into a classifier, a detector
     or a backbone."""
-    alone = isinstance(model, (MobileNetV2, MobileNetV3))
-    backbone = model if alone else getattr(model, 'backbone', None)
-    if not isinstance(backbone, (MobileNetV2, MobileNetV3)):
+    backbone, prefix = backbone_of(model, MobileNetV2, MobileNetV3)
+    if backbone is None:
         return None
     # timm's has no such prefix, and no weight of a head begins with it
     names = {name.removeprefix('backbone.'): name for name in state_dict}
     of_library = timm_layers if 'conv_stem.weight' in names else mm_layers
     theirs = [x for x in of_library(backbone, names) if f'{x}.weight' in names]
-    ours = layers(backbone, '' if alone else 'backbone.')
+    ours = layers(backbone, prefix)
     if len(theirs) < len(ours):
         return None
     if hasattr(model, 'head'):

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from projects.core.weights import (
     ConvertedStateDict,
     RenamingRules,
+    backbone_of,
     register_converter,
     rename,
     renamed_weights,
@@ -53,9 +54,8 @@ def convert_mobilevit(
     model: nn.Module, state_dict: Mapping[str, Tensor]
 ) -> ConvertedStateDict | None:
     """mmpretrain's files into a classifier, a detector or a backbone."""
-    alone = isinstance(model, MobileViT)
-    backbone = model if alone else getattr(model, 'backbone', None)
-    if not isinstance(backbone, MobileViT):
+    backbone, prefix = backbone_of(model, MobileViT)
+    if backbone is None:
         return None
     if 'backbone.conv_1x1_exp.conv.weight' not in state_dict:
         return None
@@ -65,7 +65,5 @@ def convert_mobilevit(
     ]
     if len(ours) == 1:
         rules = ((r'head\.fc\.', f'{ours[0]}.'), *rules)
-    renamed = rename(state_dict, rules)
-    if alone:
-        renamed = {old: new.removeprefix('backbone.') for old, new in renamed.items()}
+    renamed = rename(state_dict, rules, prefix)
     return renamed_weights(state_dict, renamed)

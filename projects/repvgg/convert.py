@@ -13,6 +13,7 @@ from projects.core.errors import UserError
 from projects.core.weights import (
     ConvertedStateDict,
     RenamingRules,
+    backbone_of,
     register_converter,
     rename,
     renamed_weights,
@@ -62,14 +63,10 @@ def convert_repvgg(
         UserError: If the file holds the deployed form and the model is to have the
             other, which it cannot be turned back to.
     """
-    alone = isinstance(model, RepVGG)
-    backbone = model if alone else getattr(model, 'backbone', None)
-    if not isinstance(backbone, RepVGG):
+    backbone, prefix = backbone_of(model, RepVGG)
+    if backbone is None:
         return None
-    renamed = rename(state_dict, RULES)
-    if alone:
-        renamed = {old: new.removeprefix('backbone.') for old, new in renamed.items()}
-    prefix = '' if alone else 'backbone.'
+    renamed = rename(state_dict, RULES, prefix)
     is_deployed = f'{prefix}stem.reparam_conv.weight' in renamed.values()
     if not is_deployed and f'{prefix}stem.conv_kxk.conv.weight' not in renamed.values():
         return None

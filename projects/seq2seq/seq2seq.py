@@ -13,7 +13,6 @@ H or, of two directions, 2H.
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from projects.core.tasks.language.backbones import (
     EncoderDecoderBackbone,
@@ -23,6 +22,72 @@ from projects.registry import MODELS
 from projects.seq2seq.attention import AdditiveAttention, MultiplicativeAttention
 
 ATTENTIONS = (None, 'additive', 'multiplicative', 'dot')
+
+
+class Encoder(nn.Module):
+    """GRU layers over padded sequences, in one direction or in both.
+
+    Each layer and direction is a GRU of its own, whose states at all tokens are
+    known: that at a sequence's last token is picked from them. Packed sequences do
+    the same, three times as slowly on a CPU.
+
+    Args:
+        embed_dims: Channels of the input.
+        hidden_dims: H.
+        num_layers: N.
+        bidirectional: Whether the sequences are also read backwards.
+        dropout: Probability between layers.
+    """
+
+    def __init__(
+        self,
+        embed_dims: int,
+        hidden_dims: int,
+        num_layers: int,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        num_directions = 1 + bidirectional
+        self.layers = nn.ModuleList(
+            nn.ModuleList(
+                nn.GRU(
+                    num_directions * hidden_dims if i else embed_dims,
+                    hidden_dims,
+                    batch_first=True,
+                )
+                for _ in range(num_directions)
+            )
+            for i in range(num_layers)
+        )
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self, x: Tensor, lengths: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Map (B, S, C) to (B, S, D) states of the last layer, and to (N, B, D) of
+        all layers when they have read the sequences to their ends."""
+        num_tokens = x.shape[1]
+        places = torch.arange(num_tokens, device=x.device).expand(x.shape[:2])
+        if lengths is None:
+            lengths = places.new_full((len(x),), num_tokens)
+        ends = lengths[:, None, None] - 1
+        # first to last and last to first; padding stays behind
+        backwards = torch.where(
+            places < lengths[:, None], lengths[:, None] - 1 - places, places
+        )[..., None]
+        lasts = []
+        for i, directions in enumerate(self.layers):
+            x = self.dropout(x) if i else x
+            outs, last = [], []
+            for j, layer in enumerate(directions):
+                read = x.gather(1, backwards.expand_as(x)) if j else x
+                out, _ = layer(read)
+                last.append(out.gather(1, ends.expand(-1, 1, out.shape[-1])))
+                outs.append(out.gather(1, backwards.expand_as(out)) if j else out)
+            x = torch.cat(outs, -1)
+            lasts.append(torch.cat(last, -1).squeeze(1))
+        return x, torch.stack(lasts)
 
 
 @MODELS.register_module()
@@ -80,16 +145,10 @@ class Seq2Seq(EncoderDecoderBackbone):
             raise ValueError(f'attention {attention!r} is none of {ATTENTIONS}')
         self.vocab_size = vocab_size
         self.source_vocab_size = source_vocab_size or vocab_size
-        between = dropout if num_layers > 1 else 0.0
         self.dropout = nn.Dropout(dropout)
         self.source_embedding = nn.Embedding(self.source_vocab_size, embed_dims)
-        self.encoder = nn.GRU(
-            embed_dims,
-            hidden_dims,
-            num_layers,
-            batch_first=True,
-            dropout=between,
-            bidirectional=bidirectional,
+        self.encoder = Encoder(
+            embed_dims, hidden_dims, num_layers, bidirectional, dropout
         )
         self.bridge = (
             nn.ModuleList(
@@ -119,7 +178,7 @@ class Seq2Seq(EncoderDecoderBackbone):
             hidden_dims,
             num_layers,
             batch_first=True,
-            dropout=between,
+            dropout=dropout if num_layers > 1 else 0.0,
         )
         self.output = nn.Linear(hidden_dims, vocab_size)
 
@@ -134,22 +193,10 @@ class Seq2Seq(EncoderDecoderBackbone):
             ``mask`` (B, S), False at padding, None where there is none.
         """
         embedded = self.dropout(self.source_embedding(source))
-        if lengths is None:
-            values, last = self.encoder(embedded)
-        else:
-            # the last state of each sequence is that of its own last token
-            packed = pack_padded_sequence(
-                embedded, lengths.cpu(), batch_first=True, enforce_sorted=False
-            )
-            values, last = self.encoder(packed)
-            values, _ = pad_packed_sequence(
-                values, batch_first=True, total_length=source.shape[1]
-            )
+        values, last = self.encoder(embedded, lengths)
         if self.bridge is not None:
-            # (2N, B, H), the directions of a layer one after the other
-            pairs = last.unflatten(0, (-1, 2)).transpose(1, 2).flatten(2)
             last = torch.stack(
-                [torch.tanh(f(p)) for f, p in zip(self.bridge, pairs, strict=True)]
+                [torch.tanh(f(x)) for f, x in zip(self.bridge, last, strict=True)]
             )
         memory = dict(hidden=last.transpose(0, 1))
         if self.attention is not None:

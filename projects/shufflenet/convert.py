@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from projects.core.weights import (
     ConvertedStateDict,
     RenamingRules,
+    backbone_of,
     register_converter,
     rename,
     renamed_weights,
@@ -57,13 +58,9 @@ def convert_shufflenet(
     model: nn.Module, state_dict: Mapping[str, Tensor]
 ) -> ConvertedStateDict | None:
     """mmpretrain's files, into a classifier or a backbone."""
-    kinds = ShuffleNetV1, ShuffleNetV2
-    alone = isinstance(model, kinds)
-    if not alone and not isinstance(getattr(model, 'backbone', None), kinds):
+    backbone, prefix = backbone_of(model, ShuffleNetV1, ShuffleNetV2)
+    if backbone is None:
         return None
     if 'backbone.conv1.conv.weight' not in state_dict:
         return None
-    renamed = rename(state_dict, MMPRETRAIN)
-    if alone:
-        renamed = {old: new.removeprefix('backbone.') for old, new in renamed.items()}
-    return renamed_weights(state_dict, renamed)
+    return renamed_weights(state_dict, rename(state_dict, MMPRETRAIN, prefix))

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from projects.core.weights import ConvertedStateDict, register_converter
+from projects.core.weights import ConvertedStateDict, backbone_of, register_converter
 from projects.swin.backbone import SwinBackbone
 
 # (what, by what): all that fit a name, one after the other
@@ -38,11 +38,9 @@ def convert_swin(
 ) -> ConvertedStateDict | None:
     """torchvision's, timm's, the authors', mmpretrain's and mmdetection's files, into
     a classifier, a detector or a backbone."""
-    alone = isinstance(model, SwinBackbone)
-    backbone = model if alone else getattr(model, 'backbone', None)
-    if not isinstance(backbone, SwinBackbone):
+    backbone, prefix = backbone_of(model, SwinBackbone)
+    if backbone is None:
         return None
-    prefix = '' if alone else 'backbone.'
     renamed = rename_swin(state_dict, prefix, len(backbone.stage_modules()))
     if f'{prefix}features.0.0.weight' not in renamed.values():
         return None

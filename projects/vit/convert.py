@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from projects.core.weights import (
     ConvertedStateDict,
     RenamingRules,
+    backbone_of,
     register_converter,
     rename,
     renamed_weights,
@@ -88,16 +89,13 @@ def convert_vit(
 ) -> ConvertedStateDict | None:
     """Files of torchvision, timm and mmpretrain, and files of images of another
     size, into a classifier, a detector or a backbone."""
-    alone = isinstance(model, VisionTransformer)
-    backbone = model if alone else getattr(model, 'backbone', None)
-    if not isinstance(backbone, VisionTransformer):
+    backbone, prefix = backbone_of(model, VisionTransformer)
+    if backbone is None:
         return None
     rules = next((LAYOUTS[name] for name in LAYOUTS if name in state_dict), ())
-    renamed = rename(state_dict, rules)
-    if alone:
-        renamed = {old: new.removeprefix('backbone.') for old, new in renamed.items()}
+    renamed = rename(state_dict, rules, prefix)
     converted = renamed_weights(state_dict, renamed)
-    name = f'{"" if alone else "backbone."}encoder.pos_embedding'
+    name = f'{prefix}encoder.pos_embedding'
     if name in converted.state_dict:
         resize_to(backbone, converted, name)
     return converted if converted.renamed or converted.reshaped else None

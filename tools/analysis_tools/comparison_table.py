@@ -2,9 +2,9 @@
 
     python tools/analysis_tools/comparison_table.py resnet --out work_dirs/resnet
 
-Each variant takes turns with torchvision's, timm's and mmpretrain's model of the
-same name and with ``configs/*/reference/<variant>_<library>.py``, as far as they
-are there. A second call goes on where the first ended.
+Each variant takes turns with torchvision's, timm's, transformers' and mmpretrain's
+model of the same name and with ``configs/*/reference/<variant>_<library>.py``, as far
+as they are there. A second call goes on where the first ended.
 """
 
 import argparse
@@ -33,6 +33,14 @@ def parse_args() -> argparse.Namespace:
             metavar='N',
             help=f'{what} (default: {default})',
         )
+    parser.add_argument(
+        '--input-size',
+        type=int,
+        nargs='+',
+        metavar='N',
+        help='height and width in pixels, or tokens of a text (default: what each '
+        'variant is made for)',
+    )
     parser.add_argument(
         '--threads', type=int, metavar='N', help="threads on the CPU (default: torch's)"
     )

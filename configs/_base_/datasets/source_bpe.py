@@ -1,4 +1,4 @@
-"""source: Python's standard library in 2,048 tokens of byte-level BPE, in windows of 256.
+"""source: the standard library in windows of 256 tokens of byte-level BPE (2,048).
 
 The tokenizer is learnt on the training split and saved in ``data/source``.
 """

@@ -88,7 +88,7 @@ class BenchmarkedModel:
         with self._building():
             self.model = MODELS.build(cfg.model)
             self.model.init_weights()
-        task = task_of_class(type(self.model))
+        self.task = task = task_of_class(type(self.model))
         self.parts: Parts | None = task.parts_of(self.model)
         if self.parts is None:
             raise UserError(
@@ -253,6 +253,7 @@ class BenchmarkedModel:
     def description(self) -> dict:
         return dict(
             model=type(self.model).__name__,
+            unit=self.task.unit,
             parameters=sum(p.numel() for p in self.model.parameters()),
             input_size=list(self.input_size),
             optimizer=type(self.optim_wrapper.optimizer).__name__,

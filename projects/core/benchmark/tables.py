@@ -70,7 +70,7 @@ def table(result: dict) -> str:
     for phase in ('train', 'predict'):
         lines.append(
             _row(
-                f'images/s, {phase}',
+                f'{entries[0]["unit"]}/s, {phase}',
                 [entry['images_per_second'][phase] for entry in entries],
             )
         )

@@ -22,7 +22,7 @@ from projects.core.values import (
     optional,
     whole,
 )
-from projects.core.weights import load_weights, read_checkpoint
+from projects.core.weights import build_for, load_weights, read_checkpoint
 from projects.registry import MODELS
 
 
@@ -119,7 +119,7 @@ def load_model(checkpoint: str, device: str = 'cpu') -> tuple[nn.Module, Config,
     Raises:
         UserError: If the file holds no config, or weights of another model.
     """
-    state = read_checkpoint(checkpoint)
+    state = read_checkpoint(checkpoint, mapped=True)
     meta = state.get('meta')
     if not isinstance(meta, dict):
         meta = {}
@@ -135,7 +135,9 @@ def load_model(checkpoint: str, device: str = 'cpu') -> tuple[nn.Module, Config,
         DefaultScope.get_instance(
             f'infer_{time.time_ns()}', scope_name=cfg.get('default_scope')
         )
-        model = MODELS.build(cfg.model)
+        model = build_for(state['state_dict'], lambda: MODELS.build(cfg.model))
+        if model is None:
+            model = MODELS.build(cfg.model)
     load_weights(model, state['state_dict'], checkpoint)
     return model.to(device).eval(), cfg, meta
 

@@ -33,11 +33,14 @@ class EpochBasedTrainLoop(MMEngineEpochBasedTrainLoop):
     def _batches(self, first: int) -> Iterator:
         """Those of an epoch from a place on."""
         loader = self.dataloader
-        sampler = getattr(loader.batch_sampler, 'sampler', None)
-        if type(loader.batch_sampler) is BatchSampler and isinstance(
-            sampler, SeededSampler
-        ):
+        batches = loader.batch_sampler
+        sampler = getattr(batches, 'sampler', None)
+        if type(batches) is BatchSampler and isinstance(sampler, SeededSampler):
             sampler.begin_at(first * loader.batch_size)
+            yield from loader
+            return
+        if hasattr(batches, 'begin_at'):  # it counts batches itself
+            batches.begin_at(first)
             yield from loader
             return
         for idx, data_batch in enumerate(loader):  # batches of sizes of their own

@@ -72,8 +72,8 @@ class Task:
     model_bases: tuple[str, ...] = ()
     #: what a data set counts, in the log
     unit = 'samples'
-    #: end of the name of the metric that says most
-    metric = ''
+    #: ends of the names of the metrics that say most
+    metrics: tuple[str, ...] = ()
     #: fields of ``InferOptions.writing`` that mean something
     writing_options: tuple[str, ...] = ()
 

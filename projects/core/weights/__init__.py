@@ -1,7 +1,9 @@
 """Reading checkpoints, and loading weights without leaving any in silence."""
 
+from projects.core.weights.building import build_for
 from projects.core.weights.convert import (
     RenamingRules,
+    backbone_of,
     flatten_linear,
     rename,
     renamed_weights,
@@ -20,6 +22,8 @@ __all__ = [
     'ConvertedStateDict',
     'Pretrained',
     'RenamingRules',
+    'backbone_of',
+    'build_for',
     'check_file',
     'flatten_linear',
     'load_weights',

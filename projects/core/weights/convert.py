@@ -72,6 +72,17 @@ def convert_backbone(
     return renamed_weights(state_dict, renamed) if renamed else None
 
 
+def backbone_of(
+    model: nn.Module, *kinds: type[nn.Module]
+) -> tuple[nn.Module | None, str]:
+    """The backbone of one of some classes, and what the names of its weights begin
+    with: nothing where it is the model itself. None of another model."""
+    if isinstance(model, kinds):
+        return model, ''
+    backbone = getattr(model, 'backbone', None)
+    return (backbone if isinstance(backbone, kinds) else None), 'backbone.'
+
+
 def renamed_weights(
     state_dict: Mapping[str, Tensor], renamed: Mapping[str, str]
 ) -> ConvertedStateDict:
@@ -92,8 +103,17 @@ def flatten_linear(converted: ConvertedStateDict) -> ConvertedStateDict:
     return converted
 
 
-def rename(names: Iterable[str], rules: RenamingRules) -> dict[str, str]:
-    """New name of each, by the first rule that fits its beginning."""
+def rename(
+    names: Iterable[str], rules: RenamingRules, prefix: str = 'backbone.'
+) -> dict[str, str]:
+    """New name of each, by the first rule that fits its beginning.
+
+    Args:
+        names: The file's.
+        rules: See ``RenamingRules``.
+        prefix: What stands in the place of 'backbone.' in the new names, see
+            :func:`backbone_of`.
+    """
     renamed = {}
     for name in names:
         renamed[name] = name
@@ -102,4 +122,4 @@ def rename(names: Iterable[str], rules: RenamingRules) -> dict[str, str]:
             if fits:
                 renamed[name] = new
                 break
-    return renamed
+    return {old: re.sub(r'^backbone\.', prefix, new) for old, new in renamed.items()}

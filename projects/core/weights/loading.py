@@ -9,6 +9,7 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from projects.core.errors import UserError, listed
+from projects.core.weights.memory import give_memory
 
 
 @dataclass
@@ -22,12 +23,15 @@ class ConvertedStateDict:
         reshaped: What was done to the numbers, by the model's name.
         kept: Names of the model that the file has no numbers for and that may
             stay as they are.
+        unused: What the file has and the model needs no numbers for, as masks
+            that are computed: the reason, by the file's name.
     """
 
     state_dict: dict[str, Tensor]
     renamed: dict[str, str] = field(default_factory=dict)
     reshaped: dict[str, str] = field(default_factory=dict)
     kept: list[str] = field(default_factory=list)
+    unused: dict[str, str] = field(default_factory=dict)
 
 
 Converter = Callable[[nn.Module, Mapping[str, Tensor]], ConvertedStateDict | None]
@@ -76,17 +80,7 @@ def load_weights(
             another shape there, or the file has one too many; with both
             sides' first differing names.
     """
-    state_dict = {k.removeprefix('module.'): v for k, v in state_dict.items()}
-    wanted = model.state_dict()
-    given = ConvertedStateDict(state_dict)
-    if _shapes(state_dict) != _shapes(wanted):
-        conversions = (converter(model, state_dict) for converter in _converters)
-        given = next(filter(None, conversions), given)
-    fitting = {
-        k
-        for k, v in wanted.items()
-        if k in given.state_dict and given.state_dict[k].shape == v.shape
-    }
+    wanted, given, fitting = _matched(model, state_dict)
     missing = [k for k in wanted if k not in fitting and k not in given.kept]
     unknown = [k for k in given.state_dict if k not in wanted]
     covered = bool(fitting) and not any(
@@ -105,6 +99,7 @@ def load_weights(
         ]:
             raise RuntimeError(f'{odd[0]} is complex')
         _warn_of_not_finite(weights, source)
+        give_memory(model)
         model.load_state_dict(weights, strict=False)
     except (
         RuntimeError,
@@ -115,6 +110,34 @@ def load_weights(
             f'{str(error).strip().splitlines()[-1].strip()}'
         ) from error
     return _report(model, wanted, given, fitting, missing, unknown, source)
+
+
+def _matched(
+    model: nn.Module, state_dict: Mapping[str, Tensor]
+) -> tuple[dict[str, Tensor], ConvertedStateDict, set[str]]:
+    """Weights of a model, those of a file in the model's names, and the names of
+    those that fit."""
+    state_dict = {k.removeprefix('module.'): v for k, v in state_dict.items()}
+    wanted = model.state_dict()
+    given = ConvertedStateDict(state_dict)
+    if _shapes(state_dict) != _shapes(wanted):
+        conversions = (converter(model, state_dict) for converter in _converters)
+        given = next(filter(None, conversions), given)
+    fitting = {
+        k
+        for k, v in wanted.items()
+        if k in given.state_dict and given.state_dict[k].shape == v.shape
+    }
+    return wanted, given, fitting
+
+
+def covers(model: nn.Module, state_dict: Mapping[str, Tensor]) -> bool:
+    """Whether a file has each weight of a model in its shape; see
+    :func:`load_weights`."""
+    wanted, given, fitting = _matched(model, state_dict)
+    return wanted.keys() == fitting and not any(
+        weight.is_meta for weight in given.state_dict.values()
+    )
 
 
 def _shapes(state_dict: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
@@ -238,10 +261,13 @@ def _report(
     )
     row(
         'not used',
-        unknown,
+        [*unknown, *given.unused],
         (
-            f'{given.renamed.get(k, k)} {tuple(given.state_dict[k].shape)}'
-            for k in unknown
+            *(
+                f'{given.renamed.get(k, k)} {tuple(given.state_dict[k].shape)}'
+                for k in unknown
+            ),
+            *(f'{name}: {reason}' for name, reason in given.unused.items()),
         ),
         with_share=False,
     )

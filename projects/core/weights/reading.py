@@ -51,7 +51,9 @@ KINDS = {
 }
 
 
-def read_checkpoint(path: str, map_location='cpu', unpickle: bool = False) -> dict:
+def read_checkpoint(
+    path: str, map_location='cpu', unpickle: bool = False, mapped: bool = False
+) -> dict:
     """A checkpoint with its weights under 'state_dict'.
 
     Nothing in the file is executed: it is read with ``weights_only``. Read
@@ -63,6 +65,8 @@ def read_checkpoint(path: str, map_location='cpu', unpickle: bool = False) -> di
         map_location: Device of the tensors.
         unpickle: Run what the file says where it is more than data. Only for
             a file whose maker you trust.
+        mapped: Whether weights may stay in the file, of which they are read as
+            they are used: for a caller that copies them at once.
 
     Raises:
         UserError: If the file is missing, damaged, no checkpoint, or would
@@ -75,7 +79,7 @@ def read_checkpoint(path: str, map_location='cpu', unpickle: bool = False) -> di
     if path.endswith('.safetensors'):
         checkpoint = _read_safetensors(path)
     else:
-        checkpoint = _read_torch(path, map_location, unpickle)
+        checkpoint = _read_torch(path, map_location, unpickle, mapped)
     for key in ('state_dict', 'model', None):
         weights = (
             checkpoint
@@ -102,11 +106,13 @@ def check_file(path: str) -> None:
         raise UserError(f'there is no checkpoint {path}')
 
 
-def _read_torch(path: str, map_location, unpickle: bool):
+def _read_torch(path: str, map_location, unpickle: bool, mapped: bool):
     try:
+        with open(path, 'rb') as file:  # older files cannot be mapped
+            mapped = mapped and file.read(4) == b'PK\x03\x04'
         with torch.serialization.safe_globals(SAFE_TYPES), warnings.catch_warnings():
             warnings.simplefilter('ignore')  # on the form of older files
-            checkpoint = torch.load(path, map_location, weights_only=True)
+            checkpoint = torch.load(path, map_location, weights_only=True, mmap=mapped)
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:  # torch does not look at them
                 if damaged := archive.testzip():

@@ -6,7 +6,9 @@ from projects.core.errors import UserError, did_you_mean, listed
 from projects.core.weights.reading import read_checkpoint
 
 
-def read_weights(source: str, map_location='cpu', unpickle: bool = False) -> dict:
+def read_weights(
+    source: str, map_location='cpu', unpickle: bool = False, mapped: bool = False
+) -> dict:
     """A checkpoint from a file or by name, its weights under 'state_dict'.
 
     Args:
@@ -18,6 +20,7 @@ def read_weights(source: str, map_location='cpu', unpickle: bool = False) -> dic
             not there.
         map_location: Device of the tensors.
         unpickle: See :func:`read_checkpoint`.
+        mapped: See :func:`read_checkpoint`.
 
     Raises:
         UserError: If there is no such file or name, the file cannot be read,
@@ -25,7 +28,7 @@ def read_weights(source: str, map_location='cpu', unpickle: bool = False) -> dic
     """
     scheme, separator, name = source.partition('://')
     if not separator:
-        return read_checkpoint(source, map_location, unpickle)
+        return read_checkpoint(source, map_location, unpickle, mapped)
     readers = dict(torchvision=_of_torchvision, timm=_of_timm)
     if scheme not in readers:
         raise UserError(

@@ -25,7 +25,7 @@ class ClassificationTask(ImageTask):
 
     name = 'an image classifier'
     model_bases = ('BaseClassifier',)
-    metric = 'accuracy/top1'
+    metrics = ('accuracy/top1',)
 
     def prepare(self, cfg) -> None:
         super().prepare(cfg)

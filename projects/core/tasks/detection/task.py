@@ -16,7 +16,7 @@ class DetectionTask(ImageTask):
 
     name = 'a detector'
     model_bases = ('BaseDetector',)
-    metric = 'mAP'
+    metrics = ('mAP',)
 
     def check_data(self, cfg) -> list[str]:
         from projects.core.tasks.detection.data_checks import check_detection_data

@@ -130,7 +130,7 @@ def read_texts(
     pairs = not isinstance(model, (CausalLanguageModel, EncoderDecoder))
     if len(texts) > 1 + pairs:
         raise UserError(
-            f'{len(texts)} texts: a {type(model).__name__} takes '
+            f'{len(texts)} texts: {type(model).__name__} takes '
             + ('one or two' if pairs else 'one at a time')
         )
     first, *rest = (tokenizer.encode(text) for text in texts)

@@ -8,9 +8,26 @@ from contextlib import contextmanager
 
 import torch
 from mmengine.config import Config
-from torch import nn
+from torch import Tensor, nn
 
-from projects.core.tasks.language.backbones import EncoderDecoderBackbone
+from projects.core.tasks.language.backbones import IGNORE, EncoderDecoderBackbone
+
+# as the paper of BERT has it, Sec. 3.1
+MASKED = 0.15
+
+
+def masked_labels(tokens: list[Tensor], rng: torch.Generator) -> dict:
+    """Random labels of masked tokens and of pairs of texts.
+
+    Args:
+        tokens: (T,) of each sequence.
+        rng: Where random numbers are drawn from.
+    """
+    labels = [
+        t.where(torch.rand(t.shape, generator=rng) < MASKED, IGNORE) for t in tokens
+    ]
+    pairs = torch.randint(0, 2, (len(tokens),), generator=rng)
+    return dict(labels=labels, pair_labels=list(pairs))
 
 
 class SequenceParts:
@@ -47,22 +64,14 @@ class SequenceParts:
             size = batch_size, length
             return list(torch.randint(0, vocab_size, size, generator=rng))
 
-        vocab_size = model.backbone.vocab_size
-        if hasattr(model, 'random_batch'):
-            return model.random_batch(tokens(vocab_size), rng)
+        inputs = dict(tokens=tokens(model.backbone.vocab_size))
         if isinstance(model.backbone, EncoderDecoderBackbone):
             inputs = dict(
                 tokens=tokens(model.backbone.source_vocab_size),
-                target=tokens(vocab_size),
+                target=inputs['tokens'],
             )
-        else:
-            inputs = dict(tokens=tokens(vocab_size))
-        if hasattr(model, 'head'):
-            num_classes = model.head.out_features
-            labels = list(torch.randint(0, num_classes, (batch_size,), generator=rng))
-        else:
-            labels = tokens(vocab_size)
-        return dict(inputs=inputs, data_samples=dict(labels=labels))
+        labels = model.random_labels(tokens(model.backbone.vocab_size), rng)
+        return dict(inputs=inputs, data_samples=labels)
 
     def network(self, inputs: dict) -> torch.Tensor:
         return self.model.network(inputs)

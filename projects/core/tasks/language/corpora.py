@@ -8,6 +8,7 @@ from abc import abstractmethod
 from collections.abc import Iterable
 
 from projects.core.errors import UserError
+from projects.core.tasks.language.tokenizers import pieces_of
 
 SPLITS = ('train', 'val', 'test')
 
@@ -37,7 +38,9 @@ class DocumentCorpus(Corpus):
         """Name, for messages, and text of each document of a split."""
 
     def training_texts(self) -> Iterable[str]:
-        return (text for _, text in self.documents('train'))
+        return (
+            piece for _, text in self.documents('train') for piece in pieces_of(text)
+        )
 
 
 class PairCorpus(Corpus):

@@ -1,8 +1,6 @@
 """What a config leaves to its data, and what is wrong with them, before a run."""
 
 import copy
-import os.path as osp
-from functools import lru_cache
 
 import torch
 from mmengine.registry import DefaultScope
@@ -13,8 +11,7 @@ from projects.core.errors import UserError, listed, one_line
 from projects.core.tasks.language.backbones import EncoderDecoderBackbone
 from projects.core.tasks.language.datasets import TextDataset, make_tokenizer
 from projects.core.tasks.language.models import EncoderDecoder
-from projects.core.tasks.language.tokenizers import Tokenizer, tokenizer_of_meta
-from projects.core.weights import read_checkpoint
+from projects.core.tasks.language.tokenizers import Tokenizer, tokenizer_of_checkpoint
 from projects.registry import DATASETS, MODELS, TASK_UTILS
 
 
@@ -29,7 +26,7 @@ def complete(cfg) -> None:
         return
     corpus = TASK_UTILS.build(copy.deepcopy(next(iter(datasets.values())).corpus))
     file = cfg.get('load_from')
-    tokenizer = _carried(file) if file and osp.isfile(file) else None
+    tokenizer = tokenizer_of_checkpoint(file) if file else None
     if tokenizer is not None:
         for dataset in datasets.values():
             dataset.tokenizer = dict(file=file)
@@ -54,6 +51,8 @@ def check_text_data(cfg) -> list[str]:
             than the model has, a sequence longer than its positions, data sets with
             tokenizers of their own.
     """
+    if not _text_datasets(cfg):
+        return []
     scope = DefaultScope.overwrite_default_scope(cfg.get('default_scope'))
     with scope, torch.device('meta'):
         model = MODELS.build(copy.deepcopy(cfg.model))
@@ -116,10 +115,3 @@ def _text_datasets(cfg) -> dict:
         if dataset.get('corpus'):
             datasets[split] = dataset
     return datasets
-
-
-@lru_cache(4)
-def _carried(path: str) -> Tokenizer | None:
-    """The tokenizer of a checkpoint, None where it carries none."""
-    meta = read_checkpoint(path).get('meta')
-    return tokenizer_of_meta(meta if isinstance(meta, dict) else {}, path)

@@ -10,10 +10,12 @@ Legend: T tokens.
 import hashlib
 import os.path as osp
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import chain
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from projects.core.errors import UserError, one_line
@@ -21,12 +23,16 @@ from projects.core.files import write_text
 from projects.core.tasks.language.backbones import IGNORE
 from projects.core.tasks.language.corpora import Corpus, check_split
 from projects.core.tasks.language.tokenizers import (
+    KINDS,
     Tokenizer,
     enclosed,
     read_tokenizer,
     train_tokenizer,
 )
+from projects.core.values import whole
 from projects.registry import DATASETS, TASK_UTILS
+
+ROWS = 10_000  # texts that are encoded at once
 
 
 def make_tokenizer(settings: Mapping, corpus: Corpus) -> Tokenizer:
@@ -53,9 +59,9 @@ def make_tokenizer(settings: Mapping, corpus: Corpus) -> Tokenizer:
             f"tokenizer: nothing reads the key '{min(unknown)}'; there are kind, "
             'vocab_size and file'
         )
-    kind = settings.get('kind', 'bytes')
-    if kind == 'bytes':
-        return train_tokenizer(kind, ())
+    kind = settings.setdefault('kind', 'bytes')
+    if kind not in KINDS or kind == 'bytes':  # which learns nothing
+        return train_tokenizer(texts=(), **settings)
     texts = list(corpus.training_texts())
     digest = hashlib.sha256(repr(sorted(settings.items())).encode())
     for text in texts:
@@ -102,6 +108,8 @@ class TextDataset(Dataset):
         self.load()
         self._length = self.count()
         if indices is not None:
+            if refusal := whole(1).refusal(indices):
+                raise UserError(f'indices: {refusal}')
             self._length = min(self._length, indices)
 
     @abstractmethod
@@ -126,7 +134,7 @@ class TextDataset(Dataset):
     @property
     def longest(self) -> int:
         """Tokens of the longest sequence that a model is given."""
-        return max((self.length_of(i) for i in range(len(self))), default=0)
+        return max(self.length_of(i) for i in range(len(self)))
 
 
 @DATASETS.register_module()
@@ -153,8 +161,10 @@ class StreamDataset(TextDataset):
     def __init__(
         self, corpus: dict, split: str, length: int, context: int = 0, **kwargs
     ) -> None:
-        if not 0 <= context < length:
-            raise UserError(f'context {context}: from 0 to {length - 1}, below length')
+        if refusal := whole(1).refusal(length):
+            raise UserError(f'length: {refusal}')
+        if refusal := whole(0, length - 1).refusal(context):
+            raise UserError(f'context: {refusal}, below length')
         self.window = length
         self.context = context
         super().__init__(corpus, split, **kwargs)
@@ -164,13 +174,13 @@ class StreamDataset(TextDataset):
         self.names = [name for name, _ in documents]
         begin = self.tokenizer.bos
         # one whose tokenizer has no such token begins with its first text's
-        head = [] if begin is None else [begin]
+        head = np.array([] if begin is None else [begin], np.int32)
         parts = [
-            np.array([*head, *tokens], np.int32)
-            for tokens in self.tokenizer.encode_all([text for _, text in documents])
+            np.concatenate([head, self.tokenizer.encode_long(text)])
+            for _, text in documents
         ]
         self.starts = np.cumsum([0, *map(len, parts)])[:-1]
-        self.tokens = np.concatenate([np.zeros(0, np.int32), *parts])
+        self.tokens = np.concatenate([head[:0], *parts])
         if len(self.tokens) < (self.window + 1 if self.split == 'train' else 2):
             raise UserError(
                 f'the {self.split} split of {self.corpus.description} has '
@@ -214,6 +224,37 @@ class StreamDataset(TextDataset):
         return f'{name}: {one_line(text, 60)!r}'
 
 
+class TokenRows:
+    """Tokens of many texts in one array: millions of lists would take ten times the
+    memory.
+
+    Args:
+        tokenizer: Makes the tokens.
+        texts: At least one.
+
+    Attributes:
+        lengths: (N,) tokens of each text.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, texts: Sequence[str]) -> None:
+        parts, lengths = [], []
+        for start in range(0, len(texts), ROWS):
+            rows = tokenizer.encode_all(texts[start : start + ROWS])
+            lengths += map(len, rows)
+            parts.append(np.fromiter(chain.from_iterable(rows), np.int32))
+        self.lengths = np.array(lengths)
+        self._tokens = np.concatenate(parts)
+        self._starts = np.cumsum([0, *lengths])
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        return self._tokens[self._starts[index] : self._starts[index + 1]]
+
+
+def as_tensor(*parts: Sequence[int]) -> Tensor:
+    """(T,) tokens of parts that follow each other."""
+    return torch.from_numpy(np.concatenate(parts, dtype=np.int64))
+
+
 @DATASETS.register_module()
 class PairDataset(TextDataset):
     """Pairs of texts, for a model that reads one and writes the other.
@@ -238,25 +279,30 @@ class PairDataset(TextDataset):
             )
         self.pairs = self.corpus.pairs(self.split)
         self.sources, self.targets = (
-            self.tokenizer.encode_all([pair[i] for pair in self.pairs]) for i in (0, 1)
+            TokenRows(self.tokenizer, [pair[i] for pair in self.pairs]) for i in (0, 1)
         )
 
     def count(self) -> int:
         return len(self.pairs)
 
     def length_of(self, index: int) -> int:
-        return max(len(self.sources[index]), len(self.targets[index])) + 1
+        return 1 + int(max(self.sources.lengths[index], self.targets.lengths[index]))
+
+    @property
+    def longest(self) -> int:
+        rows = self.sources.lengths, self.targets.lengths
+        return 1 + max(int(lengths[: len(self)].max()) for lengths in rows)
 
     def __getitem__(self, index: int) -> dict:
         source, target = self.pairs[index]
         begin, end = self.tokenizer.bos, self.tokenizer.eos
         return dict(
             inputs=dict(
-                tokens=torch.tensor([*self.sources[index], end]),
-                target=torch.tensor([begin, *self.targets[index]]),
+                tokens=as_tensor(self.sources[index], [end]),
+                target=as_tensor([begin], self.targets[index]),
             ),
             data_samples=dict(
-                labels=torch.tensor([*self.targets[index], end]),
+                labels=as_tensor(self.targets[index], [end]),
                 text=f'{source} -> {target}',
                 source=source,
                 reference=target,
@@ -282,6 +328,8 @@ class LabelledTextDataset(TextDataset):
     def __init__(
         self, corpus: dict, split: str, max_length: int | None = None, **kwargs
     ) -> None:
+        if max_length is not None and (refusal := whole(3).refusal(max_length)):
+            raise UserError(f'max_length: {refusal}')
         self.max_length = max_length
         super().__init__(corpus, split, **kwargs)
 

@@ -7,7 +7,7 @@ writes the Gregorian calendar and Western digits in every language.
 from calendar import monthrange
 from collections.abc import Mapping, Sequence
 from datetime import date
-from functools import cache, cached_property
+from functools import cache, lru_cache
 from random import Random
 
 from babel import Locale, UnknownLocaleError
@@ -29,7 +29,10 @@ LOCALES = ('en', 'de', 'fr', 'es', 'it', 'pt', 'nl', 'sv', 'pl', 'cs', 'fi', 'hu
 LOCALES += ('tr', 'ru', 'el', 'ar', 'hi', 'ja', 'zh', 'ko')
 #: CLDR's four lengths, and skeletons: the fields, which a language puts in its order
 STYLES = ('full', 'long', 'medium', 'short', 'yMMMd', 'yMMMEd', 'yMd', 'yMEd')
+#: of the days that are left, those of val taken first
 SHARES = dict(val=0.1, test=0.1)
+#: languages with a word for each month
+NAMING = tuple(name for name in LOCALES if name not in ('ja', 'zh', 'ko'))
 SEPARATOR = ' ; '
 
 
@@ -44,8 +47,9 @@ class DateTexts:
         locales: Languages, as CLDR names them ('de', 'en_GB').
         styles: Of ``STYLES``; those that a language does not have are left out.
         months_by_name: Only styles in which the month is a word.
-        years: The first and the last one. Of their days 10 % each are of the
-            splits val and test; none of them is in the training split.
+        years: The first and the last one. Of their days 10 % are of the split val
+            and of the rest 10 % of the split test; none of them is in that of
+            training.
         seed: Of the dates of the splits and of all that is drawn.
 
     Raises:
@@ -85,8 +89,8 @@ class DateTexts:
 
     def _refuse_two_readings(self) -> None:
         days = [date(2023, month, day) for month in range(1, 13) for day in (1, 2, 12)]
-        days += [date(2023, month, month + 1) for month in range(1, 12)]
-        days += [date(2023, month + 1, month) for month in range(1, 12)]
+        for month in range(1, 12):  # and what it is with month and day exchanged
+            days += [date(2023, month, month + 1), date(2023, month + 1, month)]
         found = {}
         for locale, patterns in self.patterns.items():
             for pattern in patterns:
@@ -99,25 +103,35 @@ class DateTexts:
                             f'{locale}; leave one of the two out'
                         )
 
-    @cached_property
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and vars(other) == vars(self)
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.locales, self.years, self.seed))
+
+    @property
     def days(self) -> dict[str, list[date]]:
         """Dates of each split, in no order."""
-        first, last = self.years
-        numbers = list(
-            range(date(first, 1, 1).toordinal(), date(last, 12, 31).toordinal() + 1)
-        )
-        Random(f'{self.seed} days').shuffle(numbers)
-        days = {}
-        for split, share in SHARES.items():
-            num = int(share * len(numbers))
-            days[split], numbers = numbers[:num], numbers[num:]
-        days['train'] = numbers
-        return {split: [*map(date.fromordinal, days[split])] for split in SPLITS}
+        return days_of(self.years, self.seed)
 
     def draw(self, random: Random, day: date, locale: str | None = None) -> str:
         """A date as a language writes it in one of its styles."""
         locale = locale or random.choice(self.locales)
         return written(day, random.choice(self.patterns[locale]), locale)
+
+
+@lru_cache(4)
+def days_of(years: tuple[int, int], seed: int) -> dict[str, list[date]]:
+    """The dates of each split, in no order."""
+    first, last = date(years[0], 1, 1), date(years[1], 12, 31)
+    numbers = list(range(first.toordinal(), last.toordinal() + 1))
+    Random(f'{seed} days').shuffle(numbers)
+    days = {}
+    for split, share in SHARES.items():
+        num = int(share * len(numbers))
+        days[split], numbers = numbers[:num], numbers[num:]
+    days['train'] = numbers
+    return {split: [*map(date.fromordinal, days[split])] for split in SPLITS}
 
 
 @cache
@@ -149,9 +163,10 @@ def patterns_of(
         else:
             continue
         is_named = 'MMM' in pattern or 'LLL' in pattern
+        is_word = is_named and not known.months['format']['wide'][1][0].isdigit()
         month, day, year = (pattern.find(field) for field in 'Mdy')
         two_readings = 'yy' in pattern or (not is_named and month < day < year)
-        if not two_readings and (is_named or not months_by_name):
+        if not two_readings and (is_word or not months_by_name):
             found.append(pattern)
     if not found:
         months = ' and the month as a word' if months_by_name else ''
@@ -165,6 +180,12 @@ def patterns_of(
 def written(day: date, pattern: str, locale: str) -> str:
     """A date in a pattern of CLDR, in the words of a language."""
     return format_date(day, pattern, _locale(locale))
+
+
+@lru_cache(16)  # a run builds the same corpus several times
+def _drawn(corpus: DateTexts, split: str) -> list:
+    """All that a corpus has of a split."""
+    return corpus.draw_all(Random(f'{corpus.seed} {split}'), split)
 
 
 def numbers_of(num: Mapping[str, int] | None, default: Mapping[str, int]) -> dict:
@@ -239,15 +260,13 @@ class DatesCorpus(DateTexts, PairCorpus):
         self.data_root = data_root
         kind = 'to ISO 8601' if target == 'iso' else 'between languages'
         self.description = f'dates in {len(self.locales)} languages {kind}'
-        self._pairs = {}
 
     def pairs(self, split: str) -> list[tuple[str, str]]:
-        if check_split(split) not in self._pairs:
-            random = Random(f'{self.seed} {split}')
-            self._pairs[split] = [
-                self._line(random, self.days[split]) for _ in range(self.num[split])
-            ]
-        return self._pairs[split]
+        return _drawn(self, check_split(split))
+
+    def draw_all(self, random: Random, split: str) -> list[tuple[str, str]]:
+        days = self.days[split]
+        return [self._line(random, days) for _ in range(self.num[split])]
 
     def _line(self, random: Random, days: list[date]) -> tuple[str, str]:
         days = random.choices(days, k=random.randint(*self.limits))
@@ -280,7 +299,7 @@ class MonthCorpus(DateTexts, LabelledCorpus):
 
     def __init__(
         self,
-        locales: Sequence[str] = LOCALES,
+        locales: Sequence[str] = NAMING,
         held_out: Sequence[str] | None = None,
         num: Mapping[str, int] | None = None,
         months_by_name: bool = True,
@@ -298,7 +317,9 @@ class MonthCorpus(DateTexts, LabelledCorpus):
             self.description += f', held out in {len(self.held_out)}'
 
     def labelled(self, split: str) -> list[tuple[str, int]]:
-        random = Random(f'{self.seed} months {check_split(split)}')
+        return _drawn(self, check_split(split))
+
+    def draw_all(self, random: Random, split: str) -> list[tuple[str, int]]:
         locales = self.of_training if split == 'train' else self.held_out
         days = random.choices(self.days[split], k=self.num[split])
         return [
@@ -328,7 +349,7 @@ class DatePairsCorpus(DateTexts, Corpus):
 
     def __init__(
         self,
-        locales: Sequence[str] = LOCALES,
+        locales: Sequence[str] = NAMING,
         num: Mapping[str, int] | None = None,
         other_month: float = 0.5,
         months_by_name: bool = True,
@@ -344,23 +365,22 @@ class DatePairsCorpus(DateTexts, Corpus):
         self.num = numbers_of(num, dict(train=100_000, val=2_000, test=2_000))
         self.data_root = data_root
         self.description = f'pairs of dates in {len(self.locales)} languages'
-        self._triples = {}
 
     def triples(self, split: str) -> list[tuple[str, str, bool]]:
         """Two texts, and whether they are of the same day."""
-        if check_split(split) not in self._triples:
-            random = Random(f'{self.seed} pairs {split}')
-            days, known = self.days[split], set(self.days[split])
-            triples = []
-            for _ in range(self.num[split]):
-                day = random.choice(days)
-                is_same = random.random() < 0.5
-                other = day if is_same else self._another(random, day, days, known)
-                first, second = random.sample(self.locales, 2)
-                texts = self.draw(random, day, first), self.draw(random, other, second)
-                triples.append((*texts, is_same))
-            self._triples[split] = triples
-        return self._triples[split]
+        return _drawn(self, check_split(split))
+
+    def draw_all(self, random: Random, split: str) -> list[tuple[str, str, bool]]:
+        days, known = self.days[split], set(self.days[split])
+        triples = []
+        for _ in range(self.num[split]):
+            day = random.choice(days)
+            is_same = random.random() < 0.5
+            other = day if is_same else self._another(random, day, days, known)
+            first, second = random.sample(self.locales, 2)
+            texts = self.draw(random, day, first), self.draw(random, other, second)
+            triples.append((*texts, is_same))
+        return triples
 
     def _another(
         self, random: Random, day: date, days: list[date], known: set[date]

@@ -103,6 +103,15 @@ class SequenceModel(BaseModel):
     def predictions(self, outs: Tensor, data_samples: dict) -> list[dict]:
         """A dict for each sequence, as the metrics read it."""
 
+    def random_labels(self, tokens: list[Tensor], rng: torch.Generator) -> dict:
+        """Data samples of random sequences, for the benchmark.
+
+        Args:
+            tokens: (T,) of each sequence, of which labels may be made.
+            rng: Where random numbers are drawn from.
+        """
+        return dict(labels=tokens)
+
 
 def token_loss(scores: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> Tensor:
     """Mean cross-entropy of the labelled tokens, of all processes together.
@@ -321,6 +330,11 @@ class SequenceClassifier(SequenceModel):
 
     def losses(self, outs: Tensor, data_samples: dict) -> dict[str, Tensor]:
         return dict(loss=F.cross_entropy(outs, data_samples['labels']))
+
+    def random_labels(self, tokens: list[Tensor], rng: torch.Generator) -> dict:
+        size = (len(tokens),)
+        classes = torch.randint(0, self.head.out_features, size, generator=rng)
+        return dict(labels=list(classes))
 
     def predictions(self, outs: Tensor, data_samples: dict) -> list[dict]:
         scores = outs.softmax(-1)

@@ -7,6 +7,7 @@ from mmengine.evaluator import BaseMetric
 
 from projects.core.errors import one_line
 from projects.core.files import write_text
+from projects.core.tasks.language.compressors import yardsticks
 from projects.core.tasks.language.corpora import DocumentCorpus
 from projects.registry import METRICS
 
@@ -57,13 +58,15 @@ class TextReport(BaseMetric):
 
 def last_lines(runner, metrics: dict, out: str | None) -> list[str]:
     """The last lines of a test's log."""
+    metrics_of_test = runner.test_loop.evaluator.metrics
+    report = next((m for m in metrics_of_test if isinstance(m, TextReport)), None)
+    if report is None:
+        return []
     dataset = runner.test_dataloader.dataset
     lines = [f'data: {dataset.corpus.description}'] * bool(dataset.corpus.description)
     lines += [f'{name} {value:.4f}' for name, value in metrics.items()]
     bits = next((v for k, v in metrics.items() if k.endswith('bits_per_byte')), None)
     if bits is not None and isinstance(dataset.corpus, DocumentCorpus):
-        from projects.core.tasks.language.compressors import yardsticks
-
         train, held_out = (
             ''.join(text for _, text in dataset.corpus.documents(split)).encode()
             for split in ('train', dataset.split)
@@ -75,9 +78,6 @@ def last_lines(runner, metrics: dict, out: str | None) -> list[str]:
                 for name, value in yardsticks(train, held_out).items()
             )
         )
-    report = next(
-        m for m in runner.test_loop.evaluator.metrics if isinstance(m, TextReport)
-    )
     rows = [row for row in report.rows if 'prediction' in row]
     wrong = [row for row in rows if row['prediction'] != _truth(row)]
     for row in wrong[:SHOWN]:

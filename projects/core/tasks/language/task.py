@@ -14,6 +14,7 @@ class LanguageTask(Task):
     name = 'a model of sequences'
     model_bases = ('SequenceModel',)
     unit = 'sequences'
+    metrics = ('bits_per_byte', 'exact_match', 'accuracy', 'accuracy/top1')
     writing_options = (
         'temperature',
         'top_k',
@@ -98,8 +99,9 @@ class LanguageTask(Task):
 
     def parts_of(self, model):
         from projects.core.tasks.language.benchmark import SequenceParts
+        from projects.core.tasks.language.models import SequenceModel
 
-        return SequenceParts(model)
+        return SequenceParts(model) if isinstance(model, SequenceModel) else None
 
 
 TASK = LanguageTask()

@@ -4,8 +4,13 @@ A tokenizer is trained on the training split alone, and is a text (JSON) of its 
 it is saved beside the data and carried in every checkpoint.
 """
 
-from collections.abc import Iterable, Sequence
-from functools import cached_property
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property, lru_cache
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +20,7 @@ from tokenizers import Tokenizer as HFTokenizer
 from torch import Tensor
 
 from projects.core.errors import UserError, described
-from projects.core.values import Rule
+from projects.core.values import Rule, whole
 
 #: what the tokenizers that are trained here begin with, in this order: padding,
 #: unknown, beginning, end, masked
@@ -28,6 +33,13 @@ NAMES = dict(
     eos=('[SEP]', '</s>', '<|endoftext|>'),
     mask=('[MASK]', '<mask>'),
 )
+#: how the tokenizer of characters cuts a text, as the library writes it
+CHARACTERS = dict(
+    type='Split', pattern=dict(Regex=r'[\s\S]'), behavior='Isolated', invert=False
+)
+#: between two lines, and not among several blanks, which are one token
+PIECE_END = re.compile(r'\n(?= \S)|(?<=\S)\n(?=\S)')
+PIECES = 32  # that are encoded at once
 KINDS = ('bytes', 'chars', 'bpe', 'wordpiece')
 KIND = Rule(f'one of {", ".join(map(repr, KINDS))}', lambda v: v in KINDS)
 
@@ -49,6 +61,9 @@ class Tokenizer:
             self._tokenizer = HFTokenizer.from_str(text)
         except Exception as error:  # of the library's own kind
             raise UserError(f'{source} is no tokenizer: {described(error)}') from error
+        # published ones may ask for them
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
         self.text = text
         ids = {
             role: next(
@@ -70,20 +85,46 @@ class Tokenizer:
         return hash(self.text)
 
     def encode(self, text: str) -> list[int]:
-        """Tokens of a text, without those of its beginning and end."""
-        if self._of_byte is not None:
-            raw = np.frombuffer(text.encode('utf-8', 'replace'), np.uint8)
-            return self._of_byte[raw].tolist()
-        return self._tokenizer.encode(text, add_special_tokens=False).ids
+        """Tokens of a text, without those of its beginning and end.
+
+        The name of a special token, as '[MASK]', is that token here; in the texts of
+        a corpus, which the other methods are for, it is a text like any other.
+        """
+        text = _without_surrogates(text)
+        if any(self.token(i) in text for i in self.special):
+            return self._tokenizer.encode(text, add_special_tokens=False).ids
+        return self.encode_all([text])[0]
 
     def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
         """Tokens of many texts, by all cores."""
         if self._of_byte is not None:
-            return [self.encode(text) for text in texts]
-        return [
-            e.ids
-            for e in self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
-        ]
+            return [self.encode_long(text).tolist() for text in texts]
+        texts = [*map(_without_surrogates, texts)]
+        if self._of_character is not None:
+            of, unk = self._of_character, self.unk
+            return [[of.get(character, unk) for character in text] for text in texts]
+        self._tokenizer.encode_special_tokens = True
+        try:
+            found = self._tokenizer.encode_batch(texts, add_special_tokens=False)
+        finally:
+            self._tokenizer.encode_special_tokens = False
+        return [e.ids for e in found]
+
+    def encode_long(self, text: str) -> np.ndarray:
+        """(T,) tokens of a text of any length, as integers of 32 bits."""
+        if self._of_byte is not None:
+            raw = np.frombuffer(text.encode('utf-8', 'replace'), np.uint8)
+            return self._of_byte[raw]
+        parts = [np.zeros(0, np.int32)]
+        pieces = pieces_of(text)
+        while some := list(islice(pieces, PIECES)):
+            parts += [np.array(tokens, np.int32) for tokens in self.encode_all(some)]
+        return np.concatenate(parts)
+
+    def encode_with_places(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """Tokens of a text, and where each begins and ends in it, in characters."""
+        encoded = self._tokenizer.encode(text, add_special_tokens=False)
+        return encoded.ids, encoded.offsets
 
     def decode(self, tokens: Iterable[int]) -> str:
         """The text of tokens, without the special ones."""
@@ -111,7 +152,15 @@ class Tokenizer:
         ):
             return None
         vocab = self._tokenizer.get_vocab()
-        return np.array([vocab[c] for c in byte_characters()])
+        return np.array([vocab[c] for c in byte_characters()], np.int32)
+
+    @cached_property
+    def _of_character(self) -> dict[str, int] | None:
+        """Token of each character, where there are no others; else None."""
+        settings = json.loads(self.text)
+        if settings['pre_tokenizer'] != CHARACTERS or settings['normalizer']:
+            return None
+        return self._tokenizer.get_vocab(with_added_tokens=False)
 
     @cached_property
     def byte_lengths(self) -> np.ndarray:
@@ -120,13 +169,34 @@ class Tokenizer:
         An unknown character is counted as one byte.
         """
         is_bytes = isinstance(self._tokenizer.decoder, decoders.ByteLevel)
+        is_wordpiece = isinstance(self._tokenizer.decoder, decoders.WordPiece)
         lengths = np.zeros(len(self), np.int64)
         for token, i in self._tokenizer.get_vocab().items():
             if i == self.unk:
                 lengths[i] = 1
             elif i not in self.special:
+                if is_wordpiece:
+                    token = token.removeprefix('##')
                 lengths[i] = len(token if is_bytes else token.encode())
         return lengths
+
+
+def _without_surrogates(text: str) -> str:
+    """What UTF-8 cannot hold, as of a damaged file name, becomes '?'."""
+    return text.encode('utf-8', 'replace').decode()
+
+
+def pieces_of(text: str, size: int = 2**20) -> Iterator[str]:
+    """Pieces of a long text: at least ``size`` characters each but for the last one.
+
+    The library needs a hundred times the memory of what it encodes at once. A piece
+    ends with a line, where no token of byte-level BPE or WordPiece goes over it.
+    """
+    start = 0
+    while cut := PIECE_END.search(text, start + size):
+        yield text[start : cut.end()]
+        start = cut.end()
+    yield text[start:]
 
 
 def byte_characters() -> list[str]:
@@ -159,12 +229,19 @@ def train_tokenizer(
             as there are (261 of bytes).
 
     Raises:
-        UserError: If the kind is none of these, or one that learns has no size.
+        UserError: If the kind is none of these, if one that learns has no size, or
+            the size is none of the kind.
     """
     if refusal := KIND.refusal(kind):
         raise UserError(f'tokenizer.kind: {refusal}')
-    if kind in ('bpe', 'wordpiece') and vocab_size is None:
-        raise UserError(f'tokenizer.vocab_size: {kind} needs the number of tokens')
+    least = len(SPECIAL) + (256 if kind == 'bpe' else 1)
+    if vocab_size is None:
+        if kind in ('bpe', 'wordpiece'):
+            raise UserError(f'tokenizer.vocab_size: {kind} needs the number of tokens')
+    elif kind == 'bytes':
+        raise UserError('tokenizer.vocab_size: bytes are 261 tokens; leave it out')
+    elif refusal := whole(least).refusal(vocab_size):
+        raise UserError(f'tokenizer.vocab_size: {refusal}')
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     options = dict(special_tokens=list(SPECIAL), show_progress=False)
     if vocab_size is not None:
@@ -178,13 +255,20 @@ def train_tokenizer(
         tokenizer.decoder = decoders.WordPiece()
         trainer = trainers.WordPieceTrainer(**options)
     elif kind == 'chars':
-        tokenizer = HFTokenizer(models.WordLevel(unk_token='[UNK]'))
+        counts = Counter()
+        for text in texts:
+            counts.update(text)
+        frequent = sorted(counts, key=lambda c: (-counts[c], c))
+        if vocab_size is not None:
+            frequent = frequent[: vocab_size - len(SPECIAL)]
+        vocab = {token: i for i, token in enumerate([*SPECIAL, *frequent])}
+        tokenizer = HFTokenizer(models.WordLevel(vocab, unk_token='[UNK]'))
         # each character alone, line breaks too
         tokenizer.pre_tokenizer = pre_tokenizers.Split(
-            Regex(r'[\s\S]'), behavior='isolated'
+            Regex(CHARACTERS['pattern']['Regex']), behavior='isolated'
         )
         tokenizer.decoder = decoders.Fuse()
-        trainer = trainers.WordLevelTrainer(**{'vocab_size': 2**20, **options})
+        return _with_special(tokenizer)
     else:
         tokenizer = HFTokenizer(models.BPE())
         tokenizer.decoder = decoders.ByteLevel()
@@ -194,12 +278,15 @@ def train_tokenizer(
         if kind == 'bytes':
             vocab = {t: i for i, t in enumerate([*SPECIAL, *byte_characters()])}
             tokenizer.model = models.BPE(vocab=vocab, merges=[])
-            tokenizer.add_special_tokens(
-                [AddedToken(token, special=True) for token in SPECIAL]
-            )
-            return Tokenizer(tokenizer.to_str())
+            return _with_special(tokenizer)
         trainer = trainers.BpeTrainer(initial_alphabet=alphabet, **options)
     tokenizer.train_from_iterator(texts, trainer)
+    return Tokenizer(tokenizer.to_str())
+
+
+def _with_special(tokenizer: HFTokenizer) -> Tokenizer:
+    """With ``SPECIAL``, which the vocabulary begins with."""
+    tokenizer.add_special_tokens([AddedToken(t, special=True) for t in SPECIAL])
     return Tokenizer(tokenizer.to_str())
 
 
@@ -226,7 +313,10 @@ def read_tokenizer(path: str) -> Tokenizer:
     if not file.is_file():
         raise UserError(f'there is no tokenizer {path}')
     if file.suffix in ('.pth', '.pt'):
-        return tokenizer_of_checkpoint(path)
+        tokenizer = tokenizer_of_checkpoint(path)
+        if tokenizer is None:
+            raise UserError(f'{path} carries no tokenizer')
+        return tokenizer
     try:
         if file.name == 'vocab.txt':
             from tokenizers import BertWordPieceTokenizer
@@ -260,19 +350,21 @@ def enclosed(
     return torch.tensor([*ends[0], *tokens, *ends[1]], dtype=torch.long)
 
 
-def tokenizer_of_checkpoint(path: str) -> Tokenizer:
-    """The tokenizer that a checkpoint carries.
+def tokenizer_of_checkpoint(path: str) -> Tokenizer | None:
+    """The tokenizer that a checkpoint carries, None where it carries none."""
+    try:
+        file = os.stat(path)
+    except OSError:
+        return None  # the reader of the weights says so
+    return _carried(os.path.realpath(path), file.st_mtime_ns, file.st_size)
 
-    Raises:
-        UserError: If it carries none.
-    """
+
+@lru_cache(4)
+def _carried(path: str, *_version: int) -> Tokenizer | None:
     from projects.core.weights import read_checkpoint
 
     meta = read_checkpoint(path).get('meta')
-    tokenizer = tokenizer_of_meta(meta if isinstance(meta, dict) else {}, path)
-    if tokenizer is None:
-        raise UserError(f'{path} carries no tokenizer')
-    return tokenizer
+    return tokenizer_of_meta(meta if isinstance(meta, dict) else {}, path)
 
 
 def tokenizer_of_meta(meta: dict, source: str) -> Tokenizer | None:

@@ -7,6 +7,7 @@ import importlib
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from mmengine.config import Config
 from torch import Tensor
 
@@ -17,9 +18,16 @@ from projects.core.tasks.language.backbones import (
     SequenceBackbone,
     padding_mask,
 )
+from projects.core.tasks.language.benchmark import masked_labels
+from projects.core.tasks.language.models import (
+    SequenceModel,
+    token_loss,
+    token_scores,
+)
 from projects.registry import MODELS
 
 GPT2 = dict(net='GPT2LMHeadModel', config='GPT2Config')
+BERT = dict(net='BertForPreTraining', config='BertConfig')
 #: class, its config's class and the settings of it, by the name of our variant
 NETS: dict[str, dict[str, Any]] = {
     'gpt1': dict(net='OpenAIGPTLMHeadModel', config='OpenAIGPTConfig'),
@@ -27,6 +35,14 @@ NETS: dict[str, dict[str, Any]] = {
     'gpt2_medium': {**GPT2, 'n_embd': 1024, 'n_layer': 24, 'n_head': 16},
     'gpt2_large': {**GPT2, 'n_embd': 1280, 'n_layer': 36, 'n_head': 20},
     'gpt2_xl': {**GPT2, 'n_embd': 1600, 'n_layer': 48, 'n_head': 25},
+    'bert_base': BERT,
+    'bert_large': {
+        **BERT,
+        'hidden_size': 1024,
+        'num_hidden_layers': 24,
+        'num_attention_heads': 16,
+        'intermediate_size': 4096,
+    },
     # the paper's counts: one matrix for both languages and the output
     'transformer_base': dict(
         net='MarianMTModel',
@@ -71,19 +87,13 @@ def transformers_config(name: str) -> Config:
         raise UserError(
             f'{name}: transformers is not installed; pip install transformers'
         ) from error
-    translates = NETS[arch]['net'] == 'MarianMTModel'
-    kind = 'Translator' if translates else 'LanguageModel'
-    return Config(
-        dict(
-            default_scope='mmengine',
-            model=dict(
-                type='projects.EncoderDecoder'
-                if translates
-                else 'projects.CausalLanguageModel',
-                backbone=dict(type=f'projects.Transformers{kind}', arch=arch),
-            ),
-        )
-    )
+    model, backbone = {
+        'MarianMTModel': ('EncoderDecoder', 'TransformersTranslator'),
+        'BertForPreTraining': ('TransformersPreTraining', 'TransformersEncoder'),
+    }.get(NETS[arch]['net'], ('CausalLanguageModel', 'TransformersLanguageModel'))
+    backbone = dict(type=f'projects.{backbone}', arch=arch)
+    model = dict(type=f'projects.{model}', backbone=backbone)
+    return Config(dict(default_scope='mmengine', model=model))
 
 
 def _build(arch: str):
@@ -124,6 +134,75 @@ class TransformersLanguageModel(SequenceBackbone):
 
     def logits(self, hidden: Tensor) -> Tensor:
         return self.net.lm_head(hidden)
+
+
+@MODELS.register_module()
+class TransformersEncoder(SequenceBackbone):
+    """transformers' BERT with what it is pre-trained by; gives scores.
+
+    Args:
+        arch: A key of ``NETS``.
+    """
+
+    def __init__(self, arch: str) -> None:
+        super().__init__()
+        self.net = _build(arch)
+        self.vocab_size = self.net.config.vocab_size
+        self.embed_dims = self.net.config.hidden_size
+        self.max_length = self.net.config.max_position_embeddings
+
+    def forward(
+        self,
+        tokens: Tensor,
+        lengths: Tensor | None = None,
+        state: Any = None,
+        token_types: Tensor | None = None,
+    ) -> tuple[Tensor, Any]:
+        """(B, T, V) scores, and in the place of a state (B, 2), of pairs."""
+        mask = padding_mask(lengths, tokens.shape[1])
+        mask = None if mask is None else mask.long()
+        outs = self.net(tokens, attention_mask=mask, token_type_ids=token_types)
+        return outs.prediction_logits, outs.seq_relationship_logits
+
+
+@MODELS.register_module()
+class TransformersPreTraining(SequenceModel):
+    """Masked tokens and pairs of texts, on :class:`TransformersEncoder`.
+
+    Args:
+        backbone: Config of that.
+        **kwargs: Of :class:`~projects.core.tasks.language.models.SequenceModel`.
+    """
+
+    def network(self, inputs: dict) -> tuple[Tensor, Tensor]:
+        return self.backbone(
+            inputs['tokens'],
+            inputs.get('lengths'),
+            token_types=inputs.get('token_types'),
+        )
+
+    def losses(
+        self, outs: tuple[Tensor, Tensor], data_samples: dict
+    ) -> dict[str, Tensor]:
+        scores, pairs = outs
+        return dict(
+            loss_tokens=token_loss(scores, data_samples['labels']),
+            loss_pairs=F.cross_entropy(pairs, data_samples['pair_labels']),
+        )
+
+    def predictions(
+        self, outs: tuple[Tensor, Tensor], data_samples: dict
+    ) -> list[dict]:
+        return token_scores(outs[0], data_samples['labels'])
+
+    def random_labels(self, tokens: list[Tensor], rng: torch.Generator) -> dict:
+        return masked_labels(tokens, rng)
+
+    def answer(self, texts: list[str], tokenizer, meta: dict) -> list[dict]:
+        raise NotImplementedError('only to compare with')
+
+    def shown(self, row: dict) -> str:
+        raise NotImplementedError('only to compare with')
 
 
 @MODELS.register_module()

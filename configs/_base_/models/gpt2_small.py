@@ -1,0 +1,7 @@
+"""GPT-2 small, 1,024 positions, 50,257 tokens."""
+
+default_scope = 'mmengine'
+model = dict(
+    type='projects.CausalLanguageModel',
+    backbone=dict(type='projects.GPT', arch='small', vocab_size=50257, max_length=1024),
+)

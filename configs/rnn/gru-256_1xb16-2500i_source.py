@@ -1,0 +1,7 @@
+"""GRU of 256 units on the bytes of Python's standard library.
+
+python tools/train.py configs/rnn/gru-256_1xb16-2500i_source.py
+"""
+
+_base_ = './lstm-256_1xb16-2500i_source.py'
+model = dict(backbone=dict(cell='gru'))
