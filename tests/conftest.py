@@ -85,7 +85,7 @@ def pytest_xdist_auto_num_workers(config):
     return 0 if all(path.is_file() for path in named) else None
 
 
-@pytest.fixture(scope='session')
+@pytest.fixture(scope='session', autouse=True)
 def end_workers():
     """Function that ends the workers of all data loaders.
 

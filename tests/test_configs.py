@@ -150,6 +150,7 @@ def write_texts(data):
     text = '\n'.join(sentences)
     for folder, names in {
         'wikitext-103-raw': ('wiki.train.raw', 'wiki.valid.raw', 'wiki.test.raw'),
+        'wikitext-2-raw': ('wiki.train.raw', 'wiki.valid.raw', 'wiki.test.raw'),
         'text': ('train.txt', 'val.txt', 'test.txt'),
         'wmt14_en_de': [
             f'{split}.{language}'
@@ -264,6 +265,15 @@ def options_of(path):
         for path in key_paths(cfg._cfg_dict, 'scale', (512, 512))
         if path.startswith(('train_dataloader', 'val_dataloader'))
     ]
+    # a cell of YOLOv1's grid has 64 pixels
+    squares = [
+        path
+        for path in key_paths(cfg._cfg_dict, 'scale', (448, 448))
+        if path.startswith(('train_dataloader', 'val_dataloader'))
+    ]
+    if squares:
+        options += [f'{path}=(192, 192)' for path in squares]
+        options.append('model.bbox_head.grid_size=3')
     # of Faster R-CNN
     options += [
         f'{path}=(160, 128)'

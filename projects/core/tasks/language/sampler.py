@@ -12,6 +12,10 @@ from projects.core.values import whole
 from projects.registry import DATA_SAMPLERS
 
 
+class NoLengthError(UserError, TypeError):
+    """As objects without a ``__len__`` raise: to a run by iterations no mistake."""
+
+
 @DATA_SAMPLERS.register_module()
 class LengthBatchSampler(Sampler):
     """Batches of samples of like length.
@@ -83,11 +87,16 @@ class LengthBatchSampler(Sampler):
         return batches
 
     def __len__(self) -> int:
+<<<<<<< HEAD
         # of a sampler without an end mmengine asks, too, and has no use of the answer
         drawn = getattr(self.sampler, 'sampler', self.sampler)
         endless = isinstance(drawn, InfiniteSampler)
         if self.max_tokens is not None and not endless:
             raise UserError(
+=======
+        if self.max_tokens is not None:
+            raise NoLengthError(
+>>>>>>> main
                 'LengthBatchSampler.max_tokens: how many batches an epoch has is not '
                 'known; count iterations (train_cfg.by_epoch=False)'
             )
