@@ -1,5 +1,8 @@
 """One to three dates in a line to ISO 8601, with attention.
 
+Exact match 94.3 % on lines of three dates (seed 0) after 807 of the 1,600 iterations,
+420 s of a core that other work shared; not trained to the end.
+
     python tools/train.py \\
         configs/seq2seq/seq2seq-multiplicative_1xb48-1600i_dates-one-to-three.py
 """
