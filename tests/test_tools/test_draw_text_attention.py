@@ -127,6 +127,9 @@ def test_a_token_that_is_part_of_a_character_is_shown_by_its_bytes():
     shown = [label(bytes_, t) for t in bytes_.encode('a é\n')]
     assert shown == ['a', '␣', 'C3', 'A9', '↵']
     assert label(bytes_, bytes_.mask) == '[MASK]'
+    chars = train_tokenizer('chars', ['ä\u200f\u202f'])  # two that have no ink
+    shown = [label(chars, t) for t in chars.encode('ä\u200f\u202f')]
+    assert shown == ['ä', 'U+200F', 'U+202F']
     wordpiece = train_tokenizer('wordpiece', ['ab abc'], 9)
     assert [label(wordpiece, t) for t in wordpiece.encode('abb')] == ['a', '##b', '##b']
 

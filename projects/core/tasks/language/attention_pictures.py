@@ -176,7 +176,14 @@ def label(tokenizer: Tokenizer, token: int) -> str:
     if '\ufffd' in text and '\ufffd' not in name:  # part of a character
         characters = byte_characters()
         text = bytes(map(characters.index, name)).hex(' ').upper()
-    return ''.join(VISIBLE.get(c, c) for c in text)
+    return ''.join(
+        VISIBLE.get(c) or (c if c.isprintable() else code_point(c)) for c in text
+    )
+
+
+def code_point(character: str) -> str:
+    """How a character is shown that has no sign, as U+200F."""
+    return f'U+{ord(character):04X}'
 
 
 def chosen_maps(
@@ -247,7 +254,7 @@ def attention_figure(
     def shown(names: Sequence[str]) -> list[str]:
         return [
             shortened(
-                ''.join(f'U+{ord(c):04X}' if c in missing else c for c in name),
+                ''.join(code_point(c) if c in missing else c for c in name),
                 MAX_LABEL,
             )
             for name in names
