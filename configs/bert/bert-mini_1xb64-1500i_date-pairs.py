@@ -1,0 +1,15 @@
+"""The small BERT, pre-trained on pairs of dates in 17 languages.
+
+    python tools/train.py configs/bert/bert-mini_1xb64-1500i_date-pairs.py
+
+``bert-mini_1xb16-400i_months.py`` goes on from here.
+"""
+
+_base_ = [
+    '../_base_/models/bert_mini.py',
+    '../_base_/datasets/date_pairs.py',
+    '../_base_/schedules/adamw_linear_iters.py',
+    '../_base_/iter_runtime.py',
+]
+model = dict(backbone=dict(vocab_size=None))
+train_cfg = dict(max_iters=1500, val_interval=500)
