@@ -16,7 +16,9 @@ pretrained = 'data/bert-base-uncased/'
 model = dict(
     _delete_=True,
     type='projects.SequenceClassifier',
-    init_cfg=dict(type='projects.Pretrained', checkpoint=pretrained + 'model.safetensors'),
+    init_cfg=dict(
+        type='projects.Pretrained', checkpoint=pretrained + 'model.safetensors'
+    ),
     backbone=dict(type='projects.BERT', vocab_size=30522),
     num_classes=None,
     dropout=0.1,

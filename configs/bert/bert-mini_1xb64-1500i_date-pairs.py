@@ -13,3 +13,4 @@ _base_ = [
 ]
 model = dict(backbone=dict(vocab_size=None))
 train_cfg = dict(max_iters=1500, val_interval=500)
+optim_wrapper = dict(optimizer=dict(lr=0.0015))

@@ -16,7 +16,7 @@ corpus = dict(
     # without the day of the week, which would tell two dates apart by itself
     styles=('long', 'medium', 'yMMMd'),
     other_month=0.75,
-    num=dict(train=100_000, val=1_000, test=1_000),
+    num=dict(train=40_000, val=1_000, test=1_000),
 )
 tokenizer = dict(kind='wordpiece', vocab_size=1500)
 dataset = dict(

@@ -11,9 +11,7 @@ corpus = dict(
     num=dict(train=400, val=1_000, test=1_000),
 )
 tokenizer = dict(kind='wordpiece', vocab_size=1500)
-dataset = dict(
-    type='projects.LabelledTextDataset', corpus=corpus, tokenizer=tokenizer
-)
+dataset = dict(type='projects.LabelledTextDataset', corpus=corpus, tokenizer=tokenizer)
 train_dataloader = dict(
     batch_size=16,
     num_workers=0,

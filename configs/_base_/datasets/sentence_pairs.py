@@ -7,7 +7,9 @@ data/text/tokenizers; ``tokenizer=dict(file='vocab.txt')`` takes a published one
 All tokens are held in memory, 16 bytes each.
 """
 
-corpus = dict(type='projects.TextFiles', data_root='data/text', train='train', val='val')
+corpus = dict(
+    type='projects.TextFiles', data_root='data/text', train='train', val='val'
+)
 tokenizer = dict(kind='wordpiece', vocab_size=30522)
 dataset = dict(
     type='projects.NextSentenceDataset',
