@@ -27,9 +27,9 @@ SIZES = dict(
 TINY = dict(type='projects.BERT', **SIZES)
 
 
-def fill(module):
+def fill(module, seed=0):
     """Weights that keep the size of the signal; norms and biases that do something."""
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for weight in module.parameters():
             weight.copy_(torch.randn(weight.shape, generator=generator))
@@ -56,7 +56,7 @@ def reference(name, **kwargs):
         max_position_embeddings=MAX,
         **kwargs,
     )
-    return fill(getattr(transformers, name)(config))
+    return fill(getattr(transformers, name)(config), seed=1)
 
 
 @pytest.fixture
@@ -613,3 +613,15 @@ def test_variants_are_built_by_name(build_on_meta):
         assert isinstance(
             build_on_meta(name), MODELS.get('projects.BERTForPreTraining')
         )
+
+
+def test_trigrams_know_what_they_were_taught():
+    from projects.bert.trigrams import trigram_accuracy
+
+    train = [
+        (f'{i} {month} 2001', label)
+        for i in range(1, 13)
+        for label, month in enumerate(('mars', 'avril'))
+    ]
+    test = [('30 mars 1999', 0), ('29 avril 1999', 1), ('28 avril 1999', 0)]
+    assert trigram_accuracy(train, test) == pytest.approx(2 / 3)
