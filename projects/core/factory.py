@@ -79,10 +79,12 @@ def create_model(
     with explained(cfg), DefaultScope.overwrite_default_scope(cfg.default_scope):
         if weights is not None:
             model = build_for(weights, lambda: MODELS.build(cfg.model))
-        if model is None:
+        is_new = model is None
+        if is_new:
             model = MODELS.build(cfg.model)
-            with hushed():
-                model.init_weights()
+    if is_new:
+        with hushed():
+            model.init_weights()
     if weights is not None:
         print_log(load_weights(model, weights, source, allow_new_head=True), 'current')
     return model

@@ -1,9 +1,13 @@
 """GPT: each token sees those before it, and nothing of what comes after."""
 
+from pathlib import Path
+
 import pytest
 import torch
+from mmengine.optim import OptimWrapper, build_optim_wrapper
 from torch import nn
 
+from projects.core.config import load_config
 from projects.core.errors import UserError
 from projects.core.layers import ScaledDotProductAttention
 from projects.core.tasks.language.backbones import select
@@ -12,6 +16,7 @@ from projects.core.weights import load_weights
 from projects.gpt import GPT
 from projects.registry import MODELS
 
+ROOT = Path(__file__).parents[2]
 SIZES = dict(arch=(24, 3, 4), vocab_size=61, max_length=16)
 
 
@@ -414,3 +419,55 @@ class TestText:
             assert attention.triu(1).abs().max() == 0  # nothing of later tokens
             assert (attention.tril() > 0).sum() == 2 * 4 * 21
         assert model.h[0].attn.attention.fused
+
+
+class TestRecipes:
+    @pytest.mark.parametrize(
+        'config', sorted(p.stem for p in (ROOT / 'configs/gpt').glob('*.py'))
+    )
+    def test_matrices_decay_and_nothing_else_does(self, config):
+        cfg = load_config(ROOT / f'configs/gpt/{config}.py')
+        cfg.optim_wrapper.type = 'OptimWrapper'  # without mixed precision
+        cfg.optim_wrapper.pop('dtype', None)
+        model = language_model()
+        wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+        decays = {
+            id(p): group['weight_decay']
+            for group in wrapper.param_groups
+            for p in group['params']
+        }
+        expected = cfg.optim_wrapper.optimizer.weight_decay
+        for name, weight in model.named_parameters():
+            assert decays[id(weight)] == (expected if weight.dim() == 2 else 0), name
+        assert expected > 0
+        assert wrapper.clip_grad_kwargs == dict(max_norm=1)
+
+    def test_an_update_is_the_paper_s_batch(self):
+        (file,) = (ROOT / 'configs/gpt').glob('gpt2-small_8x*.py')
+        cfg = load_config(file)
+        accumulated = cfg.optim_wrapper.accumulative_counts
+        batch = 8 * cfg.train_dataloader.batch_size * accumulated
+        assert batch == cfg.auto_scale_lr.base_batch_size == 512
+        assert cfg.train_dataloader.dataset.length == 1024
+        # no update is cut in two by the end or by a checkpoint
+        assert cfg.train_cfg.max_iters % accumulated == 0
+        assert cfg.default_hooks.checkpoint.interval % accumulated == 0
+
+    def test_accumulated_batches_are_one_large_batch(self):
+        tokens, weights = tokens_of(4, 9), []
+        for parts in (1, 2):
+            torch.manual_seed(0)
+            model = language_model()
+            wrapper = OptimWrapper(
+                torch.optim.SGD(model.parameters(), 0.1), accumulative_counts=parts
+            )
+            wrapper.initialize_count_status(model, 0, parts)
+            for rows in tokens.chunk(parts):
+                inputs = dict(tokens=rows[:, :-1])
+                samples = dict(labels=rows[:, 1:])
+                with wrapper.optim_context(model):
+                    loss = model(inputs, samples, mode='loss')['loss']
+                wrapper.update_params(loss)
+            weights.append([p.detach().clone() for p in model.parameters()])
+        for one, other in zip(*weights, strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)

@@ -1,4 +1,4 @@
-"""A small GPT-2 for texts without a download; of bytes."""
+"""A small GPT-2 for texts without a download: 2,048 tokens, 256 positions."""
 
 default_scope = 'mmengine'
 model = dict(
@@ -6,8 +6,9 @@ model = dict(
     backbone=dict(
         type='projects.GPT',
         arch=(192, 4, 4),  # width, blocks, heads
-        vocab_size=261,
+        vocab_size=2048,
         max_length=256,
+        # the weights see each token about once
         dropout=0.0,
     ),
 )

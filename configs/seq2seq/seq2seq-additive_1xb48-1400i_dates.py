@@ -1,6 +1,6 @@
-"""Dates to ISO 8601, additive attention.
+"""Dates to ISO 8601, with attention.
 
-python tools/train.py configs/seq2seq/seq2seq-additive_1xb128-1000i_dates.py
+python tools/train.py configs/seq2seq/seq2seq-additive_1xb48-1400i_dates.py
 """
 
 _base_ = [
@@ -21,4 +21,7 @@ model = dict(
         bidirectional=True,
     ),
 )
-train_cfg = dict(max_iters=1000, val_interval=1000)
+train_dataloader = dict(
+    batch_size=48, batch_sampler=dict(type='projects.LengthBatchSampler')
+)
+train_cfg = dict(max_iters=1400, val_interval=1400)
