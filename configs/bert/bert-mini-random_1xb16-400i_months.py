@@ -1,5 +1,5 @@
 """The small BERT on months without pre-training, for comparison: random weights, and
-of ``bert-mini_1xb64-1500i_date-pairs.py`` the tokenizer alone.
+of ``bert-mini_1xb64-3000i_date-pairs.py`` the tokenizer alone.
 
     python tools/train.py configs/bert/bert-mini-random_1xb16-400i_months.py
 """
@@ -16,7 +16,7 @@ model = dict(
     backbone={**_base_.model.backbone, 'vocab_size': None},
     num_classes=12,
 )
-tokenizer = dict(file='work_dirs/bert-mini_1xb64-1500i_date-pairs/iter_1500.pth')
+tokenizer = dict(file='work_dirs/bert-mini_1xb64-3000i_date-pairs/iter_3000.pth')
 train_dataloader = dict(dataset=dict(tokenizer=dict(_delete_=True, **tokenizer)))
 val_dataloader = dict(dataset=dict(tokenizer=dict(_delete_=True, **tokenizer)))
 test_dataloader = dict(dataset=dict(tokenizer=dict(_delete_=True, **tokenizer)))

@@ -1,7 +1,7 @@
 """The small BERT, fine-tuned to name the month of a date: 400 labels in five
-languages, tested in twelve others of which it saw no label.
+languages, tested in five others of which it saw no label.
 
-    python tools/train.py configs/bert/bert-mini_1xb64-1500i_date-pairs.py
+    python tools/train.py configs/bert/bert-mini_1xb64-3000i_date-pairs.py
     python tools/train.py configs/bert/bert-mini_1xb16-400i_months.py
 """
 
@@ -12,7 +12,7 @@ _base_ = [
     '../_base_/iter_runtime.py',
 ]
 # its tokenizer, too, is that of the run
-load_from = 'work_dirs/bert-mini_1xb64-1500i_date-pairs/iter_1500.pth'
+load_from = 'work_dirs/bert-mini_1xb64-3000i_date-pairs/iter_3000.pth'
 model = dict(
     _delete_=True,
     type='projects.SequenceClassifier',

@@ -1,6 +1,6 @@
-"""The small BERT, pre-trained on pairs of dates in 17 languages.
+"""The small BERT, pre-trained on pairs of dates in ten languages.
 
-    python tools/train.py configs/bert/bert-mini_1xb64-1500i_date-pairs.py
+    python tools/train.py configs/bert/bert-mini_1xb64-3000i_date-pairs.py
 
 ``bert-mini_1xb16-400i_months.py`` goes on from here.
 """
@@ -12,5 +12,5 @@ _base_ = [
     '../_base_/iter_runtime.py',
 ]
 model = dict(backbone=dict(vocab_size=None))
-train_cfg = dict(max_iters=1500, val_interval=500)
+train_cfg = dict(max_iters=3000, val_interval=1000)
 optim_wrapper = dict(optimizer=dict(lr=0.0015))
