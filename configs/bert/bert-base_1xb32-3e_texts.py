@@ -4,7 +4,7 @@ A.3): three epochs at 0.00002, batches of 32. Not run here.
     python tools/train.py configs/bert/bert-base_1xb32-3e_texts.py
 
 ``data/bert-base-uncased`` holds transformers' ``model.safetensors`` and
-``vocab.txt``; a checkpoint of ``bert-base_8xb32-1000ki_text.py`` serves as well.
+``vocab.txt``; a checkpoint of ``bert-base_8xb32-1000k_text.py`` serves as well.
 """
 
 _base_ = [

@@ -1,7 +1,7 @@
 """BERT-base as in the paper (appendix A.2): 256 sequences of 512 tokens, Adam at
 0.0001, warm-up of 10,000 steps, linear decay, a million steps. Not run here.
 
-    tools/dist_train.sh configs/bert/bert-base_8xb32-1000ki_text.py 8
+    tools/dist_train.sh configs/bert/bert-base_8xb32-1000k_text.py 8
 
 The paper takes sequences of 128 tokens for the first 900,000 steps, to save time:
 ``--cfg-options train_dataloader.dataset.max_length=128 train_cfg.max_iters=900000``.
