@@ -23,5 +23,6 @@ train_cfg = dict(max_iters=400, val_interval=200)
 # what the layers know of the languages without labels is to stay
 optim_wrapper = dict(
     constructor='projects.LayerDecayOptimWrapperConstructor',
-    paramwise_cfg=dict(layer_decay_rate=0.6),
+    paramwise_cfg=dict(layer_decay_rate=0.4),
+    optimizer=dict(lr=0.004),
 )
