@@ -1,8 +1,8 @@
 """The small BERT, fine-tuned to name the month of a date: 400 labels in five
 languages, tested in five others of which it saw no label.
 
-Top-1 81.5 % (seed 0; 88.2 and 82.2 % with seeds 1 and 2), trained in 10 s on one CPU core
-of two, the other one busy, after the 226 s of pre-training.
+Top-1 81.5 % (seed 0; 88.2 and 82.2 % with seeds 1 and 2), trained in 10 s on one CPU
+core of two, the other one busy, after the 226 s of pre-training.
 
     python tools/train.py configs/bert/bert-mini_1xb64-3000i_date-pairs.py
     python tools/train.py configs/bert/bert-mini_1xb16-400i_months.py

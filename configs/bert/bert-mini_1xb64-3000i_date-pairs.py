@@ -1,7 +1,7 @@
 """The small BERT, pre-trained on pairs of dates in ten languages.
 
-Masked tokens 50.9 %, pairs 91.3 % (seed 0), trained in 226 s on one CPU core of two, the
-other one busy.
+Masked tokens 50.9 %, pairs 91.3 % (seed 0), trained in 226 s on one CPU core of two,
+the other one busy.
 
     python tools/train.py configs/bert/bert-mini_1xb64-3000i_date-pairs.py
 
