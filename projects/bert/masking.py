@@ -93,7 +93,7 @@ class Masking:
             tuple: (T,) tokens and (T,) labels, which are ``IGNORE`` where nothing
             was chosen.
         """
-        chosen = random.random(words.max() + 1) < self.probability
+        chosen = random.random(words.max() + 2) < self.probability
         places = np.flatnonzero(chosen[words] & (words >= 0))
         if not len(places) and (words >= 0).any():
             word = random.choice(words[words >= 0])

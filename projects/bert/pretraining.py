@@ -95,7 +95,7 @@ class BERTForPreTraining(SequenceModel):
         """
         outs = super().forward(inputs, data_samples, mode)
         if mode == 'tensor':
-            outs = {**outs, 'tokens': self.token_scores(outs.pop('hidden'))}
+            outs['tokens'] = self.token_scores(outs.pop('hidden'))
         return outs
 
     def network(self, inputs: dict) -> dict[str, Tensor]:

@@ -73,6 +73,7 @@ class Tokenizer:
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self.text = text
+        self._size = self._tokenizer.get_vocab_size()  # asked of it, it is slow
         ids = {
             role: next(
                 (i for n in names if (i := self._tokenizer.token_to_id(n)) is not None),
@@ -84,7 +85,7 @@ class Tokenizer:
 
     def __len__(self) -> int:
         """Tokens of the vocabulary."""
-        return self._tokenizer.get_vocab_size()
+        return self._size
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Tokenizer) and self.text == other.text

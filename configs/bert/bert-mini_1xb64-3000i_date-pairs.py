@@ -1,0 +1,19 @@
+"""The small BERT, pre-trained on pairs of dates in ten languages.
+
+Masked tokens 50.9 %, pairs 91.3 % (seed 0), trained in 226 s on one CPU core of two,
+the other one busy.
+
+    python tools/train.py configs/bert/bert-mini_1xb64-3000i_date-pairs.py
+
+``bert-mini_1xb16-400i_months.py`` goes on from here.
+"""
+
+_base_ = [
+    '../_base_/models/bert_mini.py',
+    '../_base_/datasets/date_pairs.py',
+    '../_base_/schedules/adamw_linear_iters.py',
+    '../_base_/iter_runtime.py',
+]
+model = dict(backbone=dict(vocab_size=None))
+train_cfg = dict(max_iters=3000, val_interval=1000)
+optim_wrapper = dict(optimizer=dict(lr=0.0015))
