@@ -9,6 +9,7 @@ import logging
 import os
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -84,6 +85,40 @@ def pytest_xdist_auto_num_workers(config):
     return 0 if all(path.is_file() for path in named) else None
 
 
+@pytest.fixture(scope='session', autouse=True)
+def end_workers():
+    """Function that ends the workers of all data loaders.
+
+    Found later among the garbage, each of them is waited for five seconds: the
+    queue that would tell it to end is gone by then.
+    """
+    from torch.utils.data import DataLoader
+
+    iterators = weakref.WeakSet()
+    get_iterator = DataLoader._get_iterator
+
+    def remember(loader):
+        iterator = get_iterator(loader)
+        iterators.add(iterator)
+        return iterator
+
+    def end():
+        for iterator in list(iterators):
+            if hasattr(iterator, '_shutdown_workers'):  # it has some
+                iterator._shutdown_workers()
+        iterators.clear()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DataLoader, '_get_iterator', remember)
+        yield end
+
+
+@pytest.fixture(autouse=True)
+def _no_workers_are_left(end_workers):
+    yield
+    end_workers()
+
+
 @pytest.fixture(scope='session')
 def make_once(tmp_path_factory):
     """Function that has a folder filled by the first worker that asks for it.
@@ -147,7 +182,7 @@ def clear():
 
 
 @pytest.fixture
-def fresh(monkeypatch, tmp_path):
+def fresh(monkeypatch, tmp_path, end_workers):
     """As in a new process, and in a folder of its own."""
     import mmengine.runner.runner
     import torch
@@ -161,9 +196,18 @@ def fresh(monkeypatch, tmp_path):
     monkeypatch.setattr(mmengine.runner.runner, 'collect_env', dict)
     # a data loader waits so many seconds for a worker of this process to end
     monkeypatch.setattr(torch.utils.data._utils, 'MP_STATUS_CHECK_INTERVAL', 0.2)
+
+    # MMEngine collects garbage for each data set: not among the objects of torch
+    gc.freeze()
+
+    def again():
+        end_workers()
+        clear()
+
     clear()
-    yield clear
-    clear()
+    yield again
+    again()
+    gc.unfreeze()
     torch.use_deterministic_algorithms(False)
 
 

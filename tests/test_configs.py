@@ -15,7 +15,10 @@ from mmpretrain.datasets import CIFAR10, CIFAR100
 from projects.core.config import key_paths, load_config
 from projects.core.datasets.digits_coco import make_digits_coco
 from projects.core.engine import Runner, train
+from projects.core.tasks.language.tokenizers import byte_characters
 from projects.core.tasks.task import task_of
+from projects.registry import MODELS
+from projects.vit.vision_transformer import ViTArch
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 RUNS = sorted(p for p in CONFIGS.glob('*/*.py') if p.parent.name != '_base_')
@@ -44,6 +47,8 @@ ANY_SIZE = (
     'vit-tiny',
     'wide-resnet',
 )
+# have published sizes under a name, here at an eighth of the width
+WIDE = ('convnext', 'swin', 'vit')
 
 
 def run_ids(path):
@@ -137,6 +142,35 @@ def write_imagenet(root):
         )
 
 
+def write_texts(data):
+    """Sentences, whose files the configs look for."""
+    sentences = [
+        f'Line {i} says that {i} and {i + 1} are {2 * i + 1}.' for i in range(60)
+    ]
+    text = '\n'.join(sentences)
+    for folder, names in {
+        'wikitext-103-raw': ('wiki.train.raw', 'wiki.valid.raw', 'wiki.test.raw'),
+        'text': ('train.txt', 'val.txt', 'test.txt'),
+        'wmt14_en_de': [
+            f'{split}.{language}'
+            for split in ('train', 'val', 'test')
+            for language in ('en', 'de')
+        ],
+        **{
+            folder: [f'{s}/{i}.txt' for s in ('train', 'val', 'test') for i in range(3)]
+            for folder in ('books', 'webtext', 'wikipedia_books')
+        },
+    }.items():
+        for name in names:
+            file = data / folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+    (data / 'gpt2').mkdir()
+    vocab = {token: i for i, token in enumerate([*byte_characters(), '<|endoftext|>'])}
+    (data / 'gpt2/vocab.json').write_text(json.dumps(vocab))
+    (data / 'gpt2/merges.txt').write_text('#version: 0.2\n')
+
+
 @pytest.fixture(scope='module')
 def workplace(tmp_path_factory):
     """A folder with ``data/`` as the configs expect it."""
@@ -152,6 +186,7 @@ def workplace(tmp_path_factory):
     )
     write_cifar(root / 'data/cifar100/cifar-100-python', ['train', 'test'])
     write_imagenet(root / 'data/imagenet')
+    write_texts(root / 'data')
     return root
 
 
@@ -163,6 +198,17 @@ def other_sums(monkeypatch):
             monkeypatch.setattr(
                 class_, files, [[name, None] for name, _ in getattr(class_, files)]
             )
+
+
+def narrower(settings):
+    """An eighth of the widths of an ``arch``, with its blocks and heads."""
+    match settings:
+        case ViTArch(width, depth, num_heads, hidden):
+            return width // 8, depth, num_heads, hidden // 8
+        case int(width), depths, num_heads:
+            return width // 8, depths, num_heads
+        case widths, depths:
+            return tuple(width // 8 for width in widths), depths
 
 
 def options_of(path):
@@ -205,12 +251,28 @@ def options_of(path):
             widths = node[name]
             narrow = 16 if isinstance(widths, int) else [16] * len(widths)
             options.append(f'model.{key}={narrow}')
+    backbone = cfg.model.get('backbone', {})
+    if path.stem.startswith(WIDE) and isinstance(backbone.arch, str):
+        settings = MODELS.get(backbone.type).arch_settings[backbone.arch]
+        options += [
+            f'model.backbone.arch={narrower(settings)}',
+            f'model.head.in_channels={cfg.model.head.in_channels // 8}',
+        ]
     # the least input that all levels of SSD512 can have
     options += [
         f'{path}=(300, 300)'
         for path in key_paths(cfg._cfg_dict, 'scale', (512, 512))
         if path.startswith(('train_dataloader', 'val_dataloader'))
     ]
+    # a cell of YOLOv1's grid has 64 pixels
+    squares = [
+        path
+        for path in key_paths(cfg._cfg_dict, 'scale', (448, 448))
+        if path.startswith(('train_dataloader', 'val_dataloader'))
+    ]
+    if squares:
+        options += [f'{path}=(192, 192)' for path in squares]
+        options.append('model.bbox_head.grid_size=3')
     # of Faster R-CNN
     options += [
         f'{path}=(160, 128)'
@@ -235,24 +297,70 @@ def options_of(path):
     ]
 
 
+# sizes of architectures of texts that a config may state, and small ones
+NARROW = {
+    'projects.BERT': dict(embed_dims=32, num_layers=1, num_heads=2, mlp_dims=32),
+    'projects.GPT': dict(arch=(32, 1, 2)),
+    'projects.RNN': dict(input_dims=8, hidden_dims=8),
+    'projects.Seq2Seq': dict(embed_dims=8, hidden_dims=8),
+    'projects.Transformer': dict(
+        embed_dims=32,
+        num_heads=2,
+        num_encoder_layers=1,
+        num_decoder_layers=1,
+        feedforward_dims=32,
+    ),
+}
+# texts that are written on the spot
+FEW = dict.fromkeys(('train', 'val', 'test'), 8)
+
+
 def options_of_sequences(cfg):
-    """The same for models of texts: few short ones, two layers."""
+    """The same for models of sequences: few of them, narrow layers."""
     options = ['load_from=None', 'train_cfg.val_interval=2']
     by_epoch = cfg.train_cfg.by_epoch
     options.append('train_cfg.max_epochs=1' if by_epoch else 'train_cfg.max_iters=2')
     batch_sampler = cfg.train_dataloader.get('batch_sampler') or {}
     if 'max_tokens' in batch_sampler:
         options.append('train_dataloader.batch_sampler.max_tokens=64')
-    options.append('train_dataloader.batch_size=2')
-    options.append('val_dataloader.batch_size=2')
-    if 'accumulative_counts' in cfg.optim_wrapper:
-        options.append('optim_wrapper.accumulative_counts=1')
-    for split in ('train', 'val'):
-        options.append(f'{split}_dataloader.dataset.indices=4')
+    options += [f'{split}_dataloader.batch_size=2' for split in ('train', 'val')]
+    if cfg.optim_wrapper.get('type') == 'AmpOptimWrapper':  # needs a GPU
+        kept = {k: cfg.optim_wrapper[k] for k in ('optimizer', 'clip_grad')}
+        options.append(f'optim_wrapper={dict(_delete_=True, **kept)}')
+    options += [
+        f'param_scheduler.{i}.begin=0'
+        for i, scheduler in enumerate(cfg.param_scheduler)
+        if scheduler.get('begin') and not scheduler.get('by_epoch', True)
+    ]
+    options += [
+        f'custom_hooks.{i}.{key}'
+        for i, hook in enumerate(cfg.custom_hooks)
+        if 'begin_iter' in hook
+        for key in ('begin_iter=0', 'interval=1')
+    ]
+    backbone = cfg.model.get('backbone') or {}
+    for key, value in NARROW.get(backbone.get('type'), {}).items():
+        options.append(f'model.backbone.{key}={value}')
+    for split in ('train', 'val', 'test'):
+        dataset = cfg[f'{split}_dataloader'].dataset
+        path = f'{split}_dataloader.dataset'
+        corpus = dataset.get('corpus')
+        if corpus is None:  # numbers
+            options.append(f'{path}.num=4')
+            continue
+        if split != 'test':
+            options.append(f'{path}.indices=4')
+        if dataset.get('length', 0) > 128:
+            options.append(f'{path}.length=128')
+            options.append(f'{path}.context=0')
+        if corpus.type.startswith('projects.Date') or 'Month' in corpus.type:
+            options += [f'{path}.corpus.num.{k}={v}' for k, v in FEW.items()]
+        elif corpus.type == 'projects.SourceCorpus':
+            options += [f'{path}.corpus.max_bytes.{k}=20000' for k in FEW]
     return options
 
 
-@pytest.mark.usefixtures('other_sums', 'cheap_weights')
+@pytest.mark.usefixtures('other_sums', 'cheap_weights', 'fresh')
 @pytest.mark.parametrize('path', RUNS, ids=run_ids)
 def test_run_takes_two_steps_and_is_judged(path, workplace, monkeypatch):
     monkeypatch.chdir(workplace)
@@ -271,7 +379,8 @@ def test_run_takes_two_steps_and_is_judged(path, workplace, monkeypatch):
     assert runner.iter == 2
     scalars = runner.message_hub.log_scalars
     assert np.isfinite(scalars['train/loss'].data[0]).all()
-    assert any(name.endswith(task_of(runner.cfg).metrics) for name in scalars)
+    metrics = task_of(runner.cfg).metrics or ('mse',)
+    assert any(name.endswith(metrics) for name in scalars)
 
 
 @pytest.mark.usefixtures('other_sums')

@@ -53,6 +53,8 @@ NUM_PARAMS = {name: entry['params'] for name, entry in TABLE.items()} | {
     'faster_rcnn_convnext_tiny': faster_rcnn(
         28_589_128 - 769 * 1000 + 2 * (96 + 192 + 384), SWIN_WIDTHS
     ),
+    # embeddings of 2,048 tokens and 256 positions, four blocks, a norm
+    'gpt_mini': (2048 + 256) * 192 + 4 * (12 * 192**2 + 13 * 192) + 2 * 192,
     'lenet5_modern': 61_706 + 2 * 6 + 2 * 16,  # two batch norms
     'lenet5_scratch': 61_706 + 2 * 6 + 2 * 16,
     'nin': 7_439_608,

@@ -1,6 +1,6 @@
 """Dates to ISO 8601, with attention.
 
-    python tools/train.py configs/seq2seq/seq2seq-additive_1xb48-1400i_dates.py
+python tools/train.py configs/seq2seq/seq2seq-additive_1xb48-1400i_dates.py
 """
 
 _base_ = [

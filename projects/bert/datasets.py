@@ -11,6 +11,7 @@ import torch
 from projects.bert.masking import Masking, words_of
 from projects.core.errors import UserError
 from projects.core.tasks.language.datasets import TextDataset
+from projects.core.values import whole
 from projects.registry import DATASETS
 
 PAIR, NO_PAIR = 0, 1  # as in the authors' files
@@ -102,3 +103,84 @@ class MaskedPairDataset(MaskedDataset):
         first, second, belong = self.triples[index]
         text = f'{first} | {second}'
         return self.encoded[first], self.encoded[second], belong, text
+
+
+@DATASETS.register_module()
+class NextSentenceDataset(MaskedDataset):
+    """Two pieces of a text, or of two texts, for pre-training on documents.
+
+    Task #2 of the paper: half of the time the second piece is the one that follows
+    the first, else it is of another document. A piece is a run of lines that are not
+    empty, as many as fit; a line is to be a sentence or more.
+
+    Args:
+        corpus: Config of a :class:`~projects.core.tasks.language.corpora.
+            DocumentCorpus`, as ``projects.TextFiles``.
+        split: 'train', 'val' or 'test'.
+        max_length: Most tokens of a sequence, T.
+        **kwargs: Of :class:`MaskedDataset`.
+
+    Raises:
+        UserError: If ``max_length`` has no room for two texts, or there are less
+            than two documents with two pieces.
+    """
+
+    def __init__(
+        self, corpus: dict, split: str, max_length: int = 512, **kwargs
+    ) -> None:
+        if refusal := whole(5).refusal(max_length):
+            raise UserError(f'max_length: {refusal}')
+        self.max_length = max_length
+        super().__init__(corpus, split, **kwargs)
+
+    def load(self) -> None:
+        room = (self.max_length - 3) // 2
+        self.pieces, self.places = [], []  # of each document; where a first one is
+        for name, text in self.corpus.documents(self.split):
+            lines = [line for line in text.splitlines() if line.strip()]
+            pieces, num = [], room
+            for tokens, words in map(self.words_of, lines):
+                tokens, words = tokens[:room], words[:room]
+                if not len(tokens):
+                    continue
+                if num + len(tokens) > room:
+                    pieces.append(([], []))
+                    num = 0
+                pieces[-1][0].append(tokens)
+                # numbers of words go on from line to line
+                pieces[-1][1].append(np.where(words < 0, -1, words + num))
+                num += len(tokens)
+            if len(pieces) > 1:
+                self.places += [
+                    (len(self.pieces), i, name) for i in range(len(pieces) - 1)
+                ]
+                self.pieces.append([tuple(map(np.concatenate, p)) for p in pieces])
+        if len(self.pieces) < 2:
+            raise UserError(
+                f'the {self.split} split of {self.corpus.description} has '
+                f'{len(self.pieces)} documents of at least two pieces of {room} '
+                'tokens; next sentences need two'
+            )
+
+    def count(self) -> int:
+        return len(self.places)
+
+    def length_of(self, index: int) -> int:
+        document, place, _ = self.places[index]
+        pieces = self.pieces[document]
+        return 3 + len(pieces[place][0]) + len(pieces[place + 1][0])
+
+    @property
+    def longest(self) -> int:
+        return self.max_length
+
+    def pair(self, index: int, random: np.random.Generator) -> tuple:
+        document, place, name = self.places[index]
+        first = self.pieces[document][place]
+        belong = bool(random.random() < 0.5)
+        if belong:
+            second = self.pieces[document][place + 1]
+        else:
+            other = (document + random.integers(1, len(self.pieces))) % len(self.pieces)
+            second = self.pieces[other][random.integers(len(self.pieces[other]))]
+        return first, second, belong, f'{name}, piece {place + 1}'

@@ -48,6 +48,7 @@ class AddingProblem(Dataset):
         marks[rows, random.integers(length // 2, length, size=num)] = 1
         self.inputs = torch.from_numpy(np.stack([numbers, marks], -1))
         self.targets = torch.from_numpy((numbers * marks).sum(1))
+        self.metainfo = dict(length=length)
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -108,6 +109,8 @@ class SequenceRegressor(BaseModel):
 @METRICS.register_module()
 class MeanSquaredError(BaseMetric):
     """``mse``, the mean square of the predictions' ``error``."""
+
+    default_prefix = 'adding'
 
     def process(self, data_batch, data_samples: list[dict]) -> None:
         self.results += [sample['error'] ** 2 for sample in data_samples]

@@ -18,6 +18,10 @@ from projects.scratch.pooling import (
     ScratchAvgPool2d,
     ScratchMaxPool2d,
 )
+from projects.scratch.sequences import (
+    ScratchLocalSelfAttention,
+    ScratchPositionalEncoding,
+)
 
 __all__ = [
     'ScratchAdaptiveAvgPool2d',
@@ -29,10 +33,12 @@ __all__ = [
     'ScratchLayerNorm',
     'ScratchLinear',
     'ScratchLocalResponseNorm',
+    'ScratchLocalSelfAttention',
     'ScratchLoopConv2d',
     'ScratchMaxPool2d',
     'ScratchMultiheadAttention',
     'ScratchPatchEmbedding',
+    'ScratchPositionalEncoding',
     'ScratchReLU',
     'ScratchSelfAttention',
 ]

@@ -1,9 +1,13 @@
 """What is imported for what: nobody pays for another's libraries."""
 
+import inspect
+import re
 import subprocess
 import sys
 
 import pytest
+
+from projects.core import imports
 
 PLOTTING = ('matplotlib', 'scipy', 'sklearn', 'skimage')
 
@@ -30,12 +34,12 @@ def imported_by(code, names):
         # what mmdet itself imports of the others is its own matter
         (
             "import projects; projects.create_model('ssd_mini')",
-            ('mmpretrain', 'mmdet.datasets', 'projects.resnet'),
+            ('mmpretrain', 'mmdet.datasets', 'transformers', 'projects.resnet'),
         ),
         (
             'from projects.core.engine import evaluate, infer, train\n'
             'from projects.core.benchmark import benchmark',
-            ('mmdet', 'mmpretrain', *PLOTTING),
+            ('mmdet', 'mmpretrain', 'transformers', *PLOTTING),
         ),
         # a classifier, and a run of it until its data are read
         (
@@ -44,7 +48,13 @@ def imported_by(code, names):
             'from projects.core.tasks.task import task_of\n'
             "cfg = load_config('resnet/resnet18_8xb32-90e_imagenet.py')\n"
             'task_of(cfg).prepare(cfg)',
-            ('mmdet', 'mmpretrain.datasets', 'projects.ssd', *PLOTTING),
+            (
+                'mmdet',
+                'mmpretrain.datasets',
+                'transformers',
+                'projects.ssd',
+                *PLOTTING,
+            ),
         ),
     ],
     ids=['projects', 'detector', 'tools', 'classifier'],
@@ -63,3 +73,57 @@ def test_detector_that_needs_mmpretrain_has_it():
         'assert issubclass(BaseReID, ImageClassifier)',
         ('mmpretrain',),
     ) == ['mmpretrain']
+
+
+def test_who_needs_transformers_has_it(tmp_path):
+    """Whether it is imported after the config is read, or long before."""
+    config = tmp_path / 'adafactor.py'
+    config.write_text("optim_wrapper = dict(optimizer=dict(type='Adafactor'))")
+    assert imported_by(
+        'from projects.core.config import load_config\n'
+        'from mmengine.optim import OPTIMIZERS\n'
+        "assert 'Adafactor' not in OPTIMIZERS\n"
+        "load_config('mmpretrain::blip/blip-base_8xb32_caption.py')\n"
+        'from mmpretrain.models import BlipCaption\n'
+        f'load_config({str(config)!r})\n'
+        "assert OPTIMIZERS.get('Adafactor').__module__.startswith('transformers')",
+        ('transformers', 'mmpretrain.models.multimodal.blip'),
+    ) == ['transformers', 'mmpretrain.models.multimodal.blip']
+
+
+@pytest.mark.parametrize(
+    ('type_', 'allowed'),
+    [
+        ('mmpretrain.BlipVQA', {imports.SWITCH}),
+        ('CLIPZeroShot', {imports.SWITCH}),
+        ('Adafactor', {'transformers'}),
+        ('mmdet.GLIP', {'transformers'}),
+        ('GroundingDINOHead', {'transformers'}),
+        ('CocoDataset', set()),  # the multimodal ones are COCOCaption, COCOVQA
+        ('projects.VisionTransformer', set()),
+        ('projects.GPT', set()),
+    ],
+)
+def test_what_a_type_allows(type_, allowed, monkeypatch):
+    finder = imports.DetourFinder()
+    monkeypatch.setattr(sys, 'meta_path', [finder])
+    monkeypatch.delitem(sys.modules, 'mmengine.optim.optimizer.builder', False)
+    imports.allow_for({'SomeHead', type_})
+    assert finder.allowed == allowed
+
+
+def test_every_multimodal_type_is_known_to_be_one():
+    import mmpretrain.datasets
+    import mmpretrain.models
+
+    left_out = {
+        name
+        for name, class_ in mmpretrain.models.builder.MODELS.module_dict.items()
+        if class_.__qualname__.startswith('register_multimodal_placeholder')
+    }
+    text = inspect.getsource(mmpretrain.datasets).partition('if WITH_MULTIMODAL')[2]
+    left_out |= set(re.findall(r"'(\w+)'", text))
+    assert {'BlipCaption', 'VizWiz'} < left_out
+    assert [
+        name for name in left_out if not re.fullmatch(imports.MULTIMODAL, name)
+    ] == []

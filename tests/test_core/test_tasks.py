@@ -71,7 +71,9 @@ def test_a_config_belongs_to_it(task, run):
 
 @pytest.mark.parametrize('path', sorted(run_configs()), ids=lambda path: path.stem)
 def test_every_run_of_ours_has_a_task(path):
-    assert task_of(load_config(str(path))) in tasks()
+    task = task_of(load_config(str(path)))
+    # of numbers, which no tool but training and test knows
+    assert type(task) is Task if 'adding' in path.stem else task in tasks()
 
 
 def test_model_of_no_kind_has_none():

@@ -7,7 +7,7 @@ import ast
 import pkgutil
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import partial
 
 import pytest
@@ -19,7 +19,7 @@ from mmpretrain.structures import DataSample
 from reference_table import TABLE
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torchvision.models import convnext, swin_transformer
+from torchvision.models import convnext, swin_transformer, vision_transformer
 
 from projects import list_models
 from projects.convnext import ConvNeXt
@@ -32,6 +32,7 @@ from projects.core.variants import config_root
 from projects.core.weights import load_weights
 from projects.registry import MODELS
 from projects.swin import SwinTransformer
+from projects.vit import VisionTransformer
 
 RGB_224, RGB_64 = (3, 224, 224), (3, 64, 64)
 BY_TWO = (112, 56, 28, 14, 7)
@@ -175,7 +176,21 @@ def from_table(name, entry):
     if name in ('convnext_large', 'convnext_xlarge'):
         spec.narrowing = 8
         spec.small_reference = partial(small_convnext, entry['channels'])
+    if entry['family'] == 'ViT':
+        spec.narrowing = 8
+        spec.small_reference = partial(small_vit, name)
     return spec
+
+
+def small_vit(name):
+    """torchvision's ViT at an eighth of the width, for 64 x 64 pixels."""
+    backbone = model_cfg(name).backbone
+    width, depth, num_heads, hidden = astuple(
+        VisionTransformer.arch_settings[backbone.arch]
+    )
+    return vision_transformer.VisionTransformer(
+        64, backbone.patch_size, depth, num_heads, width // 8, hidden // 8
+    )
 
 
 def small_convnext(channels):
@@ -257,6 +272,12 @@ def small_cfg(spec):
     if spec.name.startswith('swin'):
         arch = SwinTransformer.arch_settings[cfg.backbone.arch]
         cfg.backbone.arch = (arch.embed_dims // spec.narrowing, *arch[1:])
+    elif spec.name.startswith('vit'):
+        width, depth, num_heads, hidden = astuple(
+            VisionTransformer.arch_settings[cfg.backbone.arch]
+        )
+        widths = width // spec.narrowing, hidden // spec.narrowing
+        cfg.backbone.arch = (widths[0], depth, num_heads, widths[1])
     else:
         widths, depths = ConvNeXt.arch_settings[cfg.backbone.arch]
         cfg.backbone.arch = ([width // spec.narrowing for width in widths], depths)

@@ -342,7 +342,7 @@ class TestAddingProblem:
         metric = METRICS.build(dict(type='projects.MeanSquaredError'))
         metric.process(None, [dict(error=1.0), dict(error=-2.0)])
         metric.process(None, [dict(error=0.5)])
-        assert metric.evaluate(3) == dict(mse=pytest.approx((1 + 4 + 0.25) / 3))
+        assert metric.evaluate(3) == {'adding/mse': pytest.approx(5.25 / 3)}
 
     @pytest.mark.parametrize('cell', CELLS)
     def test_a_config_s_model(self, cell):

@@ -346,14 +346,15 @@ def test_examples_of_the_readme(tmp_path, monkeypatch):
     )
     assert attempted > 20
     assert failed == 0
-    # the picture on the page is the one that its code draws
-    drawn, shown = (
-        cv2.imread(str(folder / 'pooling_gradients.png')).astype(float)
-        for folder in (tmp_path, ROOT / 'resources')
-    )
-    # letters may lie otherwise with another matplotlib
-    assert drawn.shape == shown.shape
-    assert abs(drawn - shown).mean() < 5
+    # the pictures on the page are those that its code draws
+    for name in ('pooling_gradients.png', 'positional_encoding.png'):
+        drawn, shown = (
+            cv2.imread(str(folder / name)).astype(float)
+            for folder in (tmp_path, ROOT / 'resources')
+        )
+        # letters may lie otherwise with another matplotlib
+        assert drawn.shape == shown.shape
+        assert abs(drawn - shown).mean() < 5
 
 
 def test_sums_of_the_readme():

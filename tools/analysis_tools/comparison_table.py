@@ -3,8 +3,8 @@
     python tools/analysis_tools/comparison_table.py resnet --out work_dirs/resnet
 
 Each variant takes turns with torchvision's, timm's, transformers' and mmpretrain's
-model of the same name and with ``configs/*/reference/<variant>_<library>.py``, as far as they
-are there. A second call goes on where the first ended.
+model of the same name and with ``configs/*/reference/<variant>_<library>.py``, as far
+as they are there. A second call goes on where the first ended.
 """
 
 import argparse

@@ -5,7 +5,7 @@ val_cfg = dict()
 test_cfg = dict()
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='Adam', lr=0.005),
+    optimizer=dict(type='Adam', lr=0.01),
     clip_grad=dict(max_norm=1.0),
 )
 param_scheduler = []

@@ -16,9 +16,7 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=1),
 )
 param_scheduler = [
-    dict(
-        type='LinearLR', start_factor=0.02, by_epoch=False, begin=0, end=warmup_iters
-    ),
+    dict(type='LinearLR', start_factor=0.02, by_epoch=False, begin=0, end=warmup_iters),
     dict(
         type='CosineAnnealingLR',
         eta_min_ratio=0.02,

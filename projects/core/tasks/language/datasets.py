@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from projects.core.errors import UserError, one_line
-from projects.core.files import write_text
+from projects.core.errors import UserError, described, one_line
+from projects.core.files import output_file, write_text
 from projects.core.tasks.language.backbones import IGNORE
 from projects.core.tasks.language.corpora import Corpus, check_split
 from projects.core.tasks.language.tokenizers import (
@@ -33,6 +33,7 @@ from projects.core.values import whole
 from projects.registry import DATASETS, TASK_UTILS
 
 ROWS = 10_000  # texts that are encoded at once
+LONG = 2**24  # characters from which on the tokens of a stream are saved
 
 
 def make_tokenizer(settings: Mapping, corpus: Corpus) -> Tokenizer:
@@ -70,7 +71,10 @@ def make_tokenizer(settings: Mapping, corpus: Corpus) -> Tokenizer:
     name = f'{kind}-{digest.hexdigest()[:16]}.json'
     file = osp.join(corpus.data_root, 'tokenizers', name)
     if osp.isfile(file):
-        return read_tokenizer(file)
+        try:
+            return read_tokenizer(file)
+        except UserError as error:
+            raise UserError(f'{error}; delete it, and it is learnt anew') from error
     tokenizer = train_tokenizer(texts=texts, **settings)
     write_text(file, tokenizer.text, 'corpus.data_root')
     return tokenizer
@@ -137,6 +141,38 @@ class TextDataset(Dataset):
         return max(self.length_of(i) for i in range(len(self)))
 
 
+def stream_of(tokenizer: Tokenizer, texts: Sequence[str]) -> list[np.ndarray]:
+    """Tokens of each text, after one of its beginning where there is such."""
+    head = np.array([] if tokenizer.bos is None else [tokenizer.bos], np.int32)
+    return [np.concatenate([head, tokenizer.encode_long(text)]) for text in texts]
+
+
+def saved_stream(
+    tokenizer: Tokenizer, texts: Sequence[str], data_root: str
+) -> np.ndarray:
+    """(T,) tokens of all texts, from ``tokens/<digest>.npy`` beside the data.
+
+    The file is made the first time, and read as far as it is needed.
+
+    Raises:
+        UserError: If it is damaged.
+    """
+    digest = hashlib.sha256(tokenizer.text.encode())
+    for text in texts:
+        digest.update(text.encode('utf-8', 'replace'))
+        digest.update(b'\0')
+    file = osp.join(data_root, 'tokens', f'{digest.hexdigest()[:16]}.npy')
+    if not osp.isfile(file):
+        with output_file(file, 'corpus.data_root') as saved:
+            np.save(saved, np.concatenate(stream_of(tokenizer, texts)))
+    try:
+        return np.load(file, mmap_mode='r')
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(
+            f'{file} cannot be read: {described(error)}; delete it, and it is made anew'
+        ) from error
+
+
 @DATASETS.register_module()
 class StreamDataset(TextDataset):
     """Windows of one long text, for a model of the next token.
@@ -173,14 +209,16 @@ class StreamDataset(TextDataset):
         documents = self.corpus.documents(self.split)
         self.names = [name for name, _ in documents]
         begin = self.tokenizer.bos
-        # one whose tokenizer has no such token begins with its first text's
-        head = np.array([] if begin is None else [begin], np.int32)
-        parts = [
-            np.concatenate([head, self.tokenizer.encode_long(text)])
-            for _, text in documents
-        ]
-        self.starts = np.cumsum([0, *map(len, parts)])[:-1]
-        self.tokens = np.concatenate([head[:0], *parts])
+        texts = [text for _, text in documents]
+        is_long = sum(map(len, texts)) >= LONG
+        if is_long and begin is not None and not self.tokenizer.is_of_bytes:
+            self.tokens = saved_stream(self.tokenizer, texts, self.corpus.data_root)
+            self.starts = np.flatnonzero(self.tokens == begin)
+        else:
+            # one whose tokenizer has no such token begins with its first text's
+            parts = stream_of(self.tokenizer, texts)
+            self.starts = np.cumsum([0, *map(len, parts)])[:-1]
+            self.tokens = np.concatenate([np.zeros(0, np.int32), *parts])
         if len(self.tokens) < (self.window + 1 if self.split == 'train' else 2):
             raise UserError(
                 f'the {self.split} split of {self.corpus.description} has '

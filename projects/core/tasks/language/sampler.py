@@ -11,6 +11,10 @@ from projects.core.values import whole
 from projects.registry import DATA_SAMPLERS
 
 
+class NoLengthError(UserError, TypeError):
+    """As objects without a ``__len__`` raise: to a run by iterations no mistake."""
+
+
 @DATA_SAMPLERS.register_module()
 class LengthBatchSampler(Sampler):
     """Batches of samples of like length.
@@ -82,7 +86,7 @@ class LengthBatchSampler(Sampler):
 
     def __len__(self) -> int:
         if self.max_tokens is not None:
-            raise UserError(
+            raise NoLengthError(
                 'LengthBatchSampler.max_tokens: how many batches an epoch has is not '
                 'known; count iterations (train_cfg.by_epoch=False)'
             )

@@ -15,7 +15,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers, trainers
+from tokenizers import (
+    AddedToken,
+    Regex,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    trainers,
+)
 from tokenizers import Tokenizer as HFTokenizer
 from torch import Tensor
 
@@ -39,7 +47,7 @@ CHARACTERS = dict(
 )
 #: between two lines, and not among several blanks, which are one token
 PIECE_END = re.compile(r'\n(?= \S)|(?<=\S)\n(?=\S)')
-PIECES = 32  # that are encoded at once
+PIECES = 512  # that are encoded at once
 KINDS = ('bytes', 'chars', 'bpe', 'wordpiece')
 KIND = Rule(f'one of {", ".join(map(repr, KINDS))}', lambda v: v in KINDS)
 
@@ -105,7 +113,7 @@ class Tokenizer:
             return [[of.get(character, unk) for character in text] for text in texts]
         self._tokenizer.encode_special_tokens = True
         try:
-            found = self._tokenizer.encode_batch(texts, add_special_tokens=False)
+            found = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
         finally:
             self._tokenizer.encode_special_tokens = False
         return [e.ids for e in found]
@@ -142,6 +150,11 @@ class Tokenizer:
             for i, token in self._tokenizer.get_added_tokens_decoder().items()
             if token.special
         )
+
+    @property
+    def is_of_bytes(self) -> bool:
+        """Whether the tokens are the 256 bytes, which are made at once."""
+        return self._of_byte is not None
 
     @cached_property
     def _of_byte(self) -> np.ndarray | None:
@@ -186,10 +199,11 @@ def _without_surrogates(text: str) -> str:
     return text.encode('utf-8', 'replace').decode()
 
 
-def pieces_of(text: str, size: int = 2**20) -> Iterator[str]:
+def pieces_of(text: str, size: int = 2**13) -> Iterator[str]:
     """Pieces of a long text: at least ``size`` characters each but for the last one.
 
-    The library needs a hundred times the memory of what it encodes at once. A piece
+    The library needs a hundred times the memory of what it encodes at once, and takes
+    longer for long texts. A piece
     ends with a line, where no token of byte-level BPE or WordPiece goes over it.
     """
     start = 0
@@ -242,52 +256,67 @@ def train_tokenizer(
         raise UserError('tokenizer.vocab_size: bytes are 261 tokens; leave it out')
     elif refusal := whole(least).refusal(vocab_size):
         raise UserError(f'tokenizer.vocab_size: {refusal}')
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    options = dict(special_tokens=list(SPECIAL), show_progress=False)
-    if vocab_size is not None:
-        options['vocab_size'] = vocab_size
+    if kind == 'chars':
+        return _of_characters(texts, vocab_size)
+    if kind == 'bytes':
+        vocab = {t: i for i, t in enumerate([*SPECIAL, *byte_characters()])}
+        return _with_special(_byte_level(models.BPE(vocab, []), use_regex=False))
+    options = dict(
+        special_tokens=list(SPECIAL), show_progress=False, vocab_size=vocab_size
+    )
     if kind == 'wordpiece':
-        tokenizer = HFTokenizer(models.WordPiece(unk_token='[UNK]'))
-        from tokenizers.normalizers import BertNormalizer
-
-        tokenizer.normalizer = BertNormalizer()
-        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-        tokenizer.decoder = decoders.WordPiece()
+        tokenizer = _of_words(models.WordPiece(unk_token='[UNK]'))
         trainer = trainers.WordPieceTrainer(**options)
-    elif kind == 'chars':
-        counts = Counter()
-        for text in texts:
-            counts.update(text)
-        frequent = sorted(counts, key=lambda c: (-counts[c], c))
-        if vocab_size is not None:
-            frequent = frequent[: vocab_size - len(SPECIAL)]
-        vocab = {token: i for i, token in enumerate([*SPECIAL, *frequent])}
-        tokenizer = HFTokenizer(models.WordLevel(vocab, unk_token='[UNK]'))
-        # each character alone, line breaks too
-        tokenizer.pre_tokenizer = pre_tokenizers.Split(
-            Regex(CHARACTERS['pattern']['Regex']), behavior='isolated'
-        )
-        tokenizer.decoder = decoders.Fuse()
-        return _with_special(tokenizer)
     else:
-        tokenizer = HFTokenizer(models.BPE())
-        tokenizer.decoder = decoders.ByteLevel()
-        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(
-            add_prefix_space=False, use_regex=kind == 'bpe'
-        )
-        if kind == 'bytes':
-            vocab = {t: i for i, t in enumerate([*SPECIAL, *byte_characters()])}
-            tokenizer.model = models.BPE(vocab=vocab, merges=[])
-            return _with_special(tokenizer)
+        tokenizer = _byte_level(models.BPE())
+        alphabet = pre_tokenizers.ByteLevel.alphabet()
         trainer = trainers.BpeTrainer(initial_alphabet=alphabet, **options)
     tokenizer.train_from_iterator(texts, trainer)
     return Tokenizer(tokenizer.to_str())
 
 
-def _with_special(tokenizer: HFTokenizer) -> Tokenizer:
-    """With ``SPECIAL``, which the vocabulary begins with."""
-    tokenizer.add_special_tokens([AddedToken(t, special=True) for t in SPECIAL])
-    return Tokenizer(tokenizer.to_str())
+def _byte_level(model: models.BPE, use_regex: bool = True) -> HFTokenizer:
+    """GPT-2's: bytes; its regular expression keeps words apart."""
+    tokenizer = HFTokenizer(model)
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(False, use_regex=use_regex)
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
+def _of_words(model: models.WordPiece) -> HFTokenizer:
+    """BERT's, of lower case."""
+    tokenizer = HFTokenizer(model)
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    return tokenizer
+
+
+def _of_characters(texts: Iterable[str], vocab_size: int | None) -> Tokenizer:
+    counts = Counter()
+    for text in texts:
+        counts.update(text)
+    frequent = sorted(counts, key=lambda c: (-counts[c], c))
+    if vocab_size is not None:
+        frequent = frequent[: vocab_size - len(SPECIAL)]
+    vocab = {token: i for i, token in enumerate([*SPECIAL, *frequent])}
+    tokenizer = HFTokenizer(models.WordLevel(vocab, unk_token='[UNK]'))
+    # each character alone, line breaks too
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(
+        Regex(CHARACTERS['pattern']['Regex']), behavior='isolated'
+    )
+    tokenizer.decoder = decoders.Fuse()
+    return _with_special(tokenizer)
+
+
+def _with_special(
+    tokenizer: HFTokenizer,
+    special: Sequence[str] = SPECIAL,
+    source: str = 'the tokenizer',
+) -> Tokenizer:
+    """With special tokens, which the vocabulary holds."""
+    tokenizer.add_special_tokens([AddedToken(t, special=True) for t in special])
+    return Tokenizer(tokenizer.to_str(), source)
 
 
 def read_tokenizer(path: str) -> Tokenizer:
@@ -319,16 +348,12 @@ def read_tokenizer(path: str) -> Tokenizer:
         return tokenizer
     try:
         if file.name == 'vocab.txt':
-            from tokenizers import BertWordPieceTokenizer
-
-            tokenizer = BertWordPieceTokenizer(str(file))
-            tokenizer.add_special_tokens(list(SPECIAL))
+            model = models.WordPiece.from_file(str(file), unk_token='[UNK]')
+            tokenizer, special = _of_words(model), SPECIAL
         elif file.name == 'vocab.json':
-            from tokenizers import ByteLevelBPETokenizer
-
             merges = file.with_name('merges.txt')
-            tokenizer = ByteLevelBPETokenizer(str(file), str(merges))
-            tokenizer.add_special_tokens(['<|endoftext|>'])
+            tokenizer = _byte_level(models.BPE.from_file(str(file), str(merges)))
+            special = ('<|endoftext|>',)
         else:
             return Tokenizer(file.read_text(encoding='utf-8'), path)
     except (OSError, ValueError) as error:
@@ -337,7 +362,7 @@ def read_tokenizer(path: str) -> Tokenizer:
         raise
     except Exception as error:  # of the library's own kind
         raise UserError(f'{path} is no tokenizer: {described(error)}') from error
-    return Tokenizer(tokenizer.to_str(), path)
+    return _with_special(tokenizer, special, path)
 
 
 def enclosed(

@@ -1,0 +1,9 @@
+"""Transformer (base), 37,000 tokens that source and target share."""
+
+default_scope = 'mmengine'
+model = dict(
+    type='projects.EncoderDecoder',
+    backbone=dict(type='projects.Transformer', vocab_size=37000, embed_dims=512),
+    label_smoothing=0.1,
+    search=dict(beam_size=4, length_penalty=0.6),  # Sec. 6.1
+)
