@@ -1,7 +1,10 @@
 """A small GPT on Python's standard library, in 2,048 tokens of byte pairs.
 
+1.980 bits per byte (seed 0, 200 kB of the split val, Python 3.11.7) after 183 s of CPU
+time on one of two cores, where other programs ran, too.
+
     python tools/train.py configs/gpt/gpt-mini_1xb8-700i_source-bpe.py
-    python tools/infer.py work_dirs/gpt-mini_1xb8-700i_source-bpe/iter_700.pth "def "
+    python tools/infer.py work_dirs/gpt-mini_1xb8-700i_source-bpe/iter_700.pth class
 
 A step is 8 windows of 128 tokens, about 3,300 bytes; the whole run reads 2.3 MB of the
 8.3.
