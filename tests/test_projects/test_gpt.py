@@ -74,7 +74,7 @@ class TestSizes:
             ('gpt2_medium', 354_823_168),
             ('gpt2_large', 774_030_080),
             ('gpt2_xl', 1_557_611_200),
-            ('gpt_mini', 2_222_208),
+            ('gpt_mini', 889_984),
         ],
     )
     def test_parameters_of_variants(self, build_on_meta, name, expected):
