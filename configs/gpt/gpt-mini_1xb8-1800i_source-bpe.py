@@ -1,7 +1,7 @@
 """A small GPT on Python's standard library, in 2,048 tokens of byte pairs.
 
-1.734 bits per byte (seed 0, 200 kB of the split val, Python 3.11.7), trained in 273 s on
-one core of two, the other one busy.
+1.734 bits per byte (seed 0, 200 kB of the split val, Python 3.11.7), trained in 273 s
+on one core of two, the other one busy.
 
     python tools/train.py configs/gpt/gpt-mini_1xb8-1800i_source-bpe.py
     python tools/infer.py work_dirs/gpt-mini_1xb8-1800i_source-bpe/iter_1800.pth class

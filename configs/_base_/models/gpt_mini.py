@@ -8,7 +8,7 @@ model = dict(
         arch=(128, 3, 4),  # width, blocks, heads
         vocab_size=2048,
         max_length=256,
-        # no token is seen twice
+        # it is trained on less than its text once
         dropout=0.0,
     ),
 )
