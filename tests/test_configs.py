@@ -150,6 +150,7 @@ def write_texts(data):
     text = '\n'.join(sentences)
     for folder, names in {
         'wikitext-103-raw': ('wiki.train.raw', 'wiki.valid.raw', 'wiki.test.raw'),
+        'wikitext-2-raw': ('wiki.train.raw', 'wiki.valid.raw', 'wiki.test.raw'),
         'text': ('train.txt', 'val.txt', 'test.txt'),
         'wmt14_en_de': [
             f'{split}.{language}'

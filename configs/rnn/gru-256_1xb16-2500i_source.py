@@ -1,4 +1,4 @@
-"""GRU of 256 units on the bytes of Python's standard library.
+"""GRU of 256 units on the bytes of Python's standard library; not trained here.
 
 python tools/train.py configs/rnn/gru-256_1xb16-2500i_source.py
 """

@@ -30,12 +30,15 @@ class AddingProblem(Dataset):
         length: T.
         num: Number of sequences.
         seed: Of the sequences; another one for another split.
+        indices: How many of the first sequences there are; None for all.
 
     Raises:
         UserError: If a sequence has less than two steps, or there is none.
     """
 
-    def __init__(self, length: int, num: int, seed: int) -> None:
+    def __init__(
+        self, length: int, num: int, seed: int, indices: int | None = None
+    ) -> None:
         if length < 2 or num < 1:
             raise UserError(
                 f'AddingProblem: length {length} and num {num}; at least 2 and 1'
@@ -46,8 +49,8 @@ class AddingProblem(Dataset):
         rows = np.arange(num)
         marks[rows, random.integers(length // 2, size=num)] = 1
         marks[rows, random.integers(length // 2, length, size=num)] = 1
-        self.inputs = torch.from_numpy(np.stack([numbers, marks], -1))
-        self.targets = torch.from_numpy((numbers * marks).sum(1))
+        self.inputs = torch.from_numpy(np.stack([numbers, marks], -1)[:indices])
+        self.targets = torch.from_numpy((numbers * marks).sum(1)[:indices])
         self.metainfo = dict(length=length)
 
     def __len__(self) -> int:

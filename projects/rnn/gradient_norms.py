@@ -90,7 +90,7 @@ def draw_gradient_norms(
         UserError: If a file cannot be read or written, or is of another model.
     """
     check_outputs([out], '--out')
-    inputs = AddingProblem(length, num=100, seed=3).inputs
+    inputs = AddingProblem(length, num=500, seed=3).inputs
     new = {}
     for name, cell, forget_bias, _ in KINDS:
         new[name] = []
@@ -124,7 +124,7 @@ def draw_gradient_norms(
                 alpha=0.15,
                 linewidth=0,
             )
-        axes.axvline(10, color='grey', linewidth=0.8, linestyle=':')
+        axes.axvline(10, color='grey', linewidth=0.8, linestyle=':', label='ten steps')
         axes.set(
             title=title,
             xlabel='distance in time, steps before the last',

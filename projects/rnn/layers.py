@@ -102,29 +102,29 @@ def run_layers(
         tuple: (B, T, H) hidden states, or (B, T, 2 * H) where there are two
         directions, 0 at padding; and the state after the last step of each sequence.
     """
-    if state is None:
-        state = zero_state(layers, len(inputs))
     if not fused:
         return _written_out(layers, inputs, lengths, state)
-    # torch wants the layers first
-    before = tuple(part.transpose(0, 1).contiguous() for part in state)
-    is_lstm = layers.mode == 'LSTM'
+    before = None
+    if state is not None:  # torch wants the layers first, and no tuple of one
+        parts = tuple(part.transpose(0, 1).contiguous() for part in state)
+        before = parts if layers.mode == 'LSTM' else parts[0]
     steps = inputs
     if lengths is not None:
         steps = pack_padded_sequence(inputs, lengths.cpu(), True, enforce_sorted=False)
-    hidden, after = layers(steps, before if is_lstm else before[0])
+    hidden, after = layers(steps, before)
     if lengths is not None:
         hidden, _ = pad_packed_sequence(hidden, True, total_length=inputs.shape[1])
-    after = after if is_lstm else (after,)
+    after = after if layers.mode == 'LSTM' else (after,)
     return hidden, tuple(part.transpose(0, 1) for part in after)
 
 
 def _written_out(
-    layers: nn.RNNBase, inputs: Tensor, lengths: Tensor | None, state: State
+    layers: nn.RNNBase, inputs: Tensor, lengths: Tensor | None, state: State | None
 ) -> tuple[Tensor, State]:
     cell = CELLS[layers.mode]
     directions = (False, True) if layers.bidirectional else (False,)
     weights = iter(layers.all_weights)  # one direction of a layer after the other
+    state = zero_state(layers, len(inputs)) if state is None else state
     before = zip(*(part.unbind(1) for part in state), strict=True)
     after = []
     for layer in range(layers.num_layers):

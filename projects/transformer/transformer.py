@@ -204,30 +204,12 @@ class Transformer(EncoderDecoderBackbone):
             dict: Of each layer 'encoder i' (B, N, S, S), 'decoder i' (B, N, T, T)
             and 'decoder to encoder i' (B, N, T, S); the rows are queries, of sum 1.
         """
-        layers = {
-            f'{kind} {i}': getattr(layer, name).attention
-            for kind, stack, name in (
-                ('encoder', self.encoder, 'self_attn'),
-                ('decoder', self.decoder, 'self_attn'),
-                ('decoder to encoder', self.decoder, 'multihead_attn'),
-            )
-            for i, layer in enumerate(stack.layers)
-        }
-        seen: dict[nn.Module, Tensor] = {}
-        fused = {attention: attention.fused for attention in layers.values()}
-        hooks = [
-            attention.softmax.register_forward_hook(
-                lambda module, _, weights: seen.update({module: weights})
-            )
-            for attention in fused
-        ]
-        try:
-            for attention in fused:
-                attention.fused = False
+        from projects.core.tasks.attention_maps import recorded_attention
+
+        with recorded_attention(self) as maps:
             memory = self.encode(inputs['tokens'], inputs.get('lengths'))
             self.decode(inputs['target'], memory)
-        finally:
-            for hook, (attention, was) in zip(hooks, fused.items(), strict=True):
-                hook.remove()
-                attention.fused = was
-        return {name: seen[attention.softmax] for name, attention in layers.items()}
+        names = [f'encoder {i}' for i in range(len(self.encoder.layers))]
+        for i in range(len(self.decoder.layers)):  # the order of computation
+            names += [f'decoder {i}', f'decoder to encoder {i}']
+        return dict(zip(names, maps, strict=True))

@@ -332,6 +332,9 @@ class TestAddingProblem:
         again = AddingProblem(10, 500, seed=0)
         assert torch.equal(data.inputs, again.inputs)
         assert not torch.equal(data.inputs, AddingProblem(10, 500, 1).inputs)
+        first = AddingProblem(10, 500, seed=0, indices=3)
+        assert len(first) == 3
+        assert torch.equal(first.inputs, data.inputs[:3])
 
     def test_refused(self, error_of):
         for length, num in ((1, 5), (5, 0)):

@@ -2,7 +2,7 @@
 
     python tools/analysis_tools/draw_gradient_norms.py
     python tools/analysis_tools/draw_gradient_norms.py \\
-        --trained work_dirs/*-adding100_*/iter_1500.pth
+        --trained work_dirs/lstm-adding100_1xb50-1500i_adding/iter_1500.pth
 """
 
 import argparse

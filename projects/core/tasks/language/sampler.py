@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from itertools import islice
 from random import Random
 
+from mmengine.dataset import InfiniteSampler
 from torch.utils.data import Sampler
 
 from projects.core.errors import UserError
@@ -52,6 +53,7 @@ class LengthBatchSampler(Sampler):
                 raise UserError(f'LengthBatchSampler.{name}: {refusal}')
         self.sampler = sampler
         self.batch_size = batch_size if max_tokens is None else None
+        self._num_samples = batch_size
         self.pool_size = pool * batch_size
         self.max_tokens = max_tokens
         self._left_out = 0
@@ -85,12 +87,14 @@ class LengthBatchSampler(Sampler):
         return batches
 
     def __len__(self) -> int:
-        if self.max_tokens is not None:
+        # of a sampler without an end mmengine asks, too, and has no use of the answer
+        drawn = getattr(self.sampler, 'sampler', self.sampler)
+        if self.max_tokens is not None and not isinstance(drawn, InfiniteSampler):
             raise NoLengthError(
                 'LengthBatchSampler.max_tokens: how many batches an epoch has is not '
                 'known; count iterations (train_cfg.by_epoch=False)'
             )
-        return -(-len(self.sampler) // self.batch_size)
+        return -(-len(self.sampler) // self._num_samples)
 
     def begin_at(self, num_batches: int) -> None:
         """Leave out the first batches of the next epoch, which are not loaded."""

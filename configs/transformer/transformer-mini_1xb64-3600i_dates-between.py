@@ -1,10 +1,14 @@
-"""Dates to ISO 8601 by a small Transformer.
+"""Dates from one of 20 languages to another by a small Transformer.
 
-python tools/train.py configs/transformer/transformer-mini_1xb64-2000i_dates.py
+Exact match 99.9 % (val) and 99.6 % (test), seed 0, trained in 254 s on one core of
+two, the other one busy.
+
+    python tools/train.py \\
+        configs/transformer/transformer-mini_1xb64-3600i_dates-between.py
 """
 
 _base_ = [
-    '../_base_/datasets/dates.py',
+    '../_base_/datasets/dates_between.py',
     '../_base_/schedules/transformer_100ki.py',
     '../_base_/iter_runtime.py',
 ]
@@ -20,14 +24,14 @@ model = dict(
         num_encoder_layers=2,
         num_decoder_layers=2,
         feedforward_dims=256,
-        dropout=0.0,  # no line is seen twice: there is nothing to overfit
+        dropout=0.0,
     ),
 )
 train_dataloader = dict(
     batch_size=64, batch_sampler=dict(type='projects.LengthBatchSampler')
 )
-max_iters = 2000
-train_cfg = dict(max_iters=max_iters, val_interval=1000)
+max_iters = 3600
+train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
 optim_wrapper = dict(optimizer=dict(fused=True))
 param_scheduler = [
     dict(_base_.param_scheduler[0], embed_dims=embed_dims, warmup=400),
