@@ -74,9 +74,10 @@ class TestSizes:
             ('gpt2_medium', 354_823_168),
             ('gpt2_large', 774_030_080),
             ('gpt2_xl', 1_557_611_200),
+            ('gpt_mini', 889_984),
         ],
     )
-    def test_parameters_are_those_of_transformers(self, build_on_meta, name, expected):
+    def test_parameters_of_variants(self, build_on_meta, name, expected):
         model = build_on_meta(name)
         assert sum(p.numel() for p in model.parameters()) == expected
 

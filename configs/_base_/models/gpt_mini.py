@@ -5,10 +5,10 @@ model = dict(
     type='projects.CausalLanguageModel',
     backbone=dict(
         type='projects.GPT',
-        arch=(192, 4, 4),  # width, blocks, heads
+        arch=(128, 3, 4),  # width, blocks, heads
         vocab_size=2048,
         max_length=256,
-        # the weights see each token about once
+        # it is trained on less than its text once
         dropout=0.0,
     ),
 )

@@ -1,12 +1,12 @@
-"""GPT's schedule in small: 700 steps with warm-up and cosine decay.
+"""GPT's schedule in small: 1,800 steps with warm-up and cosine decay.
 
 Embeddings and the matrices of linear layers decay; biases and norms, which have one
 dimension, do not.
 """
 
-max_iters = 700
+max_iters = 1800
 warmup_iters = 50
-train_cfg = dict(by_epoch=False, max_iters=max_iters, val_interval=700)
+train_cfg = dict(by_epoch=False, max_iters=max_iters, val_interval=1800)
 val_cfg = dict()
 test_cfg = dict()
 optim_wrapper = dict(
