@@ -20,6 +20,12 @@ def pipelines(dataset):
 @pytest.mark.parametrize('path', RUNS, ids=lambda path: path.stem)
 def test_every_data_set_has_the_pipeline_of_its_split(path):
     cfg = Config.fromfile(path)
+    if cfg.default_scope == 'mmengine':  # sequences, which have no pipeline
+        loaders = cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader
+        for key in ('type', 'corpus', 'tokenizer', 'masking'):
+            values = [loader.dataset.get(key) for loader in loaders]
+            assert values == values[:1] * 3, key
+        return
     for of_train in pipelines(cfg.train_dataloader.dataset):
         assert of_train == cfg.train_pipeline
     for loader in (cfg.val_dataloader, cfg.test_dataloader):

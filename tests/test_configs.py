@@ -15,11 +15,12 @@ from mmpretrain.datasets import CIFAR10, CIFAR100
 from projects.core.config import key_paths, load_config
 from projects.core.datasets.digits_coco import make_digits_coco
 from projects.core.engine import Runner, train
-from projects.core.tasks.language.tokenizers import byte_characters
+from projects.core.tasks.language.tokenizers import SPECIAL, byte_characters
 from projects.core.tasks.task import task_of
 from projects.registry import MODELS
 from projects.vit.vision_transformer import ViTArch
 
+SPLITS = ('train', 'val', 'test')
 CONFIGS = Path(__file__).parents[1] / 'configs'
 RUNS = sorted(p for p in CONFIGS.glob('*/*.py') if p.parent.name != '_base_')
 VOC_XML = """<annotation><size><width>{w}</width><height>{h}</height>
@@ -151,16 +152,22 @@ def write_texts(data):
     for folder, names in {
         'wikitext-103-raw': ('wiki.train.raw', 'wiki.valid.raw', 'wiki.test.raw'),
         'wikitext-2-raw': ('wiki.train.raw', 'wiki.valid.raw', 'wiki.test.raw'),
-        'text': ('train.txt', 'val.txt', 'test.txt'),
-        'wmt14_en_de': [
-            f'{split}.{language}'
-            for split in ('train', 'val', 'test')
-            for language in ('en', 'de')
-        ],
         **{
-            folder: [f'{s}/{i}.txt' for s in ('train', 'val', 'test') for i in range(3)]
-            for folder in ('books', 'webtext', 'wikipedia_books')
+            f'wmt14_en_{language}': [
+                f'{split}.{of}' for split in SPLITS for of in ('en', language)
+            ]
+            for language in ('de', 'fr')
         },
+        **{
+            folder: [f'{split}/{i}.txt' for split in SPLITS for i in range(3)]
+            for folder in ('books', 'text', 'webtext')
+        },
+        'texts': [
+            f'{split}/{name}/{i}.txt'
+            for split in SPLITS
+            for name in ('good', 'bad')
+            for i in range(2)
+        ],
     }.items():
         for name in names:
             file = data / folder / name
@@ -170,6 +177,9 @@ def write_texts(data):
     vocab = {token: i for i, token in enumerate([*byte_characters(), '<|endoftext|>'])}
     (data / 'gpt2/vocab.json').write_text(json.dumps(vocab))
     (data / 'gpt2/merges.txt').write_text('#version: 0.2\n')
+    (data / 'bert-base-uncased').mkdir()
+    words = [*SPECIAL, 'line', 'says', 'that', 'and', 'are', *'0123456789']
+    (data / 'bert-base-uncased/vocab.txt').write_text('\n'.join(words))
 
 
 @pytest.fixture(scope='module')
@@ -318,7 +328,7 @@ FEW = dict.fromkeys(('train', 'val', 'test'), 8)
 
 def options_of_sequences(cfg):
     """The same for models of sequences: few of them, narrow layers."""
-    options = ['load_from=None', 'train_cfg.val_interval=2']
+    options = ['load_from=None', 'model.init_cfg=None', 'train_cfg.val_interval=2']
     by_epoch = cfg.train_cfg.by_epoch
     options.append('train_cfg.max_epochs=1' if by_epoch else 'train_cfg.max_iters=2')
     batch_sampler = cfg.train_dataloader.get('batch_sampler') or {}
@@ -330,8 +340,8 @@ def options_of_sequences(cfg):
         options.append(f'optim_wrapper={dict(_delete_=True, **kept)}')
     options += [
         f'param_scheduler.{i}.begin=0'
-        for i, scheduler in enumerate(cfg.param_scheduler)
-        if scheduler.get('begin') and not scheduler.get('by_epoch', True)
+        for i, scheduler in enumerate(cfg.get('param_scheduler') or [])
+        if scheduler.get('begin')
     ]
     options += [
         f'custom_hooks.{i}.{key}'
@@ -423,7 +433,7 @@ def test_rates_change_within_the_run(path):
     cfg = load_config(str(path))
     by_epoch = cfg.train_cfg.by_epoch
     end = cfg.train_cfg.max_epochs if by_epoch else cfg.train_cfg.max_iters
-    for scheduler in cfg.param_scheduler:
+    for scheduler in cfg.get('param_scheduler') or []:
         if scheduler.get('by_epoch', True) == by_epoch:
             assert scheduler.get('begin', 0) < end
             assert scheduler.get('end', end) <= end

@@ -45,6 +45,11 @@ NUM_PARAMS = {name: entry['params'] for name, entry in TABLE.items()} | {
     'ssd300_vgg16_coco91': 35_641_826,
     # the layers of the papers, summed up in the plugins' tests
     'alexnet_2012': 50_844_008,
+    # embeddings; three layers; the pooler and the heads of pre-training
+    'bert_mini': (30522 + 64 + 2 + 2) * 128
+    + 3 * (4 * (128**2 + 128) + 2 * 128 * 256 + 256 + 128 + 4 * 128)
+    + 2 * (128**2 + 128)
+    + (2 * 128 + 30522 + 2 * 128 + 2),
     # without the linear layers; with a norm for each of the first three maps
     'faster_rcnn_fpn': faster_rcnn(25_557_032 - 2049 * 1000, (256, 512, 1024, 2048)),
     'faster_rcnn_swin_t': faster_rcnn(
@@ -53,8 +58,8 @@ NUM_PARAMS = {name: entry['params'] for name, entry in TABLE.items()} | {
     'faster_rcnn_convnext_tiny': faster_rcnn(
         28_589_128 - 769 * 1000 + 2 * (96 + 192 + 384), SWIN_WIDTHS
     ),
-    # embeddings of 2,048 tokens and 256 positions, four blocks, a norm
-    'gpt_mini': (2048 + 256) * 192 + 4 * (12 * 192**2 + 13 * 192) + 2 * 192,
+    # embeddings of 2,048 tokens and 256 positions, three blocks, a norm
+    'gpt_mini': (2048 + 256) * 128 + 3 * (12 * 128**2 + 13 * 128) + 2 * 128,
     'lenet5_modern': 61_706 + 2 * 6 + 2 * 16,  # two batch norms
     'lenet5_scratch': 61_706 + 2 * 6 + 2 * 16,
     'nin': 7_439_608,

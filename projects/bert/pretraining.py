@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from projects.bert.bert import NORM_EPS
 from projects.core.errors import UserError
 from projects.core.tasks.language.backbones import IGNORE
+from projects.core.tasks.language.benchmark import masked_labels
 from projects.core.tasks.language.models import SequenceModel, token_loss, with_rest
 from projects.core.tasks.language.tokenizers import Tokenizer, enclosed
 from projects.registry import MODELS
@@ -145,6 +146,9 @@ class BERTForPreTraining(SequenceModel):
                 row.update(pred_score=score, gt_label=label.reshape(1))
         samples = {k: v for k, v in data_samples.items() if k != 'pair_labels'}
         return with_rest(rows, samples)
+
+    def random_labels(self, tokens: list[Tensor], rng: torch.Generator) -> dict:
+        return masked_labels(tokens, rng)
 
     @torch.no_grad()
     def answer(self, texts: list[str], tokenizer: Tokenizer, meta: dict) -> list[dict]:
