@@ -25,7 +25,7 @@ KNOWN_CAPITALS = set(
     'URL VGG VOC XML XXS YAML YOLO'.split()
 )
 # a reader makes these
-OWN_FILES = {'configs/my.py', 'configs/my_classes.py'}
+OWN_FILES = {'configs/my.py', 'configs/my_classes.py', 'configs/my_texts.py'}
 
 
 def read(page):

@@ -61,6 +61,28 @@ def test_the_config_for_own_classes_trains(tmp_path, monkeypatch):
     assert any('accuracy/top1' in k for k in runner.message_hub.log_scalars)
 
 
+def test_the_config_for_own_texts_trains(tmp_path, monkeypatch):
+    (tmp_path / 'my_texts.py').write_text(example('./gpt/'))
+    folder = tmp_path / 'data/poems'
+    folder.mkdir(parents=True)
+    for split in ('train', 'val', 'test'):
+        lines = (f'Roses are red, {split} is line {i}.' for i in range(60))
+        (folder / f'{split}.txt').write_text('\n'.join(lines))
+    monkeypatch.chdir(tmp_path)
+    runner = train(
+        'my_texts.py',
+        cfg_options=[
+            'train_cfg.max_iters=2',
+            'train_cfg.val_interval=2',
+            'param_scheduler=[]',
+        ],
+    )
+    assert runner.iter == 2
+    assert 'val.txt' in runner.val_dataloader.dataset.names[0]
+    assert any('bits_per_byte' in k for k in runner.message_hub.log_scalars)
+    assert list((folder / 'tokenizers').glob('bpe-*.json'))
+
+
 def test_the_config_for_own_data_trains(tmp_path, monkeypatch):
     config = example('./yolov1/')
     (tmp_path / 'my.py').write_text(config)
