@@ -3,7 +3,7 @@
 Top-1 100 % on val (seed 0), from iteration 400 on; 65 s on one CPU core that other runs
 shared, of which 28 s were computed.
 
-python tools/train.py configs/rnn/gru-64_1xb64-800i_months.py
+    python tools/train.py configs/rnn/gru-64_1xb64-800i_months.py
 """
 
 _base_ = ['../_base_/schedules/adamw_cosine_2500i.py', '../_base_/iter_runtime.py']

@@ -3,7 +3,7 @@
 All of the seeds 0 to 4 solve it, with a mean squared error of 0.0003 to 0.0007; 30 to
 93 s on one CPU core that other runs shared, of which about 21 s were computed.
 
-python tools/train.py configs/rnn/lstm-adding100_1xb50-1500i_adding.py
+    python tools/train.py configs/rnn/lstm-adding100_1xb50-1500i_adding.py
 """
 
 _base_ = [
