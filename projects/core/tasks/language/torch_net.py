@@ -6,6 +6,7 @@ Legend as in :mod:`projects.core.tasks.language.backbones`.
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from projects.core.tasks.language.backbones import (
@@ -83,6 +84,9 @@ class TorchTranslator(EncoderDecoderBackbone):
         self.source_vocab_size = self.vocab_size = vocab_size
         self.max_length = max_length
         self.embedding = torch.nn.Embedding(vocab_size, embed_dims)
+        # torch's deviation of 1 makes scores so large that most probabilities are
+        # denormal numbers, with which a processor takes many times as long
+        torch.nn.init.normal_(self.embedding.weight, std=embed_dims**-0.5)
         self.net = torch.nn.Transformer(
             embed_dims,
             num_heads,
@@ -120,7 +124,7 @@ class TorchTranslator(EncoderDecoderBackbone):
             tgt_is_causal=True,
             memory_key_padding_mask=padding,
         )
-        return outs @ self.embedding.weight.T, None
+        return F.linear(outs, self.embedding.weight), None
 
     def begin(self, memory: Any, max_length: int) -> Any:
         raise NotImplementedError('only to compare training with')
