@@ -28,7 +28,7 @@ def create_model(
     Args:
         name: One of :func:`list_models`.
         num_classes: Classes of its head; the variant's own by default.
-        pretrained: Weights to load: a file, or a name such as
+        pretrained: Weights to load: a file, a folder of transformers, or a name such as
             ``torchvision://resnet50``, see
             :func:`projects.core.weights.read_weights`; True for torchvision's
             of the same name. Their head may differ in the number of classes

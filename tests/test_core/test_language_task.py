@@ -102,6 +102,30 @@ def test_resumed_run_is_the_uninterrupted_one(write, fresh, text, metric):
     assert difference(weights('whole', 3), weights('whole')) > 1e-3
 
 
+EPOCHS = """
+train_cfg = dict(by_epoch=True, max_epochs=EPOCHS, val_interval=1)
+train_dataloader['sampler'] = dict(type='DefaultSampler', shuffle=True)
+train_dataloader['batch_sampler'] = dict(type='projects.LengthBatchSampler', pool=2)
+default_hooks['checkpoint'].update(by_epoch=True, interval=1)
+log_processor = dict(by_epoch=True)
+"""
+
+
+def test_two_epochs_and_two_are_four(write, fresh):
+    train(write(TRANSLATOR, EPOCHS.replace('=EPOCHS', '=4')), 'whole')
+    fresh()
+    train(write(TRANSLATOR, EPOCHS.replace('=EPOCHS', '=2')), 'resumed')
+    fresh()
+    train(write(TRANSLATOR, EPOCHS.replace('=EPOCHS', '=4')), 'resumed', resume=True)
+    assert len(rows('whole')) == 4 * 6  # 24 words, four in a batch
+    assert rows('whole') == rows('resumed')
+    whole, resumed = (
+        read_checkpoint(f'{folder}/epoch_4.pth')['state_dict']
+        for folder in ('whole', 'resumed')
+    )
+    assert difference(whole, resumed) == 0
+
+
 def test_two_processes_take_the_steps_of_one(write, fresh):
     """Although one has more tokens than the other."""
     extra = """

@@ -1,9 +1,16 @@
 """Where published weights come from: a file, or a library by name."""
 
+import json
+import os.path as osp
 from urllib.error import URLError
 
-from projects.core.errors import UserError, did_you_mean, listed
+from torch import Tensor
+
+from projects.core.errors import UserError, described, did_you_mean, listed
 from projects.core.weights.reading import read_checkpoint
+
+# as transformers names them; of a large model in parts, with a list of them
+FILES = ('model.safetensors', 'pytorch_model.bin')
 
 
 def read_weights(
@@ -12,7 +19,8 @@ def read_weights(
     """A checkpoint from a file or by name, its weights under 'state_dict'.
 
     Args:
-        source: Path of a file; or ``torchvision://resnet50`` for
+        source: Path of a file, or of a folder as transformers writes one, also with
+            its weights in several files; or ``torchvision://resnet50`` for
             torchvision's newest weights of a classifier,
             ``torchvision://resnet50.IMAGENET1K_V1`` for those of a name;
             or ``timm://resnet50.a1_in1k``, where timm is installed. Weights by
@@ -28,6 +36,8 @@ def read_weights(
     """
     scheme, separator, name = source.partition('://')
     if not separator:
+        if osp.isdir(source):
+            return dict(state_dict=_of_folder(source, map_location, unpickle, mapped))
         return read_checkpoint(source, map_location, unpickle, mapped)
     readers = dict(torchvision=_of_torchvision, timm=_of_timm)
     if scheme not in readers:
@@ -37,6 +47,36 @@ def read_weights(
             f'{scheme}://'
         )
     return dict(state_dict=readers[scheme](name))
+
+
+def _of_folder(folder: str, *options) -> dict[str, Tensor]:
+    """The weights of a folder of transformers; ``options`` of the reader of a file."""
+    for name in FILES:
+        if osp.isfile(file := osp.join(folder, name)):
+            return read_checkpoint(file, *options)['state_dict']
+    for name in FILES:
+        index = osp.join(folder, f'{name}.index.json')
+        if not osp.isfile(index):
+            continue
+        try:
+            with open(index, encoding='utf-8') as stream:
+                places = json.load(stream)['weight_map']
+            parts = sorted({osp.join(folder, osp.basename(p)) for p in places.values()})
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(
+                f'{index} is no list of weights: {described(error)}'
+            ) from error
+        weights = {}
+        for part in parts:
+            weights |= read_checkpoint(part, *options)['state_dict']
+        if missing := sorted(places.keys() - weights.keys()):
+            raise UserError(
+                f'{index} names weights that no file of it holds: {listed(missing)}'
+            )
+        return weights
+    raise UserError(
+        f'the folder {folder} holds neither {" nor ".join(FILES)}; give a file in it'
+    )
 
 
 def _of_torchvision(name: str) -> dict:
