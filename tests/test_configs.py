@@ -269,6 +269,9 @@ def options_of(path):
             f'model.backbone.arch={narrower(settings)}',
             f'model.head.in_channels={cfg.model.head.in_channels // 8}',
         ]
+    if 'series' in backbone:  # RepVGG
+        options += [f'model.backbone.{width}=0.25' for width in 'ab']
+        options.append('model.head.in_channels=128')
     # the least input that all levels of SSD512 can have
     options += [
         f'{path}=(300, 300)'

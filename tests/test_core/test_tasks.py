@@ -97,7 +97,7 @@ def test_missing_data_are_named(task, run, tmp_path):
     scope = run.default_scope
     if task.name not in OF_IMAGES:
         corpus = dict(type='projects.TextFiles', data_root=str(tmp_path / 'nowhere'))
-        run.train_dataloader.dataset.corpus = dict(corpus, train='a.txt', _delete_=True)
+        run.train_dataloader.dataset.corpus = dict(corpus, train='a.txt')
         with pytest.raises(UserError, match='nowhere'):
             task.prepare(run)
         return
