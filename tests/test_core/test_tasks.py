@@ -98,8 +98,9 @@ def test_missing_data_are_named(task, run, tmp_path):
     if task.name not in OF_IMAGES:
         corpus = dict(type='projects.TextFiles', data_root=str(tmp_path / 'nowhere'))
         run.train_dataloader.dataset.corpus = dict(corpus, train='a.txt')
+        task.prepare(run)
         with pytest.raises(UserError, match='nowhere'):
-            task.prepare(run)
+            task.check_data(run)
         return
     kind = dict(mmdet='CocoDataset', mmpretrain='ImageNet')[scope]
     loader = dict(
