@@ -27,10 +27,12 @@ def header(result: dict) -> str:
             + (', channels-last' if entry['channels_last'] else '')
             + (f'; no data: {entry["no_data"]}' if entry['no_data'] else '')
         )
+    of_images = result['configs'][0]['unit'] == 'images'
     load = result['load_average']
     lines.append(
-        f'batch {result["batch_size"]}, {result["objects"]} objects an image, '
-        f'{result["dtype"]}'
+        f'batch {result["batch_size"]}, '
+        + (f'{result["objects"]} objects an image, ' if of_images else '')
+        + result['dtype']
         + (', compiled' if result['compile'] else '')
         + f'; {result["device"]}, {result["threads"]} threads, torch '
         f'{result["torch"]}' + (f', load {load:.1f}' if load is not None else '')
