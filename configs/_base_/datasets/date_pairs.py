@@ -1,4 +1,4 @@
-"""Pairs of dates in ten languages, half of them one date twice, to pre-train on.
+"""Pairs of dates in sixteen languages, half of them one date twice, to pre-train on.
 
 Months are words; the pairs are written by Babel, and nothing is read from ``data/``
 but the tokenizer, which is saved there. The words that are masked are masked whole:
@@ -8,7 +8,11 @@ Conneau and Lample, "Cross-lingual Language Model Pretraining", NeurIPS 2019, Se
 
 corpus = dict(
     type='projects.DatePairsCorpus',
-    locales=('en', 'de', 'fr', 'es', 'it', 'pt', 'sv', 'pl', 'fi', 'ru'),
+    # first those that months.py has labels of, then those that it has none of
+    locales=(
+        *('en', 'de', 'fr', 'es', 'it', 'nl', 'cs', 'tr'),
+        *('pt', 'sv', 'pl', 'fi', 'ru', 'hu', 'el', 'hi'),
+    ),
     # without the day of the week: fewer words to learn
     styles=('long', 'medium', 'yMMMd'),
     # a masked month is sure to be in the other text where day and year agree

@@ -1,12 +1,12 @@
-"""The month of a date: 400 labels in five languages, tested in five others.
+"""The month of a date: 400 labels in eight languages, tested in eight others.
 
-The test languages are those of ``date_pairs.py`` that are not among the first five.
+The test languages are those of ``date_pairs.py`` that are not among the first eight.
 """
 
 corpus = dict(
     type='projects.MonthCorpus',
-    locales=('en', 'de', 'fr', 'es', 'it'),
-    held_out=('pt', 'sv', 'pl', 'fi', 'ru'),
+    locales=('en', 'de', 'fr', 'es', 'it', 'nl', 'cs', 'tr'),
+    held_out=('pt', 'sv', 'pl', 'fi', 'ru', 'hu', 'el', 'hi'),
     styles=('long', 'medium', 'yMMMd'),
     num=dict(train=400, val=1_000, test=1_000),
 )
