@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from projects.core.layers import ScaledDotProductAttention
 from projects.core.layers.backbone import LayerGroups
-from projects.core.tasks.language.backbones import SequenceBackbone, padding_mask
+from projects.core.tasks.language.backbones import SequenceBackbone, hiding_mask
 from projects.registry import MODELS
 
 NORM_EPS = 1e-12
@@ -200,11 +200,7 @@ class BERT(SequenceBackbone):
             raise ValueError('a state, but BERT reads a text at once')
         self.check_length(tokens.shape[1])
         x = self.embeddings(tokens, token_types)
-        mask = None
-        if lengths is not None:
-            is_token = padding_mask(lengths, tokens.shape[1])[:, None, None]
-            mask = torch.zeros(is_token.shape, dtype=x.dtype, device=x.device)
-            mask.masked_fill_(~is_token, float('-inf'))
+        mask = hiding_mask(lengths, tokens.shape[1], x)
         for layer in self.encoder['layer']:
             x = layer(x, mask)
         return x, None
@@ -231,24 +227,13 @@ class BERT(SequenceBackbone):
             inputs: ``tokens`` and, where there are such, ``lengths`` and
                 ``token_types``.
         """
-        modules = [layer.attention['self'].attention for layer in self.encoder['layer']]
-        fused = [module.fused for module in modules]
-        maps, hooks = {}, []
-        for i, module in enumerate(modules):
+        # brings what draws pictures
+        from projects.core.tasks.attention_maps import recorded_attention
 
-            def keep(_, __, attention, name=f'encoder {i}'):
-                maps[name] = attention
-
-            module.fused = False
-            hooks.append(module.softmax.register_forward_hook(keep))
-        try:
+        with recorded_attention(self) as maps:
             self(
                 inputs['tokens'],
                 inputs.get('lengths'),
                 token_types=inputs.get('token_types'),
             )
-        finally:
-            for module, was, hook in zip(modules, fused, hooks, strict=True):
-                module.fused = was
-                hook.remove()
-        return maps
+        return {f'encoder {i}': attention for i, attention in enumerate(maps)}

@@ -9,6 +9,7 @@ from projects.bert.bert import BERT
 from projects.core.weights import (
     ConvertedStateDict,
     RenamingRules,
+    backbone_of,
     register_converter,
     rename,
     renamed_weights,
@@ -43,8 +44,8 @@ def convert_bert(
     stand in some files as copies. They are left out where they are true copies, and
     else refused as names that the model does not have.
     """
-    alone = isinstance(model, BERT)
-    if not alone and not isinstance(getattr(model, 'backbone', None), BERT):
+    backbone, prefix = backbone_of(model, BERT)
+    if backbone is None:
         return None
     renamed = {}
     for old, new in rename(state_dict, RULES).items():
@@ -65,7 +66,7 @@ def convert_bert(
         positions = weights[POSITIONS].flatten()
         if positions.tolist() == list(range(len(positions))):
             del weights[POSITIONS]
-    if alone:
+    if not prefix:
         converted.state_dict = {
             name.removeprefix('backbone.'): w for name, w in weights.items()
         }

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from projects.core.layers import KeyValueCache, ScaledDotProductAttention, causal_mask
+from projects.core.layers import KeyValueCache, ScaledDotProductAttention
 from projects.core.tasks.language.backbones import SequenceBackbone
 from projects.registry import MODELS
 
@@ -73,20 +73,7 @@ class CausalSelfAttention(nn.Module):
         query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind()
         if cache is not None:
             key, value = cache.append(key, value)  # (B, N, S, D / N)
-        num_queries, num_keys = query.shape[2], key.shape[2]
-        if self.attention.fused and num_queries == num_keys:
-            # the kernel knows this mask, and leaves out the half that it hides
-            x = F.scaled_dot_product_attention(
-                query,
-                key,
-                value,
-                dropout_p=self.attention.dropout.p if self.training else 0.0,
-                is_causal=True,
-            )
-        else:
-            # of one token alone nothing is hidden: it is the last
-            mask = causal_mask(num_queries, num_keys, x) if num_queries > 1 else None
-            x = self.attention(query, key, value, mask)
+        x = self.attention(query, key, value, causal=True)
         return self.dropout(self.c_proj(x.transpose(1, 2).flatten(2)))
 
 

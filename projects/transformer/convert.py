@@ -13,6 +13,7 @@ from projects.core.errors import UserError
 from projects.core.weights import (
     ConvertedStateDict,
     RenamingRules,
+    backbone_of,
     register_converter,
     rename,
 )
@@ -46,11 +47,9 @@ def convert_transformer(
             matrices of their own for source, target or scores, other positions, a
             bias of the scores.
     """
-    alone = isinstance(model, Transformer)
-    backbone = model if alone else getattr(model, 'backbone', None)
-    if not isinstance(backbone, Transformer):
+    backbone, prefix = backbone_of(model, Transformer)
+    if backbone is None:
         return None
-    prefix = '' if alone else 'backbone.'
     if any(name.endswith('self_attn.q_proj.weight') for name in state_dict):
         return convert_marian(backbone, prefix, state_dict)
     if 'encoder.layers.0.self_attn.in_proj_weight' not in state_dict or any(

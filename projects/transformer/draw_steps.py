@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from mmengine.logging import print_log
 from torch import nn
 
+from projects.core.benchmark.run import using_threads
 from projects.core.files import check_outputs, output_file
 from projects.core.quiet import quiet_libraries
 from projects.core.values import PATH, checked, several, whole
@@ -73,14 +74,12 @@ def draw_steps(
     quiet_libraries()
     check_outputs([out], '--out')
     torch.manual_seed(0)
-    threads_before = torch.get_num_threads()
-    torch.set_num_threads(threads)
     seconds: dict[str, list[float]] = {}
     models = {
         name: MODELS.build(dict(type='projects.EncoderDecoder', backbone=backbone))
         for name, backbone in BACKBONES.items()
     }
-    try:
+    with using_threads(threads):
         for length in lengths:
             tokens = torch.randint(VOCAB_SIZE, (batch_size, length), device=device)
             data = dict(inputs=dict(tokens=tokens, target=tokens))
@@ -99,8 +98,6 @@ def draw_steps(
                 + ', '.join(f'{n} {t[-1] * 1e3:,.1f} ms' for n, t in seconds.items()),
                 'current',
             )
-    finally:
-        torch.set_num_threads(threads_before)
     figure = Figure(figsize=(5.4, 3.8), layout='constrained')
     axes = figure.add_subplot()
     for (name, taken), marker in zip(seconds.items(), 'os', strict=True):

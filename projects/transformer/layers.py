@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from projects.core.layers import KeyValueCache, ScaledDotProductAttention, causal_mask
+from projects.core.layers import KeyValueCache, ScaledDotProductAttention
 from projects.registry import MODELS
 
 LAYOUTS = ('interleaved', 'halves')
@@ -138,23 +138,12 @@ class MultiheadAttention(nn.Module):
             key: (B, N, S, D / N).
             value: (B, N, S, D / N).
             mask: Added to the scores, (B or 1, 1, L or 1, S).
-            causal: Whether a query sees only the keys up to its own, the last
-                query being at the last key; then there is no mask.
+            causal: See :class:`projects.core.layers.ScaledDotProductAttention`.
 
         Returns:
             (B, L, D).
         """
-        num_queries, num_keys = query.shape[2], key.shape[2]
-        if causal and self.attention.fused and num_queries == num_keys:
-            # the kernel knows this mask, and leaves out the half that it hides
-            dropout = self.attention.dropout.p if self.training else 0.0
-            x = F.scaled_dot_product_attention(
-                query, key, value, dropout_p=dropout, is_causal=True
-            )
-        else:
-            if causal and num_queries > 1:  # one alone is the last and sees all
-                mask = causal_mask(num_queries, num_keys, query)
-            x = self.attention(query, key, value, mask)
+        x = self.attention(query, key, value, mask, causal)
         return self.out_proj(x.transpose(1, 2).flatten(2))
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from projects.core.layers import KeyValueCache
 from projects.core.tasks.language.backbones import (
     EncoderDecoderBackbone,
-    padding_mask,
+    hiding_mask,
 )
 from projects.registry import MODELS
 from projects.transformer.layers import DecoderLayer, EncoderLayer, SinusoidalPositions
@@ -149,10 +149,7 @@ class Transformer(EncoderDecoderBackbone):
             None where there is no padding.
         """
         x = self.embed(source)
-        mask = None
-        if (shown := padding_mask(lengths, source.shape[1])) is not None:
-            mask = x.new_zeros(shown.shape).masked_fill(~shown, float('-inf'))
-            mask = mask[:, None, None]
+        mask = hiding_mask(lengths, source.shape[1], x)
         for layer in self.encoder.layers:
             x = layer(x, mask)
         return self.encoder.norm(x), mask

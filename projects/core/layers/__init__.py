@@ -5,7 +5,7 @@ from torchvision.ops import SqueezeExcitation, StochasticDepth
 from projects.core.layers.attention import ScaledDotProductAttention
 from projects.core.layers.backbone import Backbone
 from projects.core.layers.builders import build_layer
-from projects.core.layers.cache import KeyValueCache, causal_mask
+from projects.core.layers.cache import KeyValueCache
 from projects.core.layers.conv_norm_act import ConvNormAct, make_divisible
 from projects.core.layers.mbconv import (
     MBConv,
@@ -26,6 +26,5 @@ __all__ = [
     'StochasticDepth',
     'StochasticResidual',
     'build_layer',
-    'causal_mask',
     'make_divisible',
 ]

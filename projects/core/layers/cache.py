@@ -3,7 +3,6 @@
 Legend: B sequences, N heads, T tokens, D channels of a head.
 """
 
-import torch
 from torch import Tensor
 
 
@@ -56,30 +55,3 @@ class KeyValueCache:
         chosen.values = self.values.index_select(0, indices)
         chosen.length = self.length
         return chosen
-
-
-def causal_mask(
-    num_queries: int, num_keys: int, like: Tensor, lengths: Tensor | None = None
-) -> Tensor:
-    """Added to scores: -inf where a key is later than the query, or padding.
-
-    The last query is at the last key.
-
-    Args:
-        num_queries: L.
-        num_keys: S.
-        like: Tensor whose device and kind of numbers it has.
-        lengths: (B,) keys that are no padding; None where all are.
-
-    Returns:
-        (L, S), or (B, 1, L, S) where there are lengths.
-    """
-    offset = num_keys - num_queries
-    hidden = torch.ones(
-        num_queries, num_keys, dtype=torch.bool, device=like.device
-    ).triu(offset + 1)
-    if lengths is not None:
-        places = torch.arange(num_keys, device=like.device)
-        hidden = hidden | (places >= lengths[:, None, None, None])
-    zeros = torch.zeros(hidden.shape, dtype=like.dtype, device=like.device)
-    return zeros.masked_fill(hidden, float('-inf'))

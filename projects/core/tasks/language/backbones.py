@@ -166,3 +166,19 @@ def padding_mask(lengths: Tensor | None, num_tokens: int) -> Tensor | None:
         return None
     places = lengths.new_tensor(range(num_tokens))
     return places < lengths[:, None]
+
+
+def hiding_mask(lengths: Tensor | None, num_tokens: int, like: Tensor) -> Tensor | None:
+    """(B, 1, 1, T) numbers that are added to scores, 0 at tokens and -inf at padding;
+    None where all are tokens.
+
+    Args:
+        lengths: (B,) tokens of each sequence; None where all are T.
+        num_tokens: T.
+        like: Tensor whose device and kind of numbers it has.
+    """
+    shown = padding_mask(lengths, num_tokens)
+    if shown is None:
+        return None
+    mask = like.new_zeros(shown.shape).masked_fill(~shown, float('-inf'))
+    return mask[:, None, None]

@@ -7,10 +7,9 @@ A corpus knows its texts by split and nothing of tokens; a data set of
 from abc import abstractmethod
 from collections.abc import Iterable
 
+from projects.core.datasets.files import SPLITS
 from projects.core.errors import UserError
 from projects.core.tasks.language.tokenizers import pieces_of
-
-SPLITS = ('train', 'val', 'test')
 
 
 class Corpus:

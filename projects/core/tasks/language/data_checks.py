@@ -24,15 +24,15 @@ def complete(cfg) -> None:
     datasets = _text_datasets(cfg)
     if not datasets:
         return
-    corpus = TASK_UTILS.build(copy.deepcopy(next(iter(datasets.values())).corpus))
+    first = next(iter(datasets.values()))
+    corpus = TASK_UTILS.build(copy.deepcopy(first.corpus))
     file = cfg.get('load_from')
     tokenizer = tokenizer_of_checkpoint(file) if file else None
     if tokenizer is not None:
         for dataset in datasets.values():
             dataset.tokenizer = dict(file=file)
     else:
-        settings = next(iter(datasets.values())).get('tokenizer') or {}
-        tokenizer = make_tokenizer(settings, corpus)
+        tokenizer = make_tokenizer(first.get('tokenizer') or {}, corpus)
     for entry in walk(cfg.model, 'model'):
         if entry.value is None and str(entry.key).endswith('vocab_size'):
             entry.parent[entry.key] = len(tokenizer)
@@ -51,14 +51,15 @@ def check_text_data(cfg) -> list[str]:
             than the model has, a sequence longer than its positions, data sets with
             tokenizers of their own.
     """
-    if not _text_datasets(cfg):
+    datasets = _text_datasets(cfg)
+    if not datasets:
         return []
     scope = DefaultScope.overwrite_default_scope(cfg.get('default_scope'))
     with scope, torch.device('meta'):
         model = MODELS.build(copy.deepcopy(cfg.model))
     limit = getattr(model.backbone, 'max_length', None)
     first: Tokenizer | None = None
-    for split, settings in _text_datasets(cfg).items():
+    for split, settings in datasets.items():
         dataset: TextDataset = DATASETS.build(copy.deepcopy(settings))
         where = f'{split}_dataloader.dataset'
         tokenizer = dataset.tokenizer
@@ -110,7 +111,7 @@ def _too_long(dataset: TextDataset, limit: int) -> str:
 def _text_datasets(cfg) -> dict:
     """Settings of the data sets of texts by split, that of training first."""
     datasets = {}
-    for split in ('train', *SPLITS):
+    for split in SPLITS:
         dataset = (cfg.get(f'{split}_dataloader') or {}).get('dataset') or {}
         if dataset.get('corpus'):
             datasets[split] = dataset

@@ -19,6 +19,7 @@ from projects.core.tasks.language.generation import generate
 from projects.core.tasks.language.models import CausalLanguageModel
 from projects.core.tasks.task import library_config
 from projects.core.values import PATH, TEXT, checked, optional, whole
+from projects.core.weights import load_weights
 from projects.registry import MODELS
 
 QUARTERS = 4
@@ -68,8 +69,6 @@ def compare_generation(
     ours = create_model(name).eval()
     if not isinstance(ours, CausalLanguageModel):
         raise UserError(f'{name} is no language model')
-    from projects.core.weights import load_weights
-
     load_weights(ours, theirs.state_dict(), f'{TRANSFORMERS}{name}')
     theirs.config.use_cache = True
     prompt = torch.randint(0, ours.backbone.vocab_size, (1, 8))

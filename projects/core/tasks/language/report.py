@@ -2,6 +2,7 @@
 
 import json
 import os.path as osp
+from functools import cached_property
 
 from mmengine.evaluator import BaseMetric
 
@@ -9,6 +10,7 @@ from projects.core.errors import one_line
 from projects.core.files import write_text
 from projects.core.tasks.language.compressors import yardsticks
 from projects.core.tasks.language.corpora import DocumentCorpus
+from projects.core.tasks.language.tokenizers import Tokenizer
 from projects.registry import METRICS
 
 SHOWN = 5  # mistakes
@@ -29,11 +31,11 @@ class TextReport(BaseMetric):
         self.out = out
         self.rows: list[dict] = []
 
-    def process(self, data_batch, data_samples) -> None:
-        from projects.core.tasks.language.tokenizers import Tokenizer
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        return Tokenizer(self.dataset_meta['tokenizer'])
 
-        if not hasattr(self, '_tokenizer'):
-            self._tokenizer = Tokenizer(self.dataset_meta['tokenizer'])
+    def process(self, data_batch, data_samples) -> None:
         classes = self.dataset_meta.get('classes')
         for sample in data_samples:
             row = {
@@ -42,7 +44,7 @@ class TextReport(BaseMetric):
                 if isinstance(value, (str, int, float)) and name != 'num_right'
             }
             if 'tokens' in sample:
-                row['prediction'] = self._tokenizer.decode(sample['tokens'])
+                row['prediction'] = self.tokenizer.decode(sample['tokens'])
             if 'gt_label' in sample and classes:
                 row['class'] = classes[int(sample['gt_label'])]
                 row['prediction'] = classes[int(sample['pred_score'].argmax())]

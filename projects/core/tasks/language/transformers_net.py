@@ -104,6 +104,12 @@ def _build(arch: str):
     return net(getattr(library, settings.pop('config'))(**settings))
 
 
+def attention_mask(lengths: Tensor | None, num_tokens: int) -> Tensor | None:
+    """As transformers wants it: 1 at tokens, 0 at padding."""
+    mask = padding_mask(lengths, num_tokens)
+    return None if mask is None else mask.long()
+
+
 @MODELS.register_module()
 class TransformersLanguageModel(SequenceBackbone):
     """A language model of transformers.
@@ -127,8 +133,7 @@ class TransformersLanguageModel(SequenceBackbone):
         state: Any = None,
         token_types: Tensor | None = None,
     ) -> tuple[Tensor, Any]:
-        mask = padding_mask(lengths, tokens.shape[1])
-        mask = None if mask is None else mask.long()
+        mask = attention_mask(lengths, tokens.shape[1])
         hidden = self.net.transformer(tokens, attention_mask=mask)
         return hidden.last_hidden_state, None
 
@@ -159,8 +164,7 @@ class TransformersEncoder(SequenceBackbone):
         token_types: Tensor | None = None,
     ) -> tuple[Tensor, Any]:
         """(B, T, V) scores, and in the place of a state (B, 2), of pairs."""
-        mask = padding_mask(lengths, tokens.shape[1])
-        mask = None if mask is None else mask.long()
+        mask = attention_mask(lengths, tokens.shape[1])
         outs = self.net(tokens, attention_mask=mask, token_type_ids=token_types)
         return outs.prediction_logits, outs.seq_relationship_logits
 
@@ -220,8 +224,7 @@ class TransformersTranslator(EncoderDecoderBackbone):
         self.max_length = self.net.config.max_position_embeddings
 
     def encode(self, source: Tensor, lengths: Tensor | None = None) -> Any:
-        mask = padding_mask(lengths, source.shape[1])
-        mask = None if mask is None else mask.long()
+        mask = attention_mask(lengths, source.shape[1])
         hidden = self.net.model.encoder(source, attention_mask=mask)
         return hidden.last_hidden_state, mask
 
