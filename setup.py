@@ -31,6 +31,7 @@ DEPENDENCIES = [
     'tokenizers>=0.21',
     'Babel>=2.14',
     'sacrebleu>=2.4',
+    'torchmetrics>=1.4',
 ]
 SPEED = ['faster-coco-eval>=1.6']
 # setuptools: a test builds the wheel in the environment that is there

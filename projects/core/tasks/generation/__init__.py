@@ -1,0 +1,1 @@
+"""Generation: models that make samples of what they were shown."""

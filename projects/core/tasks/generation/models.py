@@ -1,0 +1,144 @@
+"""Models that make samples: what the task asks of each of them.
+
+Legend: B samples, C channels, L size of a latent.
+"""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+
+import torch
+from mmengine.model import BaseModel
+from torch import Tensor
+
+
+class GenerativeModel(BaseModel):
+    """What all generative models have in common: they predict, by being shown data.
+
+    In mode 'predict' a model gives for each datum of a batch a dict of samples of
+    data, as the data set holds them (images (C, H, W) uint8, points (2,) float):
+
+    - a generator ``real``, the datum, and ``fake``, a sample of the latent of its
+      number; with ``label``, an int, where the data have classes, which a
+      conditional generator was asked for;
+    - a translator ``real_a``, ``real_b`` and ``fake_b``, made of ``real_a``, and
+      ``fake_a``, made of ``real_b``.
+
+    Mode 'tensor' is the network alone. There is no mode 'loss': a step is the
+    model's own, :meth:`train_step`.
+
+    Args:
+        data_preprocessor: Config; :class:`GenerativeDataPreprocessor` by default.
+        init_cfg: See :class:`mmengine.model.BaseModule`.
+    """
+
+    #: arguments of :meth:`samples` or :meth:`translations` beyond those of all
+    writing_options: tuple[str, ...] = ()
+    #: classes that can be asked for; None of a model that knows none
+    num_classes: int | None = None
+
+    def __init__(
+        self, data_preprocessor: dict | None = None, init_cfg: dict | None = None
+    ) -> None:
+        settings = dict(type='projects.GenerativeDataPreprocessor')
+        super().__init__({**settings, **(data_preprocessor or {})}, init_cfg)
+
+    def forward(self, inputs, data_samples: list | None = None, mode: str = 'tensor'):
+        """Samples or predictions.
+
+        Args:
+            inputs: See :class:`GenerativeDataPreprocessor`; in mode 'tensor' what
+                :meth:`network` takes.
+            data_samples: Of mmpretrain's kind, one for each datum.
+            mode: 'tensor' or 'predict'.
+
+        Raises:
+            ValueError: If the mode is another.
+        """
+        if mode == 'tensor':
+            return self.network(inputs)
+        if mode == 'predict':
+            return self.predictions(inputs, data_samples)
+        raise ValueError(
+            f"mode {mode!r}: {type(self).__name__} knows 'tensor' and 'predict'; it is "
+            'trained by its train_step'
+        )
+
+    @abstractmethod
+    def network(self, inputs):
+        """What makes samples, alone: of latents (B, L) samples (B, ...), or of
+        images of one domain those of the other."""
+
+    @abstractmethod
+    def predictions(self, inputs, data_samples: list) -> list[dict]:
+        """A dict for each datum, see above."""
+
+
+class Generator(GenerativeModel):
+    """A model that makes samples of latents."""
+
+    @abstractmethod
+    def samples(
+        self, indices: Sequence[int], labels: Tensor | None = None, seed: int = 0
+    ) -> Tensor:
+        """Samples by their numbers, as a data set holds them.
+
+        Args:
+            indices: Numbers; the same one gives the same latent.
+            labels: (B,) classes that are asked for, of a conditional model.
+            seed: Of the latents.
+        """
+
+    @abstractmethod
+    def between(
+        self, first: int, last: int, num: int, label: int | None = None, seed: int = 0
+    ) -> Tensor:
+        """Samples of ``num`` latents on the way from one to another.
+
+        Args:
+            first: Number of the latent at the beginning.
+            last: Number of that at the end.
+            num: Samples, both ends included.
+            label: Class, of a conditional model.
+            seed: Of the latents.
+        """
+
+
+class Translator(GenerativeModel):
+    """A model that makes of an image in one domain one in the other.
+
+    Attributes:
+        directions: What it can do, such as 'AtoB', the default first.
+    """
+
+    directions: tuple[str, ...]
+
+    @abstractmethod
+    def translations(self, images: Tensor, direction: str) -> Tensor:
+        """Images of the other domain.
+
+        Args:
+            images: (B, C, H, W) as the preprocessor makes them.
+            direction: One of ``directions``.
+
+        Returns:
+            Tensor: (B, C, H, W) uint8.
+        """
+
+
+def index_of(sample, default: int) -> int:
+    """Number of a datum in its data set."""
+    return int(getattr(sample, 'sample_idx', default))
+
+
+def label_of(sample) -> int | None:
+    """Class of a datum; None where it has none."""
+    label = getattr(sample, 'gt_label', None)
+    return None if label is None else int(label)
+
+
+def labels_of(data_samples: Sequence, like: Tensor) -> Tensor | None:
+    """(B,) classes of a batch; None where it has none."""
+    labels = [label_of(sample) for sample in data_samples or ()]
+    if not labels or None in labels:
+        return None
+    return torch.tensor(labels, device=like.device)

@@ -1,0 +1,45 @@
+"""Batches of images or of points, in the range in which generators work."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from mmengine.model import BaseDataPreprocessor
+from torch import Tensor
+
+from projects.registry import MODELS
+
+
+@MODELS.register_module()
+class GenerativeDataPreprocessor(BaseDataPreprocessor):
+    """Makes tensors of a batch: ``(x - mean) / std``.
+
+    From a data loader's ``pseudo_collate`` come lists: ``inputs`` is a list of
+    tensors of one shape, (C, H, W) in [0, 255] or (2,), or a dict of such lists,
+    of data in two domains. It becomes a tensor (B, ...), or a dict of such;
+    ``data_samples`` stay as they came.
+
+    Args:
+        mean: By default images come to lie in [-1, 1].
+        std: As ``mean``.
+        **kwargs: Of mmengine's.
+    """
+
+    def __init__(self, mean: float = 127.5, std: float = 127.5, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.mean, self.std = mean, std
+
+    def forward(self, data: dict, training: bool = False) -> dict:
+        data = self.cast_data(data)
+        return {**data, 'inputs': self._normalized(data['inputs'])}
+
+    def _normalized(self, inputs: Any) -> Any:
+        if isinstance(inputs, Mapping):
+            return {name: self._normalized(values) for name, values in inputs.items()}
+        x = inputs if isinstance(inputs, Tensor) else torch.stack(list(inputs))
+        return (x.float() - self.mean) / self.std
+
+    def restored(self, x: Tensor) -> Tensor:
+        """The inverse: what a data set would hold; of images uint8."""
+        x = x.detach().float() * self.std + self.mean
+        return x if x.dim() < 4 else x.round().clamp(0, 255).to(torch.uint8)

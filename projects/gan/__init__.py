@@ -1,0 +1,22 @@
+"""Generative adversarial networks: two networks that train each other."""
+
+from projects.gan.gan import GAN
+from projects.gan.losses import (
+    GradientPenalty,
+    LeastSquaresLoss,
+    MinMaxLoss,
+    NonSaturatingLoss,
+    WassersteinLoss,
+)
+from projects.gan.mlp import MLPDiscriminator, MLPGenerator
+
+__all__ = [
+    'GAN',
+    'GradientPenalty',
+    'LeastSquaresLoss',
+    'MLPDiscriminator',
+    'MLPGenerator',
+    'MinMaxLoss',
+    'NonSaturatingLoss',
+    'WassersteinLoss',
+]
