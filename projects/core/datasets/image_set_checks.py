@@ -10,9 +10,12 @@ Legend: K classes, labels in [0, K).
 import math
 import os.path as osp
 
+from projects.core.datasets.decoding import IMAGE_SUFFIXES
 from projects.core.datasets.files import (
+    SPLITS,
     class_list,
     dataset_class,
+    inner_datasets,
     is_remote,
     misspelt_classes,
     what_is_there,
@@ -20,6 +23,8 @@ from projects.core.datasets.files import (
 from projects.core.datasets.folder_checks import check_images
 from projects.core.errors import UserError
 
+# mmpretrain's, whose own lists of suffixes leave some out
+OF_FOLDERS = ('CustomDataset', 'ImageNet', 'ImageNet21k', 'Places205')
 KINDS = ('MNIST', 'CIFAR10', 'CustomDataset')  # and what descends from them
 HOMES = {
     'MNIST': 'http://yann.lecun.com/exdb/mnist/',
@@ -154,3 +159,12 @@ def _is_damaged(path: str, md5: str | None, kind: str) -> bool:
     return not lengths or (
         osp.getsize(path) != 4 + 4 * len(lengths) + math.prod(lengths)
     )
+
+
+def read_all_suffixes(cfg) -> None:
+    """Let data sets of image files take all kinds that are read."""
+    for split in SPLITS:
+        loader = cfg.get(f'{split}_dataloader') or {}
+        for dataset in inner_datasets(loader.get('dataset')):
+            if str(dataset.get('type')).rpartition('.')[2] in OF_FOLDERS:
+                dataset.setdefault('extensions', IMAGE_SUFFIXES)
