@@ -1,5 +1,6 @@
 """Generative adversarial networks: two networks that train each other."""
 
+from projects.gan.dcgan import DCGANDiscriminator, DCGANGenerator
 from projects.gan.gan import GAN
 from projects.gan.losses import (
     GradientPenalty,
@@ -12,6 +13,8 @@ from projects.gan.mlp import MLPDiscriminator, MLPGenerator
 
 __all__ = [
     'GAN',
+    'DCGANDiscriminator',
+    'DCGANGenerator',
     'GradientPenalty',
     'LeastSquaresLoss',
     'MLPDiscriminator',
