@@ -10,6 +10,8 @@ from projects.gan.losses import (
     WassersteinLoss,
 )
 from projects.gan.mlp import MLPDiscriminator, MLPGenerator
+from projects.gan.wgan_gp import WGANGPCIFARCritic, WGANGPCritic, WGANGPGenerator
+from projects.gan.wgan_gp_mnist import WGANGPMNISTCritic, WGANGPMNISTGenerator
 
 __all__ = [
     'GAN',
@@ -21,5 +23,10 @@ __all__ = [
     'MLPGenerator',
     'MinMaxLoss',
     'NonSaturatingLoss',
+    'WGANGPCIFARCritic',
+    'WGANGPCritic',
+    'WGANGPGenerator',
+    'WGANGPMNISTCritic',
+    'WGANGPMNISTGenerator',
     'WassersteinLoss',
 ]

@@ -1,4 +1,4 @@
-"""DCGAN of the paper: 64 x 64 pixels, kernels of 5, latents of a uniform distribution."""
+"""DCGAN of the paper: 64 x 64 pixels, kernels of 5, uniform latents."""
 
 _base_ = './dcgan_64.py'
 model = dict(
