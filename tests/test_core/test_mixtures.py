@@ -154,7 +154,7 @@ def test_wasserstein_pairs_at_the_least_cost():
     points = np.random.default_rng(0).normal(size=(50, 2))
     assert wasserstein(points, points[::-1]) == pytest.approx(0, abs=1e-9)
     # what is moved as a whole, is moved by that
-    assert wasserstein(points, points + [3, 4]) == pytest.approx(5)
+    assert wasserstein(points, points + np.array([3, 4])) == pytest.approx(5)
 
 
 def metrics_of(fake, settings, **kwargs):
