@@ -1,5 +1,6 @@
 """Generative adversarial networks: two networks that train each other."""
 
+from projects.gan.dcgan import DCGANDiscriminator, DCGANGenerator
 from projects.gan.gan import GAN
 from projects.gan.losses import (
     GradientPenalty,
@@ -9,14 +10,23 @@ from projects.gan.losses import (
     WassersteinLoss,
 )
 from projects.gan.mlp import MLPDiscriminator, MLPGenerator
+from projects.gan.wgan_gp import WGANGPCIFARCritic, WGANGPCritic, WGANGPGenerator
+from projects.gan.wgan_gp_mnist import WGANGPMNISTCritic, WGANGPMNISTGenerator
 
 __all__ = [
     'GAN',
+    'DCGANDiscriminator',
+    'DCGANGenerator',
     'GradientPenalty',
     'LeastSquaresLoss',
     'MLPDiscriminator',
     'MLPGenerator',
     'MinMaxLoss',
     'NonSaturatingLoss',
+    'WGANGPCIFARCritic',
+    'WGANGPCritic',
+    'WGANGPGenerator',
+    'WGANGPMNISTCritic',
+    'WGANGPMNISTGenerator',
     'WassersteinLoss',
 ]
