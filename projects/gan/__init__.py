@@ -1,6 +1,9 @@
 """Generative adversarial networks: two networks that train each other."""
 
+from projects.gan.cyclegan import CycleGAN, PairedTranslator
+from projects.gan.cyclegan_networks import CycleGANGenerator, PatchDiscriminator
 from projects.gan.gan import GAN
+from projects.gan.image_pool import ImagePool, ImagePoolHook
 from projects.gan.losses import (
     GradientPenalty,
     LeastSquaresLoss,
@@ -11,12 +14,18 @@ from projects.gan.losses import (
 from projects.gan.mlp import MLPDiscriminator, MLPGenerator
 
 __all__ = [
+    'CycleGAN',
+    'CycleGANGenerator',
     'GAN',
     'GradientPenalty',
+    'ImagePool',
+    'ImagePoolHook',
     'LeastSquaresLoss',
     'MLPDiscriminator',
     'MLPGenerator',
     'MinMaxLoss',
     'NonSaturatingLoss',
+    'PairedTranslator',
+    'PatchDiscriminator',
     'WassersteinLoss',
 ]
