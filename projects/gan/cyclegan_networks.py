@@ -19,7 +19,7 @@ from projects.core.weights.loading import ConvertedStateDict, register_converter
 from projects.registry import MODELS
 
 #: the authors' initial weights: N(0, 0.02), biases of 0
-NORMAL = dict(type='Normal', layer=('Conv2d', 'ConvTranspose2d'), std=0.02)
+NORMAL = dict(type='Normal', layer=['Conv2d', 'ConvTranspose2d'], std=0.02)
 
 
 def normalized(conv: nn.Module, channels: int, activation: nn.Module) -> list:
@@ -78,9 +78,9 @@ class CycleGANGenerator(BaseModule):
         base_channels: int = 64,
         in_channels: int = 3,
         out_channels: int = 3,
-        init_cfg: dict | None = NORMAL,
+        init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(init_cfg)
+        super().__init__(init_cfg or NORMAL)
         c = base_channels
         layers: list[nn.Module] = [
             nn.ReflectionPad2d(3),
@@ -92,9 +92,7 @@ class CycleGANGenerator(BaseModule):
             c *= 2
         layers += [ResidualBlock(c) for _ in range(num_blocks)]
         for _ in range(2):
-            up = nn.ConvTranspose2d(
-                c, c // 2, 3, stride=2, padding=1, output_padding=1
-            )
+            up = nn.ConvTranspose2d(c, c // 2, 3, stride=2, padding=1, output_padding=1)
             layers += normalized(up, c // 2, nn.ReLU(True))
             c //= 2
         layers += [nn.ReflectionPad2d(3), nn.Conv2d(c, out_channels, 7), nn.Tanh()]
@@ -136,9 +134,9 @@ class PatchDiscriminator(BaseModule):
         num_strides: int = 3,
         base_channels: int = 64,
         in_channels: int = 3,
-        init_cfg: dict | None = NORMAL,
+        init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(init_cfg)
+        super().__init__(init_cfg or NORMAL)
         if num_strides < 1:
             raise ValueError(f'num_strides {num_strides} is not at least 1')
         leaky = nn.LeakyReLU(0.2, True)
