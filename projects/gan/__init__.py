@@ -2,6 +2,7 @@
 
 from projects.gan.cyclegan import CycleGAN, PairedTranslator
 from projects.gan.cyclegan_networks import CycleGANGenerator, PatchDiscriminator
+from projects.gan.dcgan import DCGANDiscriminator, DCGANGenerator
 from projects.gan.gan import GAN
 from projects.gan.image_pool import ImagePool, ImagePoolHook
 from projects.gan.losses import (
@@ -12,11 +13,15 @@ from projects.gan.losses import (
     WassersteinLoss,
 )
 from projects.gan.mlp import MLPDiscriminator, MLPGenerator
+from projects.gan.wgan_gp import WGANGPCIFARCritic, WGANGPCritic, WGANGPGenerator
+from projects.gan.wgan_gp_mnist import WGANGPMNISTCritic, WGANGPMNISTGenerator
 
 __all__ = [
+    'GAN',
     'CycleGAN',
     'CycleGANGenerator',
-    'GAN',
+    'DCGANDiscriminator',
+    'DCGANGenerator',
     'GradientPenalty',
     'ImagePool',
     'ImagePoolHook',
@@ -27,5 +32,10 @@ __all__ = [
     'NonSaturatingLoss',
     'PairedTranslator',
     'PatchDiscriminator',
+    'WGANGPCIFARCritic',
+    'WGANGPCritic',
+    'WGANGPGenerator',
+    'WGANGPMNISTCritic',
+    'WGANGPMNISTGenerator',
     'WassersteinLoss',
 ]

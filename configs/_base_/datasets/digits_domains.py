@@ -10,6 +10,7 @@ input_size = 32
 mapping = dict(type='projects.ColouredNegative')
 pipeline = [
     dict(type='Resize', scale=(input_size, input_size), interpolation='bicubic'),
+    dict(type='PackInputs'),
 ]
 train_dataloader = dict(
     batch_size=1,

@@ -14,10 +14,12 @@ train_pipeline = [
     dict(type='Resize', scale=(286, 286), interpolation='bicubic', backend='pillow'),
     dict(type='RandomCrop', crop_size=256),
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
+    dict(type='PackInputs'),
 ]
 test_pipeline = [
     dict(type='projects.LoadImageFromFile'),
     dict(type='Resize', scale=(256, 256), interpolation='bicubic', backend='pillow'),
+    dict(type='PackInputs'),
 ]
 train_dataloader = dict(
     batch_size=1,
@@ -44,3 +46,5 @@ val_dataloader = dict(
 test_dataloader = val_dataloader
 val_evaluator = dict(type='projects.TranslationMetric')
 test_evaluator = val_evaluator
+# files are read as BGR
+image_model = dict(data_preprocessor=dict(to_rgb=True))

@@ -5,7 +5,6 @@ Legend: B images, H and W height and width in pixels.
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -87,12 +86,10 @@ class DigitDomains(TwoDomains):
 
     def __getitem__(self, index: int) -> dict:
         sample = super().__getitem__(index)
+        inputs, data_sample = sample['inputs'], sample['data_samples']
         if self.pairs:
-            inputs, data_sample = sample['inputs'], sample['data_samples']
-            inputs['b'] = self.mapping.there(inputs['a'])
+            inputs['b'] = inputs['a']
             data_sample.set_metainfo(dict(label_b=data_sample.label_a))
+        # after the pipeline: what that makes of A is what the mapping is of
+        inputs['b'] = self.mapping.there(inputs['b'])
         return sample
-
-    def packed(self, img: np.ndarray, domain: str) -> Tensor:
-        image = super().packed(img, domain)
-        return image if domain == 'A' else self.mapping.there(image)

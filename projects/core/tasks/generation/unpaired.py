@@ -1,7 +1,7 @@
 """Images of two domains, A and B, without pairs.
 
 A sample is ``dict(inputs=dict(a=(C, H, W), b=(C, H, W)), data_samples=DataSample)``,
-images uint8 in RGB or grey. The data sample has ``sample_idx``, of files
+images uint8. The data sample has ``sample_idx``, of files
 ``img_path``, that of A, and ``img_path_b``, and where the domains have classes
 ``label_a`` and ``label_b``.
 
@@ -14,10 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from mmengine.dataset import Compose
 from mmpretrain.structures import DataSample
-from torch import Tensor
 from torch.utils.data import Dataset
 
 from projects.core.datasets.decoding import IMAGE_SUFFIXES
@@ -37,8 +35,7 @@ class TwoDomains(Dataset):
     goes by the number, too.
 
     Args:
-        pipeline: Transforms that end with ``img``, (H, W) or (H, W, C) uint8, in
-            OpenCV's order of channels.
+        pipeline: Transforms that end with ``PackInputs``.
         test_mode: Draw nothing.
     """
 
@@ -60,17 +57,19 @@ class TwoDomains(Dataset):
         place = index if self.test_mode else np.random.randint(len(self.b))
         a = self._transformed(self.a, index % len(self.a))
         b = self._transformed(self.b, place % len(self.b))
-        sample = DataSample()
-        fields = dict(sample_idx=index)
-        for end, results in (('', a), ('_b', b)):
-            if 'img_path' in results:
-                fields[f'img_path{end}'] = results['img_path']
-        for end, results in (('_a', a), ('_b', b)):
-            if 'gt_label' in results:
-                fields[f'label{end}'] = int(results['gt_label'])
-        sample.set_metainfo(fields)
-        inputs = dict(a=self.packed(a['img'], 'A'), b=self.packed(b['img'], 'B'))
-        return dict(inputs=inputs, data_samples=sample)
+        fields: dict = dict(sample_idx=index)
+        for path, label, packed in (
+            ('img_path', 'label_a', a['data_samples']),
+            ('img_path_b', 'label_b', b['data_samples']),
+        ):
+            if 'img_path' in packed:
+                fields[path] = packed.img_path
+            if 'gt_label' in packed:
+                fields[label] = int(packed.gt_label)
+        return dict(
+            inputs=dict(a=a['inputs'], b=b['inputs']),
+            data_samples=DataSample(metainfo=fields),
+        )
 
     def _transformed(self, images: Sequence[dict], index: int) -> dict:
         for _ in range(REFETCHES):
@@ -85,14 +84,6 @@ class TwoDomains(Dataset):
             'the log says why'
         )
 
-    def packed(self, img: np.ndarray, domain: str) -> Tensor:
-        """(C, H, W) uint8 of what the pipeline gave of an image of a domain."""
-        if img.ndim == 3:
-            img = img[..., ::-1].transpose(2, 0, 1)
-        else:
-            img = img[None]
-        return torch.from_numpy(np.ascontiguousarray(img))
-
 
 @DATASETS.register_module()
 class UnpairedDataset(TwoDomains):
@@ -101,6 +92,8 @@ class UnpairedDataset(TwoDomains):
     ``<data_root>/trainA``, ``trainB``, ``testA`` and ``testB`` hold images, files of
     other kinds are passed by; they need not be equally many. Sources, such as
     horse2zebra, are listed in the authors' ``datasets/download_cyclegan_dataset.sh``.
+
+    OpenCV reads BGR; a model of RGB has ``data_preprocessor=dict(to_rgb=True)``.
 
     Args:
         data_root: Folder of the folders.
