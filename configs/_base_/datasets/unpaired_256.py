@@ -44,7 +44,7 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = val_dataloader
-val_evaluator = dict(type='projects.TranslationMetric')
+val_evaluator = dict(type='projects.ImageTranslationMetric')
 test_evaluator = val_evaluator
 # files are read as BGR
 image_model = dict(data_preprocessor=dict(to_rgb=True))

@@ -16,7 +16,7 @@ BATCH = 256  # images that the judge sees at once
 
 
 @METRICS.register_module()
-class TranslationMetric(BaseMetric):
+class ImageTranslationMetric(BaseMetric):
     """Error to the true mapping, classes that survive, and the way there and back.
 
     ====================  ====================================================
