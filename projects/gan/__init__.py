@@ -1,5 +1,12 @@
 """Generative adversarial networks: two networks that train each other."""
 
+from projects.gan.conditional import (
+    CGANDiscriminator,
+    CGANGenerator,
+    ConditionalDCGANDiscriminator,
+    ConditionalDCGANGenerator,
+    Maxout,
+)
 from projects.gan.gan import GAN
 from projects.gan.losses import (
     GradientPenalty,
@@ -12,10 +19,15 @@ from projects.gan.mlp import MLPDiscriminator, MLPGenerator
 
 __all__ = [
     'GAN',
+    'CGANDiscriminator',
+    'CGANGenerator',
+    'ConditionalDCGANDiscriminator',
+    'ConditionalDCGANGenerator',
     'GradientPenalty',
     'LeastSquaresLoss',
     'MLPDiscriminator',
     'MLPGenerator',
+    'Maxout',
     'MinMaxLoss',
     'NonSaturatingLoss',
     'WassersteinLoss',
