@@ -1,7 +1,8 @@
-"""Apply a checkpoint: detect, classify, translate, complete, fill in.
+"""Apply a checkpoint: detect, classify, translate, complete, fill in, make samples.
 
     python tools/infer.py CHECKPOINT IMAGE_OR_FOLDER
     python tools/infer.py CHECKPOINT "A text" --temperature 0.8
+    python tools/infer.py CHECKPOINT --num 100 --class 7
 
 The checkpoint holds the config, and of a model of texts the tokenizer.
 """
@@ -12,13 +13,15 @@ import argparse
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Draw detections or classes on images, and write them as JSON; '
-        'translate or complete a text, name its class, fill in its mask.'
+        'translate or complete a text, name its class, fill in its mask; make samples, '
+        'translate images.'
     )
     parser.add_argument('checkpoint', help='file that tools/train.py wrote')
     parser.add_argument(
         'inputs',
+        nargs='?',
         help='an image or a folder of images; a text, or a file of texts: one a line, '
-        'or, for a model that completes, a text as a whole',
+        'or, for a model that completes, a text as a whole; of a generator nothing',
     )
     parser.add_argument(
         '--out-dir',
@@ -26,7 +29,8 @@ def parse_args() -> argparse.Namespace:
         help='pictures and '
         'detections.json or, of a classifier, '
         'predictions.json (default: detections/NAME, '
-        'predictions/NAME); of texts answers.json (default: nothing is written)',
+        'predictions/NAME); of texts answers.json (default: nothing is written); '
+        'samples (default: samples/NAME)',
     )
     parser.add_argument(
         '--score-thr',
@@ -64,7 +68,25 @@ def parse_args() -> argparse.Namespace:
     text.add_argument(
         '--beam-size', type=int, metavar='K', help='translations followed at a time'
     )
-    text.add_argument('--seed', type=int, help='of the draws (default: 0)')
+    samples = parser.add_argument_group('models that make samples')
+    samples.add_argument(
+        '--num', type=int, metavar='N', help='samples (default: 64, of a walk 16)'
+    )
+    samples.add_argument(
+        '--class',
+        dest='class_',
+        metavar='C',
+        help='of all samples, by name or number (default: each in turn)',
+    )
+    samples.add_argument(
+        '--interpolate',
+        action='store_true',
+        help='a walk from one sample to another, as a strip and a film',
+    )
+    samples.add_argument(
+        '--direction', help='AtoB or BtoA, of a translator of images (default: AtoB)'
+    )
+    parser.add_argument('--seed', type=int, help='of what is drawn (default: 0)')
     return parser.parse_args()
 
 

@@ -7,6 +7,7 @@ from projects.gan.conditional import (
     ConditionalDCGANGenerator,
     Maxout,
 )
+from projects.gan.dcgan import DCGANDiscriminator, DCGANGenerator
 from projects.gan.gan import GAN
 from projects.gan.losses import (
     GradientPenalty,
@@ -16,6 +17,8 @@ from projects.gan.losses import (
     WassersteinLoss,
 )
 from projects.gan.mlp import MLPDiscriminator, MLPGenerator
+from projects.gan.wgan_gp import WGANGPCIFARCritic, WGANGPCritic, WGANGPGenerator
+from projects.gan.wgan_gp_mnist import WGANGPMNISTCritic, WGANGPMNISTGenerator
 
 __all__ = [
     'GAN',
@@ -23,6 +26,8 @@ __all__ = [
     'CGANGenerator',
     'ConditionalDCGANDiscriminator',
     'ConditionalDCGANGenerator',
+    'DCGANDiscriminator',
+    'DCGANGenerator',
     'GradientPenalty',
     'LeastSquaresLoss',
     'MLPDiscriminator',
@@ -30,5 +35,10 @@ __all__ = [
     'Maxout',
     'MinMaxLoss',
     'NonSaturatingLoss',
+    'WGANGPCIFARCritic',
+    'WGANGPCritic',
+    'WGANGPGenerator',
+    'WGANGPMNISTCritic',
+    'WGANGPMNISTGenerator',
     'WassersteinLoss',
 ]

@@ -6,13 +6,12 @@ The networks of Mirza and Osindero, "Conditional Generative Adversarial Nets", 2
 Legend: B samples, C channels, H = W pixels, K classes, L size of a latent.
 """
 
-from itertools import pairwise
-
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from projects.gan.dcgan import INIT, DCGANDiscriminator, DCGANGenerator
 from projects.registry import MODELS
 
 
@@ -119,48 +118,19 @@ class CGANDiscriminator(BaseModule):
         return self.score(hidden).squeeze(1)
 
 
-def map_sizes(input_size: int) -> tuple[int, int]:
-    """Smallest map of a network that halves images, and the number of halvings.
-
-    Raises:
-        ValueError: If no number of halvings leads to a map of 4 to 7 pixels.
-    """
-    halvings = (input_size // 4).bit_length() - 1
-    if halvings < 1 or input_size % 2**halvings:
-        raise ValueError(
-            f'input_size {input_size} is not 4, 5, 6 or 7 times a power of two'
-        )
-    return input_size >> halvings, halvings
-
-
-# Radford et al. 2016, Sec. 4; of batch norms the PyTorch example
-DCGAN_INIT = (
-    dict(type='Normal', layer=['Conv2d', 'ConvTranspose2d', 'Embedding'], std=0.02),
-    dict(type='Normal', layer='_BatchNorm', mean=1, std=0.02),
-)
-
-
 @MODELS.register_module()
-class ConditionalDCGANGenerator(BaseModule):
-    """A DCGAN generator (Radford et al. 2016, arXiv 1511.06434) that is asked for a
-    class.
+class ConditionalDCGANGenerator(DCGANGenerator):
+    """A DCGAN generator that is asked for a class.
 
-    The embedding of the class stands beside the latent, as in the paper of conditional
-    GANs (Sec. 3.2). Maps (B, L) latents and (B,) classes to (B, C, H, W) images in
-    [-1, 1]. The number of channels falls from map to map, to ``base_channels`` before
-    the image; 64 pixels are made of maps of 4, 8, 16 and 32.
+    An embedding of the class stands beside the latent, as the paper of conditional
+    GANs has it (Sec. 3.2). Maps (B, L) latents and (B,) classes to (B, C, H, W)
+    images in [-1, 1].
 
     Args:
         latent_dim: L.
         num_classes: K.
         embed_dims: Length of the embedding.
-        input_size: H and W, 4 to 7 times a power of two.
-        base_channels: Channels of the greatest map.
-        out_channels: C.
-        init_cfg: See :class:`mmengine.model.BaseModule`.
-
-    Raises:
-        ValueError: If ``input_size`` is no such number.
+        **kwargs: Of :class:`projects.gan.dcgan.DCGANGenerator`.
     """
 
     def __init__(
@@ -168,81 +138,43 @@ class ConditionalDCGANGenerator(BaseModule):
         latent_dim: int = 100,
         num_classes: int = 10,
         embed_dims: int = 50,
-        input_size: int = 64,
-        base_channels: int = 64,
-        out_channels: int = 3,
-        init_cfg: dict | list | tuple | None = DCGAN_INIT,
+        **kwargs,
     ) -> None:
-        super().__init__(init_cfg)
+        super().__init__(latent_dim + embed_dims, **kwargs)
         self.latent_dim, self.num_classes = latent_dim, num_classes
-        self.embedding = nn.Embedding(num_classes, embed_dims)
-        map_size, doublings = map_sizes(input_size)
-        widths = [base_channels << i for i in reversed(range(doublings))]
-        layers: list[nn.Module] = [
-            nn.ConvTranspose2d(latent_dim + embed_dims, widths[0], map_size, bias=False)
-        ]
-        for in_width, width in pairwise((*widths, out_channels)):
-            layers += [
-                nn.BatchNorm2d(in_width),
-                nn.ReLU(inplace=True),
-                nn.ConvTranspose2d(in_width, width, 4, 2, 1, bias=False),
-            ]
-        self.main = nn.Sequential(*layers, nn.Tanh())
+        self.embedding = nn.Embedding(num_classes, embed_dims)  # N(0, 1), as latents
 
     def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
-        given = torch.cat([latents, self.embedding(labels)], 1)
-        return self.main(given[:, :, None, None])  # maps of one pixel
+        return super().forward(torch.cat([latents, self.embedding(labels)], 1))
 
 
 @MODELS.register_module()
-class ConditionalDCGANDiscriminator(BaseModule):
+class ConditionalDCGANDiscriminator(DCGANDiscriminator):
     """A DCGAN discriminator that is told the class, by projection.
 
-    With f the last map and v of the class, ``(w + v) . f`` is the score (Miyato and
-    Koyama, "cGANs with Projection Discriminator", ICLR 2018, arXiv 1802.05637, eq. 5):
-    each class has last weights of its own beside those of all. Maps (B, C, H, W)
-    images and (B,) classes to (B,) scores.
+    With f the last map, w the weights that make a score of it and v those of the
+    class, the score is ``(w + v) . f`` (Miyato and Koyama, "cGANs with Projection
+    Discriminator", ICLR 2018, arXiv 1802.05637, Sec. 3): how real an image is, and how
+    well it suits its class. Maps (B, C, H, W) images and (B,) classes to (B,) scores.
 
     Args:
         num_classes: K.
-        input_size: H and W, 4 to 7 times a power of two.
-        base_channels: Channels after the first convolution, which double with each.
-        in_channels: C.
-        norm: Batch norm after all convolutions but the first. Without it the score of
-            an image depends on that image alone, as a gradient penalty wants it.
-        init_cfg: See :class:`mmengine.model.BaseModule`.
-
-    Raises:
-        ValueError: If ``input_size`` is no such number.
+        init_cfg: Initialisation, see :class:`mmengine.model.BaseModule`.
+        **kwargs: Of :class:`projects.gan.dcgan.DCGANDiscriminator`.
     """
 
     def __init__(
         self,
         num_classes: int = 10,
-        input_size: int = 64,
-        base_channels: int = 64,
-        in_channels: int = 3,
-        norm: bool = True,
-        init_cfg: dict | list | tuple | None = DCGAN_INIT,
+        init_cfg: dict | list[dict] | None = None,
+        **kwargs,
     ) -> None:
-        super().__init__(init_cfg)
+        like_weights = dict(type='Normal', layer='Embedding', std=0.02)
+        super().__init__(init_cfg=init_cfg or [*INIT, like_weights], **kwargs)
         self.num_classes = num_classes
-        map_size, halvings = map_sizes(input_size)
-        layers: list[nn.Module] = []
-        for i in range(halvings):
-            width = base_channels << i
-            normed = norm and i > 0
-            layers.append(nn.Conv2d(in_channels, width, 4, 2, 1, bias=not normed))
-            if normed:
-                layers.append(nn.BatchNorm2d(width))
-            layers.append(nn.LeakyReLU(0.2, inplace=True))
-            in_channels = width
-        self.main = nn.Sequential(*layers)
-        num_features = in_channels * map_size**2
-        self.score = nn.Linear(num_features, 1)
-        self.embedding = nn.Embedding(num_classes, num_features)
+        self.embedding = nn.Embedding(num_classes, self.main[-1].weight.numel())
 
     def forward(self, x: Tensor, labels: Tensor) -> Tensor:
-        features = self.main(x).flatten(1)
-        weights = self.score.weight + self.embedding(labels)
-        return (weights * features).sum(1) + self.score.bias
+        features = self.main[:-1](x)
+        scores = self.main[-1](features).flatten()
+        return scores + (self.embedding(labels) * features.flatten(1)).sum(1)

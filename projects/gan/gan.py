@@ -205,8 +205,9 @@ class GAN(AdversarialModel, Generator):
             data_samples,
             strict=True,
         )
+        conditional = self.num_classes is not None
         return [
-            dict(real=real, fake=fake, label=label_of(sample))
+            dict(real=real, fake=fake, label=label_of(sample), conditional=conditional)
             for real, fake, sample in pairs
         ]
 

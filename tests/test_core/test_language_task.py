@@ -312,8 +312,8 @@ class TestInfer:
 
     def test_image_models_write_no_text(self, lenet, error_of):
         assert error_of(infer, lenet, 'a.png', temperature=0.5) == (
-            f'--temperature: {lenet} holds an image classifier, which writes no text; '
-            'leave it out'
+            f'--temperature: {lenet} holds an image classifier, which has no use of '
+            'it; leave it out'
         )
 
     def test_files_that_cannot_be_read(self, trained_texts, error_of):

@@ -8,14 +8,21 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
-from mmengine.optim import build_optim_wrapper
+from mmengine.optim import OptimWrapperDict, build_optim_wrapper
 from mmengine.registry import DefaultScope
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from projects.core.benchmark.parts import Parts
 from projects.core.benchmark.references import input_size_of
-from projects.core.config import explained, load_config, values_of, walk
+from projects.core.config import (
+    explained,
+    load_config,
+    optim_wrappers_of,
+    values_of,
+    walk,
+)
+from projects.core.engine.distributed import has_own_step
 from projects.core.engine.runner import Runner
 from projects.core.errors import UserError
 from projects.core.quiet import hushed
@@ -149,10 +156,18 @@ class BenchmarkedModel:
             for phase in ('train', 'predict')
         }
         with self._building():
-            self.optim_wrapper = build_optim_wrapper(self.model, _optim_cfg(self.cfg))
+            self.optim_wrapper = build_optim_wrapper(
+                self.model, _optim_cfg(self.cfg, self.model)
+            )
             self.data, self.no_data = self._open_data()
-        for group in self.optim_wrapper.optimizer.param_groups:
-            group['lr'] = 0.0  # as much work, and the weights stay
+        for optimizer in self._optimizers():
+            for group in optimizer.param_groups:
+                group['lr'] = 0.0  # as much work, and the weights stay
+
+    def _optimizers(self) -> list[torch.optim.Optimizer]:
+        wrapper = self.optim_wrapper
+        several = isinstance(wrapper, OptimWrapperDict)
+        return [one.optimizer for one in (wrapper.values() if several else [wrapper])]
 
     def _open_data(self) -> tuple[Iterator | None, str]:
         """Endless batches of the training data; or None, and why."""
@@ -200,9 +215,13 @@ class BenchmarkedModel:
                 self.model.data_preprocessor(next(self.data), True)
 
     def train_step(self, meter) -> None:
-        """One step of training in four parts."""
+        """One step of training in four parts, or in one if it is the model's own."""
         batch = self.batches['train']
         self.model.train()
+        if has_own_step(self.model):
+            with meter.part('train.own'), self.autocast():
+                self.parts.step(batch, self.optim_wrapper)
+            return
         with meter.part('train.forward'), self.autocast():
             outs = self.network(batch['inputs'])
         with meter.part('train.loss'), self.autocast():
@@ -241,7 +260,8 @@ class BenchmarkedModel:
         if phase == 'train':
             tensors += [
                 value
-                for state in self.optim_wrapper.optimizer.state.values()
+                for optimizer in self._optimizers()
+                for state in optimizer.state.values()
                 for value in state.values()
                 if isinstance(value, Tensor)
             ]
@@ -256,24 +276,35 @@ class BenchmarkedModel:
             unit=self.task.unit,
             parameters=sum(p.numel() for p in self.model.parameters()),
             input_size=list(self.input_size),
-            optimizer=type(self.optim_wrapper.optimizer).__name__,
+            optimizer=type(self._optimizers()[0]).__name__,
             channels_last=self.channels_last,
             inner_parts=self.parts.inner_parts,
             no_data=self.no_data,
         )
 
 
-def _optim_cfg(cfg: Config) -> dict:
+def _optim_cfg(cfg: Config, model: nn.Module) -> dict:
     """The config's ``optim_wrapper`` without its own mixed precision; SGD
-    with momentum where it has none."""
-    optim_cfg = copy.deepcopy(
-        cfg.get('optim_wrapper')
-        or dict(optimizer=dict(type='SGD', lr=0.01, momentum=0.9))
-    )
-    if optim_cfg.get('type') == 'AmpOptimWrapper':
-        for key in ('loss_scale', 'dtype', 'use_fsdp'):
-            optim_cfg.pop(key, None)
-    return {**optim_cfg, 'type': 'OptimWrapper'}
+    with momentum where it has none, for each part of a model with a step of its own."""
+    optim_cfg = copy.deepcopy(cfg.get('optim_wrapper'))
+    if not optim_cfg:
+        sgd = dict(optimizer=dict(type='SGD', lr=0.01, momentum=0.9))
+        if not has_own_step(model):
+            return sgd
+        return dict(
+            constructor='projects.PartsOptimWrapperConstructor',
+            **{
+                name: sgd
+                for name, part in model.named_children()
+                if any(p.requires_grad for p in part.parameters())
+            },
+        )
+    for wrapper in optim_wrappers_of(dict(optim_wrapper=optim_cfg)).values():
+        if wrapper.get('type') == 'AmpOptimWrapper':
+            for key in ('loss_scale', 'dtype', 'use_fsdp'):
+                wrapper.pop(key, None)
+        wrapper['type'] = 'OptimWrapper'
+    return optim_cfg
 
 
 def _drop_pretrained(model_cfg: dict) -> None:

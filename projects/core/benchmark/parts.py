@@ -53,7 +53,11 @@ class Parts(Protocol):
         """All layers with weights: what ``torch.compile`` gets."""
 
     def losses(self, outs: Any, samples: list) -> dict:
-        """Losses by name from the outputs of :meth:`network` in training."""
+        """Losses by name from the outputs of :meth:`network` in training.
+
+        A model with a ``train_step`` of its own has in place of this a method
+        ``step(batch, optim_wrapper)``, which is measured as a whole.
+        """
 
     def predictions(self, outs: Any, samples: list) -> Any:
         """Predictions from the outputs of :meth:`network` in evaluation."""

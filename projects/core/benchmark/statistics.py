@@ -17,7 +17,8 @@ def summary(times: dict[str, list[float]], batch_size: int) -> dict:
 
     Returns:
         dict: ``parts`` in ms, of which ``train.step`` and ``predict.step`` are sums
-        and ``train.passes`` is the training step without the optimiser;
+        and ``train.passes`` is the training step without the optimiser, unless
+        that was measured as a whole;
         ``images_per_second`` of the median steps.
     """
     parts = {}
@@ -29,7 +30,8 @@ def summary(times: dict[str, list[float]], batch_size: int) -> dict:
         for name in names:
             parts[name]['share'] = parts[name]['median'] / total
         parts[f'{phase}.step'] = quartiles(np.sum([times[name] for name in names], 0))
-    parts['train.passes'] = quartiles(np.sum([times[name] for name in PASSES], 0))
+    if all(name in times for name in PASSES):
+        parts['train.passes'] = quartiles(np.sum([times[name] for name in PASSES], 0))
     if 'data' in times:
         parts['data'] = quartiles(times['data'])
     return dict(

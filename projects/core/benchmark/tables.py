@@ -8,6 +8,7 @@ PARTS = {
     'train.loss': 'train loss',
     'train.backward': 'train backward',
     'train.optimizer': 'train optimiser',
+    'train.own': 'train, in one',
     'train.step': 'train step',
     'predict.forward': 'predict forward',
     'predict.decode': 'predict decode',
@@ -60,6 +61,9 @@ def table(result: dict) -> str:
     )
     lines = [head + (f'{"B/A":>20}' if ratios else '')]
     for part, label in labels.items():
+        measured = any(part in entry['parts'] for entry in entries)
+        if part.startswith('train.') and not measured:
+            continue  # a step is measured in parts or in one
         line = f'{label:20}'
         for times in (entry['parts'].get(part) for entry in entries):
             line += f'{spread(times, 1):>26}' + (

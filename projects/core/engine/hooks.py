@@ -161,15 +161,31 @@ class NonFiniteLossHook(Hook):
         unit, step = _progress(runner)
         epoch = f'epoch {step + 1}, ' if unit == 'epoch' else ''
         shown = ', '.join(f'{k} {v.float().sum().item():g}' for k, v in terms.items())
-        weights = all(p.isfinite().all() for p in model.parameters())
+        weights = _finite_weights(model, lrs, when)
         data = f'{task.unit}: {", ".join(map(str, names))}\n' if names else ''
         raise UserError(
             f'the loss is not finite at {epoch}iteration '
-            f'{runner.iter + 1}: {shown}; {_shown_rates(lrs)}; the '
-            f'weights {when} it are {"" if weights else "not "}finite\n{data}'
+            f'{runner.iter + 1}: {shown}; {_shown_rates(lrs)}; {weights}\n{data}'
             f'the batch and the weights are in {file}; lower the learning '
             f'rate, or look at these {task.unit} and their labels'
         )
+
+
+def _finite_weights(model: nn.Module, lrs: Mapping, when: str) -> str:
+    """Whether the weights are finite, those of each network that has an optimizer."""
+    parts = dict(model.named_children())
+    networks = {key.partition('.')[0] for key in lrs} & parts.keys()
+    finite = {
+        name: all(p.isfinite().all() for p in parts[name].parameters())
+        for name in sorted(networks)
+    }
+    if all(finite.values()):  # of none, too
+        whole = all(p.isfinite().all() for p in model.parameters())
+        return f'the weights {when} it are {"" if whole else "not "}finite'
+    return ', '.join(
+        f'the weights of the {name} {when} it are {"" if is_finite else "not "}finite'
+        for name, is_finite in finite.items()
+    )
 
 
 def _shown_rates(lrs: dict[str, list[float]]) -> str:

@@ -11,12 +11,14 @@ from projects.core.config.saved import registered_types_only, saved_config
 from projects.core.devices import find_device
 from projects.core.errors import UserError, one_line
 from projects.core.quiet import quiet_libraries
-from projects.core.tasks.task import InferOptions, task_of
+from projects.core.tasks.task import InferOptions, option_of, task_of
 from projects.core.values import (
+    FLAG,
     PATH,
     SEED,
     TEXT,
     checked,
+    either,
     number,
     of_type,
     optional,
@@ -28,7 +30,7 @@ from projects.registry import MODELS
 
 @checked(
     checkpoint=PATH,
-    inputs=of_type('a text', str),
+    inputs=optional(of_type('a text', str)),
     out_dir=optional(PATH),
     score_thr=number(),
     batch_size=whole(1),
@@ -39,11 +41,15 @@ from projects.registry import MODELS
     num_samples=optional(whole(1)),
     max_new_tokens=optional(whole(0)),
     beam_size=optional(whole(1)),
+    num=optional(whole(1)),
+    class_=optional(either(TEXT, whole(0))),
+    interpolate=FLAG,
+    direction=optional(TEXT),
     seed=optional(SEED),
 )
 def infer(
     checkpoint: str,
-    inputs: str,
+    inputs: str | None = None,
     out_dir: str | None = None,
     score_thr: float = 0.3,
     batch_size: int = 8,
@@ -54,6 +60,10 @@ def infer(
     num_samples: int | None = None,
     max_new_tokens: int | None = None,
     beam_size: int | None = None,
+    num: int | None = None,
+    class_: str | int | None = None,
+    interpolate: bool = False,
+    direction: str | None = None,
     seed: int | None = None,
 ) -> list[dict]:
     """Apply a checkpoint of ``tools/train.py`` to data of the user's.
@@ -62,13 +72,17 @@ def infer(
     picture of each, and ``detections.json`` or ``predictions.json``; see the
     ``results`` of the rooms in ``projects/core/tasks``. A model of sequences takes
     a text, or a file of texts, and shows what it makes of it; see
-    :class:`projects.core.tasks.language.task.LanguageTask`.
+    :class:`projects.core.tasks.language.task.LanguageTask`. A generator takes nothing
+    and writes samples, a translator of images takes those; see
+    :mod:`projects.core.tasks.generation.samples`.
 
     Args:
         checkpoint: File that holds the weights and the config.
-        inputs: An image, or a folder of images; a text, or a file of texts.
-        out_dir: Folder to write to; ``detections/<name of inputs>`` or
-            ``predictions/<name of inputs>`` by default, and of a text none.
+        inputs: An image, or a folder of images; a text, or a file of texts; None for
+            a generator.
+        out_dir: Folder to write to; ``detections/<name of inputs>``,
+            ``predictions/<name of inputs>`` or ``samples/<name>`` by default, and of a
+            text none.
         score_thr: Least score of a detection that is drawn.
         batch_size: Inputs that go through the model together.
         device: 'cpu', 'cuda', ...; a GPU where there is one by default.
@@ -78,6 +92,10 @@ def infer(
         num_samples: Continuations of a text.
         max_new_tokens: Most tokens that are written.
         beam_size: Texts that a translation follows at a time.
+        num: Samples of a generator.
+        class_: Name or number of the class that it is asked for.
+        interpolate: Samples on the way from one latent to another.
+        direction: 'AtoB' or 'BtoA', of a translator of images.
         seed: Of the draws.
 
     Returns:
@@ -96,15 +114,21 @@ def infer(
         num_samples=num_samples,
         max_new_tokens=max_new_tokens,
         beam_size=beam_size,
+        num=num,
+        class_=class_,
+        interpolate=interpolate or None,
+        direction=direction,
         seed=seed,
     )
     writing = {name: value for name, value in writing.items() if value is not None}
     task = task_of(cfg)
     for name in writing.keys() - set(task.writing_options):
         raise UserError(
-            f'--{name.replace("_", "-")}: {checkpoint} holds {task.name}, which '
-            'writes no text; leave it out'
+            f'{option_of(name)}: {checkpoint} holds {task.name}, which has no use of '
+            'it; leave it out'
         )
+    if inputs is None and task.inputs is not None:
+        raise UserError(f'{checkpoint} holds {task.name}: give {task.inputs}')
     options = InferOptions(checkpoint, out_dir, score_thr, batch_size, writing)
     with explained(cfg), registered_types_only():
         return task.infer(model, cfg, meta, inputs, options)

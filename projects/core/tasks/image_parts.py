@@ -13,7 +13,8 @@ from projects.core.config import test_pipeline_of
 
 def channels_of(model: nn.Module) -> int:
     """Channels of the images that a model takes, by its first convolution."""
-    stem = next((p for p in model.backbone.parameters() if p.dim() == 4), None)
+    first = getattr(model, 'backbone', model)
+    stem = next((p for p in first.parameters() if p.dim() == 4), None)
     return 3 if stem is None else stem.shape[1]
 
 

@@ -53,6 +53,7 @@ class ImageTask(Task):
     """A task whose data are images."""
 
     unit = 'images'
+    inputs = 'an image or a folder of images'
 
     @abstractmethod
     def results(self, meta: dict, options: InferOptions) -> ImageResults:

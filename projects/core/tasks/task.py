@@ -48,8 +48,8 @@ class InferOptions:
         out_dir: Folder to write to; None for the task's own.
         score_thr: Least score of what is drawn.
         batch_size: Inputs that go through the model together.
-        writing: How a text is written, as far as the user said so; arguments of
-            :func:`projects.core.engine.infer` by name.
+        writing: How a text is written or a sample made, as far as the user said so;
+            arguments of :func:`projects.core.engine.infer` by name.
     """
 
     checkpoint: str
@@ -76,6 +76,8 @@ class Task:
     metrics: tuple[str, ...] = ()
     #: fields of ``InferOptions.writing`` that mean something
     writing_options: tuple[str, ...] = ()
+    #: what :meth:`infer` is given, in words; None where that may be nothing
+    inputs: str | None = 'inputs'
 
     def prepare(self, cfg) -> None:
         """Complete the config of a training or a test by the kind's defaults."""
@@ -129,7 +131,7 @@ class Task:
         return []
 
     def infer(
-        self, model, cfg, meta: dict, inputs: str, options: InferOptions
+        self, model, cfg, meta: dict, inputs: str | None, options: InferOptions
     ) -> list[dict]:
         """Predict, write the results, and return them.
 
@@ -164,6 +166,11 @@ class Task:
         See :class:`projects.core.benchmark.parts.Parts`.
         """
         return None
+
+
+def option_of(name: str) -> str:
+    """The option of a tool by the name of the argument: '--top-k' of 'top_k'."""
+    return '--' + name.rstrip('_').replace('_', '-')
 
 
 @cache

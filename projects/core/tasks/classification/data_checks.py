@@ -1,40 +1,15 @@
 """Checks of classification data that run before a training or a test begins.
 
-What mmpretrain does with a flaw is stated as its datasets do it. In a folder
-of classes the label of an image is the place of its folder among the sorted
-names of all folders there; a list of images names the label itself.
-
 Legend: K classes, labels in [0, K).
 """
 
-import math
-import os.path as osp
-
-from projects.core.datasets.files import (
-    class_list,
-    dataset_class,
-    inner_datasets,
-    is_remote,
-    misspelt_classes,
-    notices_of_splits,
-    what_is_there,
-)
-from projects.core.errors import UserError
+from projects.core.datasets.files import inner_datasets, notices_of_splits
+from projects.core.datasets.image_set_checks import ImageSetChecks
 from projects.core.tasks.classification.class_checks import (
     check_num_classes,
     check_top_k,
     num_outputs,
 )
-from projects.core.tasks.classification.folder_checks import check_images
-
-KINDS = ('MNIST', 'CIFAR10', 'CustomDataset')  # and what descends from them
-HOMES = {
-    'MNIST': 'http://yann.lecun.com/exdb/mnist/',
-    'FashionMNIST': 'https://github.com/zalandoresearch/fashion-mnist',
-    'CIFAR10': 'https://www.cs.toronto.edu/~kriz/cifar.html',
-    'CIFAR100': 'https://www.cs.toronto.edu/~kriz/cifar.html',
-    'ImageNet': 'https://www.image-net.org/download.php',
-}
 
 
 def check_classification_data(cfg) -> list[str]:
@@ -65,8 +40,7 @@ class _Checks:
     def __init__(self, cfg) -> None:
         self.cfg = cfg
         self.seen: list[tuple[dict, list[str]]] = []  # settings, classes
-        self.folders: dict[str, set[str]] = {}  # listings
-        self.trees: dict[str, list[str]] = {}  # class folders by their parent
+        self.sets = ImageSetChecks(cfg, num_outputs(cfg))
 
     def of(self, split: str) -> list[str]:
         """Notices on a split, if the config has it."""
@@ -79,114 +53,10 @@ class _Checks:
             # test data are often the validation data
             classes = next((c for other, c in self.seen if other == settings), None)
             if classes is None:
-                found, classes = self._dataset(dataset, split)
+                found, classes = self.sets.of(dataset, split)
+                check_num_classes(self.cfg, classes, split)
                 notices += found
                 self.seen.append((settings, classes))
             num_classes = len(classes) or num_classes
         check_top_k(self.cfg, num_classes, split)
         return notices
-
-    def _dataset(self, dataset: dict, split: str) -> tuple[list[str], list[str]]:
-        """Notices, and the classes."""
-        class_ = dataset_class(dataset.get('type'), self.cfg.get('default_scope'))
-        ancestors = [base.__name__ for base in getattr(class_, '__mro__', ())]
-        kind = next((k for k in KINDS if k in ancestors), None)
-        classes, notices = _classes(dataset, class_, split), []
-        if kind in ('MNIST', 'CIFAR10'):
-            _check_published(dataset, class_, kind, split)
-        elif kind == 'CustomDataset':
-            notices, classes = check_images(
-                dataset,
-                class_.__name__,
-                classes,
-                split,
-                HOMES.get(class_.__name__),
-                num_outputs(self.cfg),
-                self.folders,
-                self.trees,
-            )
-        check_num_classes(self.cfg, classes, split)
-        return notices, classes
-
-
-def _classes(dataset: dict, class_: type | None, split: str) -> list[str]:
-    """Classes that the config or the dataset's class states, in order."""
-    meta = getattr(class_, 'METAINFO', None) or {}
-    metainfo = dataset.get('metainfo') or {}
-    stated = metainfo.get('classes') or dataset.get('classes')
-    if not stated:
-        wrong = misspelt_classes(metainfo)
-        if wrong:
-            raise UserError(
-                f'{split}_dataloader: nothing reads the key {wrong!r} of metainfo '
-                "(its key is 'classes', in lower case)"
-            )
-    return class_list(stated or meta.get('classes') or [], split)
-
-
-def _check_published(dataset: dict, class_: type, kind: str, split: str) -> None:
-    """The files of MNIST, CIFAR and their like: present, unpacked, whole."""
-    name, home = class_.__name__, HOMES.get(class_.__name__)
-    part = dataset.get('split', 'train')
-    if kind == 'MNIST' and (part == 'test') != dataset.get('test_mode', False):
-        raise UserError(
-            f'{split}_dataloader: {name} chooses its files by test_mode, '
-            f'which contradicts split={part!r}; set test_mode='
-            f'{part == "test"}'
-        )
-    root = osp.join(dataset.get('data_root') or '', dataset.get('data_prefix') or '')
-    if dataset.get('download') or is_remote(dataset, dict(root=root)):
-        return
-    # the published names are those of the packed files of MNIST
-    sums = {
-        file.removesuffix('.gz'): md5
-        for file, md5 in class_.train_list + class_.test_list
-    }
-    folder = osp.abspath(osp.join(root, getattr(class_, 'base_folder', '')))
-    missing = [f for f in sums if not osp.isfile(osp.join(folder, f))]
-    if missing:
-        archive = osp.join(osp.abspath(root), getattr(class_, 'filename', ''))
-        if osp.isfile(osp.join(folder, f'{missing[0]}.gz')):
-            hint = f'they are packed: gunzip {folder}/*.gz'
-        elif osp.isfile(archive):
-            hint = f'unpack it: tar -xzf {archive} -C {osp.dirname(archive)}'
-        else:
-            hint = (
-                f'{what_is_there(folder, missing[0])}. Nothing is '
-                'downloaded: get them'
-                + (f' from {home}' if home else '')
-                + ' and unpack them there, or set data_root'
-            )
-        raise UserError(
-            f'{split}_dataloader: {len(missing)} of the {len(sums)} files of '
-            f'{name} are missing in {folder} '
-            f'(data_root={dataset.get("data_root")!r}): '
-            f'{", ".join(missing)}'
-            + (f'; expected are {", ".join(sums)}' if len(missing) < len(sums) else '')
-            + f'. {hint}'
-        )
-    for file, md5 in sums.items():
-        path = osp.join(folder, file)
-        if _is_damaged(path, md5, kind):
-            raise UserError(
-                f'{path} is cut short or changed; unpack it again'
-                + (f', see {home}' if home else '')
-            )
-
-
-def _is_damaged(path: str, md5: str | None, kind: str) -> bool:
-    if kind == 'CIFAR10':
-        from mmpretrain.datasets.utils import check_md5
-
-        return md5 is not None and not check_md5(path, md5)
-    # sums of MNIST are of the packed files; an unpacked one begins with two
-    # zeros, type, number of axes, and the length of each axis
-    with open(path, 'rb') as file:
-        start = file.read(4).ljust(4, b'\0')
-        axes = file.read(4 * start[3])
-    lengths = [
-        int.from_bytes(axes[i : i + 4], 'big') for i in range(0, 4 * start[3], 4)
-    ]
-    return not lengths or (
-        osp.getsize(path) != 4 + 4 * len(lengths) + math.prod(lengths)
-    )

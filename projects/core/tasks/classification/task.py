@@ -4,8 +4,7 @@ import os.path as osp
 from pathlib import Path
 
 from projects.core.config.find import TIMM, TORCHVISION
-from projects.core.datasets.decoding import IMAGE_SUFFIXES
-from projects.core.datasets.files import SPLITS, inner_datasets
+from projects.core.datasets.image_set_checks import read_all_suffixes
 from projects.core.errors import UserError
 from projects.core.files import check_folder, check_outputs
 from projects.core.tasks.evaluators import add_evaluators, evaluator_of
@@ -14,8 +13,6 @@ from projects.core.tasks.task import InferOptions, TestOptions
 
 # metrics of data with one label an image
 SINGLE_LABEL = ('Accuracy', 'SingleLabelMetric')
-# mmpretrain's, whose own lists of suffixes leave some out
-OF_FOLDERS = ('CustomDataset', 'ImageNet', 'ImageNet21k', 'Places205')
 FILES = ('classes.csv', 'confusion_matrix.csv', 'confusion_matrix.png')  # of a test
 MISTAKES = '[0-9][0-9][0-9]_*_as_*.png'  # names of their pictures
 
@@ -29,11 +26,7 @@ class ClassificationTask(ImageTask):
 
     def prepare(self, cfg) -> None:
         super().prepare(cfg)
-        for split in SPLITS:
-            loader = cfg.get(f'{split}_dataloader') or {}
-            for dataset in inner_datasets(loader.get('dataset')):
-                if str(dataset.get('type')).rpartition('.')[2] in OF_FOLDERS:
-                    dataset.setdefault('extensions', IMAGE_SUFFIXES)
+        read_all_suffixes(cfg)
 
     def check_data(self, cfg) -> list[str]:
         from projects.core.tasks.classification.data_checks import (

@@ -15,11 +15,12 @@ class GenerativeModel(BaseModel):
     """What all generative models have in common: they predict, by being shown data.
 
     In mode 'predict' a model gives for each datum of a batch a dict of samples of
-    data, as the data set holds them (images (C, H, W) uint8, points (2,) float):
+    data, as the data set holds them (images (C, H, W) uint8, RGB or grey; points (2,)
+    float):
 
     - a generator ``real``, the datum, and ``fake``, a sample of the latent of its
-      number; with ``label``, an int, where the data have classes, which a
-      conditional generator was asked for;
+      number; with ``label``, an int, where the data have classes, and
+      ``conditional``, whether the generator was asked for that class;
     - a translator ``real_a``, ``real_b`` and ``fake_b``, made of ``real_a``, and
       ``fake_a``, made of ``real_b``.
 
@@ -64,7 +65,7 @@ class GenerativeModel(BaseModel):
         )
 
     @abstractmethod
-    def network(self, inputs):
+    def network(self, inputs, *labels: Tensor):
         """What makes samples, alone: of latents (B, L) samples (B, ...), or of
         images of one domain those of the other."""
 
@@ -74,7 +75,27 @@ class GenerativeModel(BaseModel):
 
 
 class Generator(GenerativeModel):
-    """A model that makes samples of latents."""
+    """A model that makes samples of latents.
+
+    Attributes:
+        latent_dim: L.
+    """
+
+    latent_dim: int
+
+    @torch.no_grad()
+    def sample_shape(self) -> tuple[int, ...]:
+        """(C, H, W) of an image, (2,) of a point."""
+        device = next(self.parameters()).device
+        labels = ()
+        if self.num_classes is not None:
+            labels = (torch.zeros(1, dtype=torch.long, device=device),)
+        was_training = self.training
+        self.eval()
+        latents = torch.zeros(1, self.latent_dim, device=device)
+        shape = self.network(latents, *labels).shape[1:]
+        self.train(was_training)
+        return tuple(shape)
 
     @abstractmethod
     def samples(

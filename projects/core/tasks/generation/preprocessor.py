@@ -22,12 +22,21 @@ class GenerativeDataPreprocessor(BaseDataPreprocessor):
     Args:
         mean: By default images come to lie in [-1, 1].
         std: As ``mean``.
+        to_rgb: Exchange the first and the last channel: of image files, which are
+            read as BGR.
         **kwargs: Of mmengine's.
     """
 
-    def __init__(self, mean: float = 127.5, std: float = 127.5, **kwargs) -> None:
+    def __init__(
+        self,
+        mean: float = 127.5,
+        std: float = 127.5,
+        to_rgb: bool = False,
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
         self.mean, self.std = mean, std
+        self.to_rgb = to_rgb
 
     def forward(self, data: dict, training: bool = False) -> dict:
         data = self.cast_data(data)
@@ -37,9 +46,11 @@ class GenerativeDataPreprocessor(BaseDataPreprocessor):
         if isinstance(inputs, Mapping):
             return {name: self._normalized(values) for name, values in inputs.items()}
         x = inputs if isinstance(inputs, Tensor) else torch.stack(list(inputs))
+        if self.to_rgb and x.dim() == 4 and x.shape[1] == 3:
+            x = x.flip(1)
         return (x.float() - self.mean) / self.std
 
     def restored(self, x: Tensor) -> Tensor:
-        """The inverse: what a data set would hold; of images uint8."""
+        """Samples as numbers of the data: of images uint8, RGB or grey."""
         x = x.detach().float() * self.std + self.mean
         return x if x.dim() < 4 else x.round().clamp(0, 255).to(torch.uint8)

@@ -3,7 +3,7 @@
 from projects.core.errors import UserError
 from projects.core.files import check_outputs
 from projects.core.tasks.evaluators import add_evaluators
-from projects.core.tasks.task import InferOptions, Task, TestOptions
+from projects.core.tasks.task import InferOptions, Task, TestOptions, option_of
 
 HOOK = 'projects.TokenRateHook'
 
@@ -14,6 +14,7 @@ class LanguageTask(Task):
     name = 'a model of sequences'
     model_bases = ('SequenceModel',)
     unit = 'sequences'
+    inputs = 'a text or a file of texts'
     metrics = ('bits_per_byte', 'exact_match', 'accuracy', 'accuracy/top1')
     writing_options = (
         'temperature',
@@ -77,7 +78,7 @@ class LanguageTask(Task):
         for name in options.writing:
             if name not in model.writing_options:
                 raise UserError(
-                    f'--{name.replace("_", "-")}: {options.checkpoint} holds a '
+                    f'{option_of(name)}: {options.checkpoint} holds a '
                     f'{type(model).__name__}, which has no use of it; leave it out'
                 )
         tokenizer = tokenizer_of_meta(meta, options.checkpoint)

@@ -1,0 +1,47 @@
+"""CIFAR-10 at 32 x 32 for generators, which learn its 50,000 training images.
+
+Expects the files of cifar10.py. A validation makes 10,000 samples and compares them
+with the first 10,000 training images, a test 50,000 with all, as the literature does.
+Features are those of the usual Inception network, of which the file lies in data/.
+"""
+
+dataset_type = 'CIFAR10'
+data_root = 'data/cifar10'
+train_dataloader = dict(
+    batch_size=64,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='InfiniteSampler', shuffle=True),
+    dataset=dict(
+        type=dataset_type,
+        data_root=data_root,
+        split='train',
+        pipeline=[
+            dict(type='RandomFlip', prob=0.5, direction='horizontal'),
+            dict(type='PackInputs'),
+        ],
+        download=False,
+    ),
+)
+test_dataloader = dict(
+    batch_size=250,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type=dataset_type,
+        data_root=data_root,
+        split='train',
+        pipeline=[dict(type='PackInputs')],
+        download=False,
+    ),
+)
+val_dataloader = {
+    **test_dataloader,
+    'dataset': {**test_dataloader['dataset'], 'indices': 10000},
+}
+val_evaluator = dict(
+    type='projects.GenerationMetric',
+    judge=dict(inception='data/pt_inception-2015-12-05-6726825d.pth'),
+)
+test_evaluator = val_evaluator

@@ -1,0 +1,103 @@
+"""Generation, as the engine sees it."""
+
+import os.path as osp
+
+import torch
+
+from projects.core.datasets.image_set_checks import read_all_suffixes
+from projects.core.datasets.transforms import use_our_loader
+from projects.core.errors import UserError
+from projects.core.files import check_folder, check_outputs
+from projects.core.tasks.evaluators import add_evaluators
+from projects.core.tasks.images import is_on
+from projects.core.tasks.task import InferOptions, Task, TestOptions
+
+HOOK = 'projects.SamplesHook'
+CHANNELS_LAST = 'projects.ChannelsLastHook'
+
+
+class GenerationTask(Task):
+    """Models that make samples, or that translate images."""
+
+    name = 'a generative model'
+    model_bases = ('GenerativeModel',)
+    metrics = ('frechet_distance', 'good_samples', 'class_kept')
+    writing_options = ('num', 'class_', 'interpolate', 'direction', 'seed')
+    inputs = None  # of a translator images
+
+    def prepare(self, cfg) -> None:
+        use_our_loader(cfg)
+        read_all_suffixes(cfg)
+        hooks = [h for h in cfg.get('custom_hooks') or [] if h['type'] != CHANNELS_LAST]
+        if is_on(cfg, 'channels_last'):
+            hooks.append(dict(type=CHANNELS_LAST))
+        if cfg.get('train_dataloader') and all(h['type'] != HOOK for h in hooks):
+            hooks.append(dict(type=HOOK))
+        cfg.custom_hooks = hooks
+
+    def check_data(self, cfg) -> list[str]:
+        from projects.core.tasks.generation.data_checks import check_generation_data
+
+        return check_generation_data(cfg)
+
+    def names_of(self, inputs: dict) -> list[str]:
+        samples = inputs.get('data_samples') or []
+        return [getattr(sample, 'img_path', 'unnamed') for sample in samples]
+
+    def training_results(self, runner) -> list[str]:
+        from projects.core.tasks.generation.hooks import pictures_of
+
+        return pictures_of(runner.work_dir)
+
+    def prepare_test(self, cfg, options: TestOptions) -> None:
+        from projects.core.tasks.generation.report import FILES
+
+        if options.out is not None:
+            if not options.out.endswith('.npz'):
+                raise UserError(
+                    f'--out {options.out}: samples are an archive of arrays; name a '
+                    'file that ends in .npz'
+                )
+            check_outputs([options.out], '--out')
+        if options.show_dir is not None:
+            check_folder(options.show_dir, '--show-dir')
+            files = (osp.join(options.show_dir, name) for name in FILES)
+            check_outputs(files, '--show-dir')
+        report = dict(
+            type='projects.SamplesReport', out=options.out, show_dir=options.show_dir
+        )
+        add_evaluators(cfg, report)
+
+    def close_test(self, runner, metrics: dict, options: TestOptions) -> list[str]:
+        from projects.core.tasks.generation.report import last_lines
+
+        return last_lines(runner, metrics, options)
+
+    def infer(
+        self, model, cfg, meta: dict, inputs: str | None, options: InferOptions
+    ) -> list[dict]:
+        from projects.core.tasks.generation.models import Translator
+        from projects.core.tasks.generation.samples import (
+            translate_folder,
+            write_samples,
+        )
+
+        if is_on(cfg, 'channels_last'):
+            model.to(memory_format=torch.channels_last)
+        if not isinstance(model, Translator):
+            return write_samples(model, meta, inputs, options)
+        if inputs is None:
+            raise UserError(
+                f'{options.checkpoint} holds a {type(model).__name__}, which '
+                'translates images: give an image or a folder of images'
+            )
+        return translate_folder(model, cfg, inputs, options)
+
+    def parts_of(self, model):
+        from projects.core.tasks.generation.benchmark import GenerationParts
+        from projects.core.tasks.generation.models import GenerativeModel
+
+        return GenerationParts(model) if isinstance(model, GenerativeModel) else None
+
+
+TASK = GenerationTask()
