@@ -9,12 +9,12 @@ import torch.nn.functional as F
 from mmengine.config import Config
 from torch import Tensor, nn
 
-from projects.core.errors import UserError
+from projects.core.config.find import TORCH
+from projects.core.errors import UserError, listed
 from projects.core.tasks.generation.latents import fixed_latents
 from projects.core.tasks.generation.models import GenerativeModel
 from projects.registry import MODELS
 
-TORCH = 'torch.'
 LATENT_DIM = 100
 
 
@@ -22,14 +22,22 @@ def torch_config(name: str) -> Config:
     """Config of a plain model of one of our variants, untrained.
 
     Args:
-        name: ``torch.dcgan_64``.
+        name: ``torch.dcgan_64``, ``torch.cyclegan_resnet9`` or ``..._resnet6``.
 
     Raises:
         UserError: If there is none of that name.
     """
-    if name != TORCH + 'dcgan_64':
-        raise UserError(f"'{name}' is not known here; there is {TORCH}dcgan_64")
-    model = dict(type='projects.TorchDCGAN')
+    models = dict(
+        dcgan_64=dict(type='projects.TorchDCGAN'),
+        cyclegan_resnet9=dict(type='projects.TorchCycleGAN', num_blocks=9),
+        cyclegan_resnet6=dict(type='projects.TorchCycleGAN', num_blocks=6),
+    )
+    model = models.get(name.removeprefix(TORCH))
+    if model is None:
+        raise UserError(
+            f"'{name}' is not known here; there are "
+            + listed(TORCH + known for known in models)
+        )
     return Config(dict(default_scope='mmpretrain', model=model))
 
 
@@ -87,6 +95,8 @@ class TorchDCGAN(GenerativeModel):
         **kwargs: Of :class:`~projects.core.tasks.generation.models.GenerativeModel`.
     """
 
+    latent_dim = LATENT_DIM
+
     def __init__(self, lr: float = 0.0002, **kwargs) -> None:
         super().__init__(**kwargs)
         self.generator = dcgan_generator()
@@ -134,6 +144,10 @@ class TorchDCGAN(GenerativeModel):
     @staticmethod
     def _loss(scores: Tensor, labels: Tensor) -> Tensor:
         return F.binary_cross_entropy_with_logits(scores, labels)
+
+    @staticmethod
+    def sample_shape() -> tuple[int, int, int]:
+        return 3, 64, 64
 
     def network(self, inputs: Tensor) -> Tensor:
         return self.generator(inputs[:, :, None, None])
