@@ -32,5 +32,7 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 judge = dict(config='lenet/lenet5-modern_1xb64-20e_digits.py')
-val_evaluator = dict(type='projects.ImageTranslationMetric', mapping=mapping, judge=judge)
+val_evaluator = dict(
+    type='projects.ImageTranslationMetric', mapping=mapping, judge=judge
+)
 test_evaluator = val_evaluator
