@@ -1,5 +1,12 @@
 """Generative adversarial networks: two networks that train each other."""
 
+from projects.gan.conditional import (
+    CGANDiscriminator,
+    CGANGenerator,
+    ConditionalDCGANDiscriminator,
+    ConditionalDCGANGenerator,
+    Maxout,
+)
 from projects.gan.cyclegan import CycleGAN, PairedTranslator
 from projects.gan.cyclegan_networks import CycleGANGenerator, PatchDiscriminator
 from projects.gan.dcgan import DCGANDiscriminator, DCGANGenerator
@@ -18,6 +25,10 @@ from projects.gan.wgan_gp_mnist import WGANGPMNISTCritic, WGANGPMNISTGenerator
 
 __all__ = [
     'GAN',
+    'CGANDiscriminator',
+    'CGANGenerator',
+    'ConditionalDCGANDiscriminator',
+    'ConditionalDCGANGenerator',
     'CycleGAN',
     'CycleGANGenerator',
     'DCGANDiscriminator',
@@ -28,6 +39,7 @@ __all__ = [
     'LeastSquaresLoss',
     'MLPDiscriminator',
     'MLPGenerator',
+    'Maxout',
     'MinMaxLoss',
     'NonSaturatingLoss',
     'PairedTranslator',

@@ -5,18 +5,15 @@ they become files, whole or not at all.
 """
 
 import json
-import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
-from filelock import FileLock, Timeout
 from mmengine.logging import print_log
 
 from projects.core.datasets.digits_canvas import SPLITS, generate_canvas
 from projects.core.errors import UserError
+from projects.core.folders import appearing, locked
 
 CLASSES = tuple('0123456789')
 # COCO's limits of the box area, pixels squared
@@ -83,7 +80,7 @@ def make_digits_coco(
         return root
     try:
         root.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(root):
+        with locked(root):
             if not _is_made(root, settings):
                 _make(root, settings)
     except OSError as error:
@@ -197,21 +194,6 @@ def _is_made(root: Path, settings: dict) -> bool:
     )
 
 
-@contextmanager
-def _locked(root: Path) -> Iterator[None]:
-    """Hold the lock of the makers of ``root``; it ends with the process."""
-    lock = FileLock(root.with_name(f'.{root.name}.lock'))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        print_log(f'waiting for another process that makes {root}', 'current')
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def _make(root: Path, settings: dict) -> None:
     """Write the whole set beside ``root``, then rename; the lock is held."""
     print_log(
@@ -220,18 +202,10 @@ def _make(root: Path, settings: dict) -> None:
         'current',
     )
     start = time.perf_counter()
-    # One fixed name is enough under the lock, and what is left of a killed
-    # process is found by it.
-    part = root.with_name(f'.{root.name}.part')
-    shutil.rmtree(part, ignore_errors=True)
-    try:
-        (part / 'annotations').mkdir(parents=True)
+    with appearing(root) as part:
+        (part / 'annotations').mkdir()
         for split in SPLITS:
             _write_split(part, split, settings)
-        part.replace(root)  # an empty folder may be there, nothing else
-    except BaseException:  # also Ctrl-C
-        shutil.rmtree(part, ignore_errors=True)
-        raise
     print_log(f'made digits-coco in {time.perf_counter() - start:.1f} s', 'current')
 
 
