@@ -6,12 +6,10 @@ import torch.nn.functional as F
 from gan_layers import assert_close, outputs_of, randomised
 from torch import nn
 
-from projects.core.errors import UserError
 from projects.core.tasks.generation.torch_net import (
     TorchDCGAN,
     dcgan_discriminator,
     dcgan_generator,
-    torch_config,
 )
 from projects.gan import DCGANDiscriminator, DCGANGenerator
 from projects.registry import MODELS
@@ -149,13 +147,3 @@ def test_plain_dcgan_takes_the_steps_of_two_adams():
                 their_gradient, gradient, rtol=0, atol=1e-3 * scale
             )
             assert (a - b).abs().median() < 1e-7
-
-
-def test_plain_dcgan_is_found_by_name():
-    model = MODELS.build(torch_config('torch.dcgan_64').model).eval()
-    images = torch.zeros(2, 3, 64, 64)
-    rows = model(images, mode='predict')
-    assert [row['fake'].shape for row in rows] == [(3, 64, 64)] * 2
-    assert rows[0]['real'].unique().tolist() == [128]  # 127.5, rounded to even
-    with pytest.raises(UserError, match=r'there is torch\.dcgan_64'):
-        torch_config('torch.dcgan')

@@ -4,7 +4,6 @@ import os.path as osp
 
 import torch
 
-from projects.core.config.find import TORCH
 from projects.core.datasets.image_set_checks import read_all_suffixes
 from projects.core.datasets.transforms import use_our_loader
 from projects.core.errors import UserError
@@ -91,13 +90,6 @@ class GenerationTask(Task):
                 'translates images: give an image or a folder of images'
             )
         return translate_folder(model, cfg, inputs, options)
-
-    def library_config(self, name: str):
-        if not name.startswith(TORCH):
-            return None
-        from projects.core.tasks.generation.torch_net import torch_config
-
-        return torch_config(name)
 
     def parts_of(self, model):
         from projects.core.tasks.generation.benchmark import GenerationParts
