@@ -110,10 +110,10 @@ class GradientPenalty(nn.Module):
             *labels: What else the critic is given.
         """
         shares = draw(len(real), *[1] * (real.dim() - 1), like=real, latent=(0, 1))
-        between = torch.lerp(fake.detach(), real, shares).requires_grad_()
+        between = torch.lerp(fake.detach(), real, shares.to(real)).requires_grad_()
         # a slope needs all digits, also where the rest is computed in half of them
         with torch.autocast(real.device.type, enabled=False):
             scores = critic(between, *labels)
-        (slopes,) = torch.autograd.grad(scores.sum(), between, create_graph=True)
-        norms = slopes.flatten(1).norm(dim=1)
+            (slopes,) = torch.autograd.grad(scores.sum(), between, create_graph=True)
+            norms = slopes.flatten(1).norm(dim=1)
         return self.weight * (norms - 1).square().mean()

@@ -15,14 +15,26 @@ from projects.registry import HOOKS
 
 # Of names: words that may be a part of a longer one, as in FrechetInceptionDistance
 LESS_PARTS = ('distance', 'divergence', 'entropy', 'error', 'frechet', 'loss')
-LESS_PARTS += ('perplexity',)
+LESS_PARTS += ('perplexity', 'wasserstein')
 GREATER_PARTS = ('acc', 'auc', 'bleu', 'dice', 'inception', 'iou', 'precision')
 GREATER_PARTS += ('recall', 'rouge')
 # and those that count as a whole word only
 LESS_WORDS = {'bits', 'bpb', 'bpc', 'bpd', 'cer', 'ece', 'eer', 'epe', 'err', 'fid'}
-LESS_WORDS |= {'kid', 'lpips', 'mae', 'mape', 'mse', 'nll', 'ppl', 'rmse', 'wer'}
+LESS_WORDS |= {
+    'js',
+    'kid',
+    'kl',
+    'lpips',
+    'mae',
+    'mape',
+    'mse',
+    'nll',
+    'ppl',
+    'rmse',
+    'wer',
+}
 GREATER_WORDS = {'ap', 'ar', 'map', 'psnr', 'ssim', 'top', 'f', 'r'}  # F1, R2
-GREATER_WORDS |= {'match'}
+GREATER_WORDS |= {'coverage', 'density', 'good', 'kept', 'match', 'modes'}
 
 
 def rule_of(metric: str) -> str | None:

@@ -41,19 +41,25 @@ def check_generation_data(cfg) -> list[str]:
 
     notices = notices_of_splits(cfg, check)
     _check_batch(cfg)
-    scope = DefaultScope.overwrite_default_scope(cfg.get('default_scope'))
-    with scope, torch.device('meta'):
-        model = MODELS.build(copy.deepcopy(cfg.model))
-        shape = model.sample_shape() if isinstance(model, Generator) else None
-    if shape is not None:
-        for split in SPLITS:
-            loader = cfg.get(f'{split}_dataloader')
-            if isinstance(loader, dict):
-                with scope:
-                    dataset = DATASETS.build(copy.deepcopy(loader['dataset']))
-                _compare(model, shape, dataset, f'{split}_dataloader.dataset')
-                break
+    with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
+        _check_first(cfg)
     return notices
+
+
+def _check_first(cfg) -> None:
+    """Compare the first datum of the first data that are there with the model."""
+    loaders = (cfg.get(f'{split}_dataloader') for split in SPLITS)
+    split, loader = next(
+        ((s, x) for s, x in zip(SPLITS, loaders, strict=True) if isinstance(x, dict)),
+        (None, None),
+    )
+    with torch.device('meta'):
+        model = MODELS.build(copy.deepcopy(cfg.model))
+        if loader is None or not isinstance(model, Generator):
+            return
+        shape = model.sample_shape()
+    dataset = DATASETS.build(copy.deepcopy(loader['dataset']))
+    _compare(model, shape, dataset, f'{split}_dataloader.dataset')
 
 
 def _check_batch(cfg) -> None:

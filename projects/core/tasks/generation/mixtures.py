@@ -48,6 +48,7 @@ class MixtureDataset(Dataset):
         std: Standard deviation of a Gaussian, along each axis.
         weights: Of the K Gaussians, in any unit; None for equal ones.
         num: Points; with ``fresh`` the length of what a sampler takes for a pass.
+        indices: How many of the first points there are; None for all.
         seed: Of the points that are not fresh; another one for another split.
         fresh: Whether the points of each batch are drawn anew, by NumPy's global
             generator. :class:`projects.core.engine.seeding.SeededSampler` seeds that by
@@ -71,6 +72,7 @@ class MixtureDataset(Dataset):
         std: float,
         weights: Sequence[float] | None = None,
         num: int = 100_000,
+        indices: int | None = None,
         seed: int = 0,
         fresh: bool = False,
         test_mode: bool = False,
@@ -91,7 +93,7 @@ class MixtureDataset(Dataset):
         self.centres = LAYOUTS[layout](num_modes, scale)
         self.std = std
         self.weights = np.array(weights) / sum(weights)
-        self.num = num
+        self.num = num if indices is None else min(num, indices)
         self.fresh = fresh
         self.test_mode = test_mode
         if not fresh:
