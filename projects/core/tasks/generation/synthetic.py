@@ -9,6 +9,7 @@ from mmengine.config import Config
 from torch import Tensor
 
 from projects.core.errors import UserError
+from projects.core.quiet import hushed
 from projects.core.tasks.generation.judge import (
     build_classifier,
     input_size,
@@ -48,7 +49,8 @@ def top1(
     with torch.random.fork_rng([device] if device.type == 'cuda' else []):
         torch.manual_seed(seed)
         model = build_classifier(cfg)
-        model.init_weights()
+        with hushed():
+            model.init_weights()
         model.to(device).train()
         size = input_size(cfg)
 
