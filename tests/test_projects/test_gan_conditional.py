@@ -2,7 +2,11 @@
 
 import copy
 import math
+import os
+import subprocess
+import sys
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,8 +17,10 @@ from mmengine.registry import PARAM_SCHEDULERS
 from mmpretrain.structures import DataSample
 from torch import nn
 
+from projects.core.engine import train
 from projects.core.errors import UserError
 from projects.core.variants import config_root
+from projects.core.weights import read_checkpoint
 from projects.gan import (
     CGANDiscriminator,
     CGANGenerator,
@@ -23,6 +29,8 @@ from projects.gan import (
     Maxout,
 )
 from projects.registry import MODELS
+
+TOOL = Path(__file__).parents[2] / 'tools/dist_train.sh'
 
 LABELS = torch.tensor([2, 0, 1, 2, 0, 1])
 PAIRS = [
@@ -451,3 +459,57 @@ def test_predictions_are_of_the_class_of_their_datum():
     assert rows[1]['fake'].dtype == torch.uint8
     others = model.samples([1], torch.tensor([2]))[0]
     assert (others.int() - alone.int()).abs().max() > 1
+
+
+RUN = f"""
+_base_ = ['{config_root()}/_base_/datasets/digits_gan_32.py',
+          '{config_root()}/_base_/schedules/gan_adam.py',
+          '{config_root()}/_base_/iter_runtime.py']
+default_scope = 'mmpretrain'
+model = dict(
+    type='projects.GAN',
+    generator=dict(
+        type='projects.CGANGenerator', image_shape=(1, 32, 32), dropout=0.0),
+    discriminator=dict(
+        type='projects.CGANDiscriminator', image_shape=(1, 32, 32), dropout=0.0),
+    loss=dict(type='projects.NonSaturatingLoss'), latent=(0, 1),
+    penalty=dict(type='projects.GradientPenalty', weight=0.1),
+    critic_steps=2, generator_batches=2, data_preprocessor=dict(mean=0, std=255))
+train_dataloader = dict(batch_size=16)
+val_dataloader = val_evaluator = val_cfg = None
+test_dataloader = test_evaluator = test_cfg = None
+sgd = dict(type='SGD', lr=0.5, _delete_=True)
+optim_wrapper = dict(
+    generator=dict(optimizer=sgd), discriminator=dict(optimizer=sgd))
+train_cfg = dict(max_iters=3)
+default_hooks = dict(
+    logger=dict(interval=1), checkpoint=dict(interval=1, save_best=None))
+custom_imports = dict(imports=['projects'])
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_ask_for_the_classes_of_one(tmp_path, fresh):
+    config = tmp_path / 'digits.py'
+    config.write_text(RUN)
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']])
+    env = {k: v for k, v in os.environ.items() if k not in ('PORT', 'RANK')}
+    options = '--cfg-options train_dataloader.batch_size=8'.split()
+    done = subprocess.run(
+        ['bash', str(TOOL), str(config), '2', '--work-dir', 'two', *options],
+        env={**env, 'PATH': path, 'CUDA_VISIBLE_DEVICES': ''},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    train(str(config), 'one')
+    one, two, before = (
+        read_checkpoint(file)['state_dict']
+        for file in ('one/iter_3.pth', 'two/iter_3.pth', 'one/iter_2.pth')
+    )
+    assert list(one) == list(two)
+    assert max((one[k] - before[k]).abs().max() for k in one) > 1e-3
+    assert max((one[k] - two[k]).abs().max() for k in one) < 1e-5
