@@ -201,6 +201,8 @@ def workplace(tmp_path_factory):
     write_texts(root / 'data')
     for i in range(4):
         write_image(root / f'data/images/train/{i}.jpg')
+        for part in ('trainA', 'trainB', 'testA', 'testB'):
+            write_image(root / f'data/unpaired/{part}/{i}.jpg')
     (root / 'colour.py').write_text(COLOUR_JUDGE)
     for config, name in (
         (GREY_JUDGE, 'grey'),
