@@ -8,8 +8,6 @@ from projects.core.variants import config_root, list_models
 
 # before the name of a model of theirs
 TORCHVISION, TIMM, TRANSFORMERS = 'torchvision.', 'timm.', 'transformers.'
-TORCH = 'torch.'  # networks of ours as plain lists of layers
-LIBRARIES = (TORCHVISION, TIMM, TRANSFORMERS, TORCH)
 
 
 def run_configs() -> list[Path]:
@@ -66,15 +64,13 @@ def find_config_or_model(name: str) -> str:
     """File of a config, or of a variant of ``configs/_base_/models``.
 
     What names a library is left as it is: ``torchvision.resnet18``,
-    ``timm.resnet18``, ``transformers.gpt2_small``, ``torch.dcgan_64``, and
+    ``timm.resnet18``, ``transformers.gpt2_small``, and
     ``mmpretrain::resnet/resnet18_8xb32_in1k.py`` for a config in its wheel.
 
     Raises:
         UserError: If a name without ``.py`` is no variant, with close names.
     """
-    if name.endswith('.py') or name.startswith(
-        (TORCHVISION, TIMM, TRANSFORMERS, TORCH)
-    ):
+    if name.endswith('.py') or name.startswith((TORCHVISION, TIMM, TRANSFORMERS)):
         return name  # the reader looks it up
     if name in list_models():
         return str(config_root() / '_base_/models' / f'{name}.py')

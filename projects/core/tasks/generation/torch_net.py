@@ -6,39 +6,13 @@ The networks are the lists of layers of PyTorch's example and the loop is its lo
 
 import torch
 import torch.nn.functional as F
-from mmengine.config import Config
 from torch import Tensor, nn
 
-from projects.core.config.find import TORCH
-from projects.core.errors import UserError, listed
 from projects.core.tasks.generation.latents import fixed_latents
 from projects.core.tasks.generation.models import GenerativeModel
 from projects.registry import MODELS
 
 LATENT_DIM = 100
-
-
-def torch_config(name: str) -> Config:
-    """Config of a plain model of one of our variants, untrained.
-
-    Args:
-        name: ``torch.dcgan_64``, ``torch.cyclegan_resnet9`` or ``..._resnet6``.
-
-    Raises:
-        UserError: If there is none of that name.
-    """
-    models = dict(
-        dcgan_64=dict(type='projects.TorchDCGAN'),
-        cyclegan_resnet9=dict(type='projects.TorchCycleGAN', num_blocks=9),
-        cyclegan_resnet6=dict(type='projects.TorchCycleGAN', num_blocks=6),
-    )
-    model = models.get(name.removeprefix(TORCH))
-    if model is None:
-        raise UserError(
-            f"'{name}' is not known here; there are "
-            + listed(TORCH + known for known in models)
-        )
-    return Config(dict(default_scope='mmpretrain', model=model))
 
 
 def dcgan_generator() -> nn.Sequential:
