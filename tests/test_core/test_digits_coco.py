@@ -16,6 +16,7 @@ import pytest
 from filelock import FileLock
 from pycocotools.coco import COCO
 
+from projects.core import folders
 from projects.core.datasets import digits_canvas, digits_coco
 from projects.core.datasets.digits_canvas import generate_canvas, render_ink
 from projects.core.datasets.digits_coco import (
@@ -54,9 +55,10 @@ def tiny_default(monkeypatch):
 def log_lines(monkeypatch):
     """What is logged, as a list that grows."""
     lines = []
-    monkeypatch.setattr(
-        digits_coco, 'print_log', lambda line, logger: lines.append(line)
-    )
+    for module in (digits_coco, folders):
+        monkeypatch.setattr(
+            module, 'print_log', lambda line, logger: lines.append(line)
+        )
     return lines
 
 

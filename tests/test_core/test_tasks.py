@@ -28,6 +28,7 @@ EXAMPLES = {
         'lenet/lenet5-modern_1xb64-20e_digits.py',
     ),
     'a model of sequences': ('gpt_mini', 'rnn/lstm-256_1xb16-2500i_source.py'),
+    'a generative model': ('dcgan_mini', 'gan/wgan-gp-mnist_1xb50-200k_mnist.py'),
 }
 OF_IMAGES = {'a detector', 'an image classifier'}
 
@@ -95,7 +96,12 @@ def test_no_data_have_no_flaw(task):
 
 def test_missing_data_are_named(task, run, tmp_path):
     scope = run.default_scope
-    if task.name not in OF_IMAGES:
+    if task.name == 'a generative model':
+        run.train_dataloader.dataset.data_root = str(tmp_path / 'nowhere')
+        with pytest.raises(UserError, match='nowhere'):
+            task.check_data(run)
+        return
+    if task.name == 'a model of sequences':
         corpus = dict(type='projects.TextFiles', data_root=str(tmp_path / 'nowhere'))
         run.train_dataloader.dataset.corpus = dict(corpus, train='a.txt')
         task.prepare(run)
@@ -119,15 +125,15 @@ def test_missing_data_are_named(task, run, tmp_path):
 
 def test_data_have_names(task):
     images = [SimpleNamespace(img_path='a.jpg'), SimpleNamespace()]
-    of_images = task.name in OF_IMAGES
-    samples = images if of_images else dict(text=['a.jpg', 'unnamed'])
+    of_texts = task.name == 'a model of sequences'
+    samples = dict(text=['a.jpg', 'unnamed']) if of_texts else images
     assert task.names_of(dict(data_samples=samples)) == ['a.jpg', 'unnamed']
     assert task.names_of({}) == []
 
 
 def test_a_model_is_trained_in_part(task, variant):
     if task.name not in OF_IMAGES:
-        with pytest.raises(UserError, match='a model of sequences cannot be trained'):
+        with pytest.raises(UserError, match=f'{task.name} cannot be trained in part'):
             create_model(variant, trainable_stages=1)
         return
     model = create_model(variant, trainable_stages=1)
@@ -136,8 +142,9 @@ def test_a_model_is_trained_in_part(task, variant):
     assert False in frozen
 
 
-def test_a_test_writes_json_alone(task, run):
-    with pytest.raises(UserError, match=r'--out results.txt: .* ends in .json'):
+def test_a_test_writes_one_kind_of_file(task, run):
+    suffix = '.npz' if task.name == 'a generative model' else '.json'
+    with pytest.raises(UserError, match=rf'--out results.txt: .* ends in {suffix}'):
         task.prepare_test(run, options(out='results.txt'))
 
 
@@ -154,7 +161,7 @@ def test_a_test_that_is_asked_for_nothing_more(task, run, tmp_path):
 
 def test_absent_input_is_refused(task, variant, run):
     if task.name not in OF_IMAGES:
-        pytest.skip('whatever is no file is a text')
+        pytest.skip('whatever is no file is a text, or not needed at all')
     model = create_model(variant)
     meta = dict(dataset_meta=dict(classes=('a', 'b')))
     with pytest.raises(UserError, match='there is no image or folder nowhere'):

@@ -6,12 +6,10 @@ import torch.nn.functional as F
 from gan_layers import assert_close, outputs_of, randomised
 from torch import nn
 
-from projects.core.errors import UserError
 from projects.core.tasks.generation.torch_net import (
     TorchDCGAN,
     dcgan_discriminator,
     dcgan_generator,
-    torch_config,
 )
 from projects.gan import DCGANDiscriminator, DCGANGenerator
 from projects.registry import MODELS
@@ -69,28 +67,25 @@ def test_dcgan_is_the_plain_list_of_layers(ours, plain):
     assert_close(found, wanted)
 
 
-def test_dcgan_has_the_names_of_the_example():
-    # as a checkpoint of PyTorch's example has them
-    assert list(DCGANGenerator().state_dict())[:4] == [
-        'main.0.weight',
-        'main.1.weight',
-        'main.1.bias',
-        'main.1.running_mean',
-    ]
-    assert {name.split('.')[1] for name, _ in DCGANGenerator().named_parameters()} == {
-        '0',
-        '1',
-        '3',
-        '4',
-        '6',
-        '7',
-        '9',
-        '10',
-        '12',
-    }
-    assert {
-        name.split('.')[1] for name, _ in DCGANDiscriminator().named_parameters()
-    } == {'0', '2', '3', '5', '6', '8', '9', '11'}
+@pytest.mark.parametrize(
+    ('type_', 'plain'),
+    [('DCGANGenerator', dcgan_generator), ('DCGANDiscriminator', dcgan_discriminator)],
+)
+def test_a_file_of_the_example_loads_as_it_is(tmp_path, type_, plain):
+    """There a network is ``main`` of a module, whose state_dict is saved."""
+    example = nn.Module()
+    example.main = plain()
+    file = str(tmp_path / 'net_epoch_24.pth')
+    torch.save(example.state_dict(), file)
+    net = MODELS.build(
+        dict(
+            type=f'projects.{type_}',
+            init_cfg=dict(type='projects.Pretrained', checkpoint=file),
+        )
+    )
+    net.init_weights()
+    for name, value in example.state_dict().items():
+        assert torch.equal(net.state_dict()[name], value), name
 
 
 def deviation(layer):
@@ -154,11 +149,8 @@ def test_plain_dcgan_takes_the_steps_of_two_adams():
             assert (a - b).abs().median() < 1e-7
 
 
-def test_plain_dcgan_is_found_by_name():
-    model = MODELS.build(torch_config('torch.dcgan_64').model).eval()
-    images = torch.zeros(2, 3, 64, 64)
-    rows = model(images, mode='predict')
+def test_plain_dcgan_makes_images():
+    model = MODELS.build(dict(type='projects.TorchDCGAN')).eval()
+    rows = model(torch.zeros(2, 3, 64, 64), mode='predict')
     assert [row['fake'].shape for row in rows] == [(3, 64, 64)] * 2
     assert rows[0]['real'].unique().tolist() == [128]  # 127.5, rounded to even
-    with pytest.raises(UserError, match=r'there is torch\.dcgan_64'):
-        torch_config('torch.dcgan')

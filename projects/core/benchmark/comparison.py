@@ -16,7 +16,10 @@ from projects.core.values import PATH, checked
 from projects.core.variants import config_root, list_models
 from projects.registry import MODELS
 
-PARTS = {'predict.step': 'predict', 'train.passes': 'forward and backward'}
+PREDICT = {'predict.step': 'predict'}
+PARTS = {**PREDICT, 'train.passes': 'forward and backward'}
+# of models that take steps of their own
+WHOLE = {**PREDICT, 'train.step': 'training step'}
 
 
 def variants_of(plugin: str) -> list[str]:
@@ -90,8 +93,10 @@ def table(results: dict[str, dict[str, dict]]) -> str:
     """Results of the benchmark by variant and library as Markdown; ratios are of
     their times to ours, above 1 where ours is faster."""
     libraries = list(dict.fromkeys(k for found in results.values() for k in found))
+    one = next(iter(next(iter(results.values())).values()))
+    parts = PARTS if PARTS.keys() <= one['configs'][0]['parts'].keys() else WHOLE
     heads = ['variant', 'batch', 'input']
-    for label in PARTS.values():
+    for label in parts.values():
         heads += [f'{label}, ms', *(f'{library} / ours' for library in libraries)]
     heads.append(f'peak MiB of a step: ours / {" / ".join(libraries)}')
     lines = [heads, ['---'] * len(heads)]
@@ -100,7 +105,7 @@ def table(results: dict[str, dict[str, dict]]) -> str:
         ours = one['configs'][0]
         line = [f'`{variant}`', str(one['batch_size'])]
         line.append(' x '.join(map(str, ours['input_size'])))
-        for part in PARTS:
+        for part in parts:
             median = ours['parts'][part]['median']
             line.append(f'{median:,.0f}' if median >= 100 else f'{median:.1f}')
             line += [

@@ -143,18 +143,7 @@ class BenchmarkedModel:
             else (self.parts.network)
         )
         # two: a preprocessor changes what it gets
-        self.batches = {
-            phase: self.model.data_preprocessor(
-                self.parts.random_batch(
-                    torch.Generator().manual_seed(SEED),
-                    self.batch_size,
-                    self.input_size,
-                    self.settings.objects,
-                ),
-                phase == 'train',
-            )
-            for phase in ('train', 'predict')
-        }
+        self.batches = {phase: self._batch(phase) for phase in ('train', 'predict')}
         with self._building():
             self.optim_wrapper = build_optim_wrapper(
                 self.model, _optim_cfg(self.cfg, self.model)
@@ -163,6 +152,19 @@ class BenchmarkedModel:
         for optimizer in self._optimizers():
             for group in optimizer.param_groups:
                 group['lr'] = 0.0  # as much work, and the weights stay
+
+    def _batch(self, phase: str) -> dict:
+        """As the model's step takes it: a step of its own preprocesses it itself."""
+        batch = self.parts.random_batch(
+            torch.Generator().manual_seed(SEED),
+            self.batch_size,
+            self.input_size,
+            self.settings.objects,
+        )
+        is_train = phase == 'train'
+        if is_train and has_own_step(self.model):
+            return batch
+        return self.model.data_preprocessor(batch, is_train)
 
     def _optimizers(self) -> list[torch.optim.Optimizer]:
         wrapper = self.optim_wrapper
@@ -220,7 +222,7 @@ class BenchmarkedModel:
         self.model.train()
         if has_own_step(self.model):
             with meter.part('train.own'), self.autocast():
-                self.parts.step(batch, self.optim_wrapper)
+                self.model.train_step(batch, self.optim_wrapper)
             return
         with meter.part('train.forward'), self.autocast():
             outs = self.network(batch['inputs'])
@@ -284,17 +286,17 @@ class BenchmarkedModel:
 
 
 def _optim_cfg(cfg: Config, model: nn.Module) -> dict:
-    """The config's ``optim_wrapper`` without its own mixed precision; SGD
-    with momentum where it has none, for each part of a model with a step of its own."""
+    """The config's ``optim_wrapper`` without its own mixed precision. Where it has
+    none SGD with momentum; Adam for each part of a model with a step of its own."""
     optim_cfg = copy.deepcopy(cfg.get('optim_wrapper'))
     if not optim_cfg:
-        sgd = dict(optimizer=dict(type='SGD', lr=0.01, momentum=0.9))
         if not has_own_step(model):
-            return sgd
+            return dict(optimizer=dict(type='SGD', lr=0.01, momentum=0.9))
+        adam = dict(optimizer=dict(type='Adam', lr=0.0002))
         return dict(
             constructor='projects.PartsOptimWrapperConstructor',
             **{
-                name: sgd
+                name: adam
                 for name, part in model.named_children()
                 if any(p.requires_grad for p in part.parameters())
             },

@@ -55,8 +55,7 @@ class Parts(Protocol):
     def losses(self, outs: Any, samples: list) -> dict:
         """Losses by name from the outputs of :meth:`network` in training.
 
-        A model with a ``train_step`` of its own has in place of this a method
-        ``step(batch, optim_wrapper)``, which is measured as a whole.
+        Not asked of a model with a ``train_step`` of its own, which is measured in one.
         """
 
     def predictions(self, outs: Any, samples: list) -> Any:

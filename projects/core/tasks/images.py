@@ -23,6 +23,7 @@ from projects.core.tasks.task import InferOptions, Task
 
 # in a shorter prediction folding takes longer than it saves
 LEAST_TO_FOLD = 32
+CHANNELS_LAST = 'projects.ChannelsLastHook'
 # levels that channels of a grey image may differ by, from its compression
 GREY_TOLERANCE = 24
 WHITE_ON_BLACK = ('DigitsDataset', 'FashionMNIST', 'MNIST')
@@ -61,17 +62,8 @@ class ImageTask(Task):
 
     def prepare(self, cfg) -> None:
         use_our_loader(cfg)
-        hooks = list(cfg.get('custom_hooks') or [])
-        for key, name in (
-            ('channels_last', 'projects.ChannelsLastHook'),
-            ('fold_batch_norm', 'projects.FoldBatchNormHook'),
-        ):
-            present = [hook for hook in hooks if hook['type'] == name]
-            if not is_on(cfg, key):
-                hooks = [hook for hook in hooks if hook not in present]
-            elif not present:
-                hooks.append(dict(type=name))
-        cfg.custom_hooks = hooks
+        switch_hook(cfg, 'channels_last', CHANNELS_LAST)
+        switch_hook(cfg, 'fold_batch_norm', 'projects.FoldBatchNormHook')
 
     def names_of(self, inputs: dict) -> list[str]:
         return [
@@ -212,6 +204,17 @@ class ImagePipeline:
                 picture = self._in_colour.picture(str(path))
                 self.num_coloured += bool(np.ptp(picture, 2).max() > GREY_TOLERANCE)
             yield i, path, image, packed
+
+
+def switch_hook(cfg, key: str, type_: str) -> None:
+    """Add a hook to a config, or take it out where the config says ``key = False``."""
+    hooks = list(cfg.get('custom_hooks') or [])
+    present = [hook for hook in hooks if hook['type'] == type_]
+    if not is_on(cfg, key):
+        hooks = [hook for hook in hooks if hook not in present]
+    elif not present:
+        hooks.append(dict(type=type_))
+    cfg.custom_hooks = hooks
 
 
 def is_on(cfg, key: str) -> bool:

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 
 import torch
 from mmengine.config import Config
-from mmengine.optim import OptimWrapperDict
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
@@ -67,10 +66,6 @@ class GenerationParts:
             label = torch.randint(0, self.model.num_classes, size, generator=rng)
             sample.set_gt_label(label)
         return samples
-
-    def step(self, batch: dict, optim_wrapper: OptimWrapperDict) -> dict:
-        """A step of training."""
-        return self.model.step(batch['inputs'], batch['data_samples'], optim_wrapper)
 
     def network(self, inputs) -> Tensor:
         model = self.model

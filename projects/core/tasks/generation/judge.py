@@ -45,10 +45,12 @@ class Judge:
     Attributes:
         name: In reports.
         accuracy: On real data that it was not trained on, in %; None if unknown.
+        model: In eval mode.
     """
 
     name: str
     accuracy: float | None = None
+    model: nn.Module
 
     @abstractmethod
     def __call__(self, images: Tensor) -> Verdict:
@@ -61,9 +63,14 @@ class Judge:
             UserError: If they are of a number of channels that it does not take.
         """
 
-    @abstractmethod
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
     def to(self, device) -> 'Judge':
         """The judge, moved to a device."""
+        self.model.to(device)
+        return self
 
 
 class ClassifierJudge(Judge):
@@ -91,7 +98,8 @@ class ClassifierJudge(Judge):
         accuracy: float | None = None,
     ) -> None:
         self.cfg, self.name, self.accuracy = cfg, name, accuracy
-        self.model = build_classifier(cfg).eval()
+        with torch.random.fork_rng(devices=[]):  # weights that are replaced
+            self.model = build_classifier(cfg).eval()
         load_weights(self.model, read_checkpoint(checkpoint)['state_dict'], checkpoint)
         self.size = input_size(cfg)
         self._inputs: Tensor | None = None
@@ -99,10 +107,6 @@ class ClassifierJudge(Judge):
 
     def _keep(self, _, inputs: tuple[Tensor, ...]) -> None:
         self._inputs = inputs[0]
-
-    def to(self, device) -> 'ClassifierJudge':
-        self.model.to(device)
-        return self
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Verdict:
@@ -141,10 +145,6 @@ class InceptionJudge(Judge):
                 f'judge: {weights} holds no weights of the Inception network, which '
                 f'are in {INCEPTION_URL} ({one_line(error, 100)})'
             ) from error
-
-    def to(self, device) -> 'InceptionJudge':
-        self.model.to(device)
-        return self
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Verdict:

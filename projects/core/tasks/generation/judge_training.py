@@ -24,9 +24,13 @@ _VERSION = 1
 # The engine stands above the tasks and keeps its state in singletons, of which the
 # process that asks has its own: so it runs beside.
 _TRAINING = """
-import json, sys, time
+import json, os, sys, threading, time
 from pathlib import Path
 from projects.core.cli import run_tool
+
+def end_with_the_other():
+    os.read(0, 1)  # of a pipe whose other end closes with the process that waits
+    os._exit(1)
 
 def make(config, folder):
     from projects.core.engine import evaluate, train
@@ -39,6 +43,7 @@ def make(config, folder):
     report = dict(metrics=metrics, seconds=round(time.perf_counter() - start, 1))
     Path(f'{folder}/judge.json').write_text(json.dumps(report, indent=1))
 
+threading.Thread(target=end_with_the_other, daemon=True).start()
 run_tool(make, *sys.argv[1:])
 """
 # by which a launcher tells a process its place among others
@@ -132,14 +137,19 @@ def _make(folder: Path, config: str) -> None:
     with appearing(folder) as part:
         log = part / 'output.txt'
         with open(log, 'wb') as output:
-            done = subprocess.run(
+            process = subprocess.Popen(
                 [sys.executable, '-c', _TRAINING, config, str(part)],
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=_environment(),
             )
-        if done.returncode:
+            try:
+                process.wait()
+            finally:  # also Ctrl-C
+                process.kill()
+                process.communicate()
+        if process.returncode:
             lines = log.read_text('utf-8', 'replace').strip().splitlines()
             reason = lines[-1].removeprefix('error: ') if lines else 'without a word'
             raise UserError(

@@ -16,7 +16,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 from torch import Tensor
 
-from projects.core.errors import UserError
+from projects.core.errors import UserError, listed
 from projects.core.tasks.generation.distances import (
     frechet_distance,
     frechet_of_halves,
@@ -28,8 +28,10 @@ from projects.core.tasks.generation.judge import (
     build_judge,
     check_judge,
 )
+from projects.core.tasks.generation.models import label_of
 from projects.core.tasks.generation.neighbours import neighbour_scores
-from projects.registry import METRICS
+from projects.core.tasks.generation.synthetic import check_labels, top1
+from projects.registry import DATASETS, METRICS
 
 LEAST = 4  # samples: of two there is a covariance, and the real ones are halved
 FRECHET = ('frechet_distance', 'frechet_floor', 'frechet_ratio')
@@ -110,7 +112,6 @@ class GenerationMetric(BaseMetric):
         self.held_out = held_out
         self.num_neighbors = num_neighbors
         self.splits = splits
-        self.num_real = self.num_fake = 0
 
     @cached_property
     def judge(self) -> Judge:
@@ -122,6 +123,12 @@ class GenerationMetric(BaseMetric):
             return
         seen = {}
         for name in ('real', 'fake'):
+            if name not in data_samples[0]:
+                raise UserError(
+                    f'GenerationMetric: the predictions hold no {name!r} but '
+                    f'{listed(data_samples[0])}; it is TranslationMetric that '
+                    'reads those of a translator'
+                )
             images = torch.stack([sample[name] for sample in data_samples])
             verdict = self.judge.to(images.device)(images)
             seen[name] = verdict.features.cpu().numpy()
@@ -145,7 +152,6 @@ class GenerationMetric(BaseMetric):
                 f'the data set of the evaluator must have {LEAST} at least'
             )
         real, fake = _rows(results, 'real'), _rows(results, 'fake')
-        self.num_real, self.num_fake = len(real), len(fake)
         k = min(self.num_neighbors, len(results) - 1)
         if k < self.num_neighbors:
             print_log(
@@ -165,6 +171,8 @@ class GenerationMetric(BaseMetric):
                 logging.WARNING,
             )
             return metrics
+        # float64, which not every accelerator has
+        fast = self.judge.device if torch.cuda.is_available() else 'cpu'
         floor, of_half = frechet_of_halves(real, fake, self.splits)
         metrics |= dict(
             frechet_distance=frechet_distance(real, fake),
@@ -172,16 +180,32 @@ class GenerationMetric(BaseMetric):
             frechet_ratio=of_half / floor if floor else math.nan,
             kernel_distance=kernel_distance(real, fake),
             inception_score=inception_score(_rows(results, 'fake_logits')),
-            **neighbour_scores(real, fake, k),
+            **neighbour_scores(real.to(fast), fake.to(fast), k),
         )
         if all(result['conditional'] for result in results):
             metrics |= self._of_classes(results)
         return metrics
 
     def _of_classes(self, results: list[dict]) -> dict[str, float]:
+        """What is known of samples that were asked for by class."""
         labels = torch.tensor([result['label'] for result in results])
-        seen = _rows(results, 'fake_logits').argmax(1)
-        return dict(class_accuracy=100 * (seen == labels).double().mean().item())
+
+        def accuracy(name: str) -> float:
+            logits = _rows(results, f'{name}_logits')
+            check_labels(labels, logits.shape[1])
+            return 100 * (logits.argmax(1) == labels).double().mean().item()
+
+        self.accuracy_on_real = accuracy('real')
+        metrics = dict(class_accuracy=accuracy('fake'))
+        if self.held_out is not None:
+            held_out = _loaded(self.held_out)
+            self.num_held_out = len(held_out[0])
+            for name, kind in (('synthetic_top1', 'fake'), ('real_top1', 'real')):
+                images = _rows(results, f'{kind}_image')
+                metrics[name] = top1(
+                    self.judge.cfg, images, labels, held_out, self.judge.device
+                )
+        return metrics
 
     def lines(self, metrics: dict[str, float]) -> list[str]:
         """What a test's log says of its metrics, for those who read it.
@@ -190,10 +214,49 @@ class GenerationMetric(BaseMetric):
             metrics: By name, with the prefix.
         """
         values = {k.removeprefix(f'{self.prefix}/'): v for k, v in metrics.items()}
-        lines = [f'judge: {self.judge.name}']
+        judge = f'the judge is {self.judge.name}'
         if self.judge.accuracy is not None:
-            lines[0] += f', right on {self.judge.accuracy:.2f} % of its held-out images'
-        return lines + [f'{k} {v:.4f}' for k, v in values.items()]
+            judge += f', right on {self.judge.accuracy:.2f} % of its held-out images'
+        lines = [
+            judge,
+            'Frechet distance {frechet_distance:.3f}: {frechet_ratio:.2f} times the '
+            'floor, with as many samples as there, {frechet_floor:.3f} from one half '
+            'of the real data to the other'.format(**values),
+            'samples that look real: precision {precision:.3f}, density '
+            '{density:.3f}'.format(**values),
+            'real data that are met by samples: recall {recall:.3f}, coverage '
+            '{coverage:.3f}'.format(**values),
+            'kernel distance {kernel_distance:.4f}, inception score '
+            '{inception_score:.2f}'.format(**values),
+        ]
+        if 'class_accuracy' in values:
+            lines.append(
+                f'the judge sees the class that was asked for in '
+                f'{values["class_accuracy"]:.2f} % of the samples, and that of the '
+                f'real data in {self.accuracy_on_real:.2f} %'
+            )
+        if 'synthetic_top1' in values:
+            lines.append(
+                f'a classifier that was trained on the samples alone is right on '
+                f'{values["synthetic_top1"]:.2f} % of {self.num_held_out} held-out '
+                f'images, one that was trained on as many real images on '
+                f'{values["real_top1"]:.2f} %'
+            )
+        return lines
+
+
+def _loaded(dataset: dict) -> tuple[Tensor, Tensor]:
+    """Images (M, C, H, W) and labels (M,) of a data set.
+
+    Raises:
+        UserError: If they have no labels.
+    """
+    data = DATASETS.build(dataset)
+    rows = [data[i] for i in range(len(data))]
+    labels = [label_of(row['data_samples']) for row in rows]
+    if None in labels:
+        raise UserError(f'held_out: the images of {dataset["type"]} have no classes')
+    return torch.stack([row['inputs'] for row in rows]), torch.tensor(labels)
 
 
 def _rows(results: list[dict], name: str) -> Tensor:

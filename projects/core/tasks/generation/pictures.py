@@ -167,8 +167,9 @@ def film_of(pictures: Sequence[np.ndarray]) -> bytes:
     """
     pictures = [p for p in pictures if p.shape == pictures[-1].shape]
     images = [Image.fromarray(p[..., ::-1]) for p in pictures]
-    # one palette for all, or colours flicker
-    palette = images[-1].quantize(128)
+    # one palette for all, or colours flicker: that of the last and of some before
+    some = pictures[:: max(1, len(pictures) // 8)]
+    palette = Image.fromarray(np.vstack([*some, pictures[-1]])[..., ::-1]).quantize(128)
     images = [image.quantize(palette=palette, dither=0) for image in images]
     each = min(400, 1000 * FILM_SECONDS // len(images))
     buffer = io.BytesIO()

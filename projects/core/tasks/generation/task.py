@@ -9,11 +9,10 @@ from projects.core.datasets.transforms import use_our_loader
 from projects.core.errors import UserError
 from projects.core.files import check_folder, check_outputs
 from projects.core.tasks.evaluators import add_evaluators
-from projects.core.tasks.images import is_on
+from projects.core.tasks.images import CHANNELS_LAST, is_on, switch_hook
 from projects.core.tasks.task import InferOptions, Task, TestOptions
 
 HOOK = 'projects.SamplesHook'
-CHANNELS_LAST = 'projects.ChannelsLastHook'
 
 
 class GenerationTask(Task):
@@ -28,12 +27,11 @@ class GenerationTask(Task):
     def prepare(self, cfg) -> None:
         use_our_loader(cfg)
         read_all_suffixes(cfg)
-        hooks = [h for h in cfg.get('custom_hooks') or [] if h['type'] != CHANNELS_LAST]
-        if is_on(cfg, 'channels_last'):
-            hooks.append(dict(type=CHANNELS_LAST))
-        if cfg.get('train_dataloader') and all(h['type'] != HOOK for h in hooks):
-            hooks.append(dict(type=HOOK))
-        cfg.custom_hooks = hooks
+        switch_hook(cfg, 'channels_last', CHANNELS_LAST)
+        if cfg.get('train_dataloader') and all(
+            h['type'] != HOOK for h in cfg.custom_hooks
+        ):
+            cfg.custom_hooks = [*cfg.custom_hooks, dict(type=HOOK)]
 
     def check_data(self, cfg) -> list[str]:
         from projects.core.tasks.generation.data_checks import check_generation_data

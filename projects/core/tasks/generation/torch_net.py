@@ -6,31 +6,13 @@ The networks are the lists of layers of PyTorch's example and the loop is its lo
 
 import torch
 import torch.nn.functional as F
-from mmengine.config import Config
 from torch import Tensor, nn
 
-from projects.core.errors import UserError
 from projects.core.tasks.generation.latents import fixed_latents
 from projects.core.tasks.generation.models import GenerativeModel
 from projects.registry import MODELS
 
-TORCH = 'torch.'
 LATENT_DIM = 100
-
-
-def torch_config(name: str) -> Config:
-    """Config of a plain model of one of our variants, untrained.
-
-    Args:
-        name: ``torch.dcgan_64``.
-
-    Raises:
-        UserError: If there is none of that name.
-    """
-    if name != TORCH + 'dcgan_64':
-        raise UserError(f"'{name}' is not known here; there is {TORCH}dcgan_64")
-    model = dict(type='projects.TorchDCGAN')
-    return Config(dict(default_scope='mmpretrain', model=model))
 
 
 def dcgan_generator() -> nn.Sequential:
@@ -87,6 +69,8 @@ class TorchDCGAN(GenerativeModel):
         **kwargs: Of :class:`~projects.core.tasks.generation.models.GenerativeModel`.
     """
 
+    latent_dim = LATENT_DIM
+
     def __init__(self, lr: float = 0.0002, **kwargs) -> None:
         super().__init__(**kwargs)
         self.generator = dcgan_generator()
@@ -134,6 +118,10 @@ class TorchDCGAN(GenerativeModel):
     @staticmethod
     def _loss(scores: Tensor, labels: Tensor) -> Tensor:
         return F.binary_cross_entropy_with_logits(scores, labels)
+
+    @staticmethod
+    def sample_shape() -> tuple[int, int, int]:
+        return 3, 64, 64
 
     def network(self, inputs: Tensor) -> Tensor:
         return self.generator(inputs[:, :, None, None])

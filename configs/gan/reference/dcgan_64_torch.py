@@ -1,0 +1,4 @@
+"""DCGAN and its loop in plain PyTorch, to compare with."""
+
+default_scope = 'mmpretrain'
+model = dict(type='projects.TorchDCGAN')
