@@ -26,6 +26,7 @@ from projects.core.tasks.generation.latents import (
 )
 from projects.core.tasks.generation.models import (
     Generator,
+    check_classes,
     index_of,
     label_of,
     labels_of,
@@ -115,7 +116,7 @@ class GAN(AdversarialModel, Generator):
         parts = inputs.chunk(self.critic_steps)
         labels: Sequence[tuple[Tensor, ...]] = [()] * len(parts)
         if self.num_classes is not None:
-            classes = labels_of(data_samples, inputs)
+            classes = labels_of(data_samples, self.num_classes, inputs)
             labels = [(part,) for part in classes.chunk(self.critic_steps)]
         for real, given in zip(parts, labels, strict=True):
             log = self._train_discriminator(real, given, optim_wrapper['discriminator'])
@@ -190,7 +191,12 @@ class GAN(AdversarialModel, Generator):
     @torch.no_grad()
     def _made_of(self, latents: Tensor, labels: Tensor | None) -> Tensor:
         device = next(self.generator.parameters()).device
-        given = () if labels is None else (labels.to(device),)
+        given: tuple[Tensor, ...] = ()
+        if self.num_classes is not None:
+            check_classes(
+                [None] if labels is None else labels.tolist(), self.num_classes
+            )
+            given = (labels.to(device),)
         return self.data_preprocessor.restored(self.sampler(latents.to(device), *given))
 
     def predictions(self, inputs: Tensor, data_samples: list | None) -> list[dict]:
@@ -198,7 +204,7 @@ class GAN(AdversarialModel, Generator):
         indices = [index_of(sample, i) for i, sample in enumerate(data_samples)]
         labels = None
         if self.num_classes is not None:
-            labels = labels_of(data_samples, inputs)
+            labels = labels_of(data_samples, self.num_classes, inputs)
         pairs = zip(
             self.data_preprocessor.restored(inputs),
             self.samples(indices, labels),

@@ -305,7 +305,7 @@ class TestDataChecks:
         assert task_of(cfg).name == 'a generative model'
 
     def test_channels_last_can_be_switched_off(self):
-        cfg = load_config('gan/wgan-gp-mnist_1xb50-200ki_mnist.py')
+        cfg = load_config('gan/wgan-gp-mnist_1xb50-200k_mnist.py')
         task_of(cfg).prepare(cfg)
         assert 'projects.ChannelsLastHook' in {h['type'] for h in cfg.custom_hooks}
         cfg.channels_last = False

@@ -28,7 +28,7 @@ EXAMPLES = {
         'lenet/lenet5-modern_1xb64-20e_digits.py',
     ),
     'a model of sequences': ('gpt_mini', 'rnn/lstm-256_1xb16-2500i_source.py'),
-    'a generative model': ('dcgan_mini', 'gan/wgan-gp-mnist_1xb50-200ki_mnist.py'),
+    'a generative model': ('dcgan_mini', 'gan/wgan-gp-mnist_1xb50-200k_mnist.py'),
 }
 OF_IMAGES = {'a detector', 'an image classifier'}
 

@@ -1,7 +1,5 @@
 """Images of two domains, the true mapping of one pair, and the metric."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
@@ -14,6 +12,7 @@ from projects.core.tasks.generation.domains import ColouredNegative, DigitDomain
 from projects.core.tasks.generation.image_translation_metric import (
     ImageTranslationMetric,
 )
+from projects.core.tasks.generation.judge import Judge, Verdict
 from projects.core.tasks.generation.unpaired import UnpairedDataset
 from projects.core.variants import config_root
 
@@ -22,6 +21,7 @@ PIPELINE = [
     dict(type='Resize', scale=(8, 8)),
     dict(type='PackInputs'),
 ]
+JUDGE = dict(config='lenet/lenet5-modern_1xb64-20e_digits.py')
 MAPPING = dict(type='projects.ColouredNegative')
 
 
@@ -185,6 +185,10 @@ class TestDigits:
         mapping = ColouredNegative()
         assert not any(mapping.there(x['a']).equal(x['b']) for x in pairs)
         labels = [data[i]['data_samples'] for i in range(297)]
+        for x, sample in zip(pairs[:3], labels, strict=False):
+            assert sample.true_b.equal(mapping.there(x['a']))
+            assert sample.true_a.equal(mapping.back(x['b']))
+        assert 'true_a' not in digits()[0]['data_samples']
         assert sorted(s.label_a for s in labels) == sorted(s.label_b for s in labels)
 
     def test_pairs(self):
@@ -247,15 +251,19 @@ class TestMetric:
 
     def test_classes_by_hand(self):
         """A judge that sees class 1 in bright images, of which it sees grey ones."""
-        metric = ImageTranslationMetric(MAPPING, judge=dict(config='x.py'))
+        metric = ImageTranslationMetric(MAPPING, JUDGE)
         seen = []
 
-        def judge(images):
-            seen.append(tuple(images.shape))
-            bright = (images.mean((1, 2, 3)) > 127).float()
-            return SimpleNamespace(logits=torch.stack([1 - bright, bright], 1))
+        class Bright(Judge):
+            def __call__(self, images):
+                seen.append(tuple(images.shape))
+                bright = (images.mean((1, 2, 3)) > 127).float()
+                return Verdict(None, torch.stack([1 - bright, bright], 1))
 
-        metric._judge = judge
+            def to(self, device):
+                return self
+
+        metric.judge = Bright()
         ground, ink = (
             ColouredNegative().there(torch.full((3, 2, 2), grey, dtype=torch.uint8))
             for grey in (0, 255)
@@ -279,4 +287,6 @@ class TestMetric:
 
     def test_a_judge_without_a_mapping_is_refused(self):
         with pytest.raises(ValueError, match='a judge is shown images of B by the map'):
-            ImageTranslationMetric(judge=dict(config='x.py'))
+            ImageTranslationMetric(judge=JUDGE)
+        with pytest.raises(UserError, match="judge: nothing reads 'konfig'"):
+            ImageTranslationMetric(MAPPING, dict(konfig='x.py'))

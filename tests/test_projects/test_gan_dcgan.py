@@ -147,3 +147,10 @@ def test_plain_dcgan_takes_the_steps_of_two_adams():
                 their_gradient, gradient, rtol=0, atol=1e-3 * scale
             )
             assert (a - b).abs().median() < 1e-7
+
+
+def test_plain_dcgan_makes_images():
+    model = MODELS.build(dict(type='projects.TorchDCGAN')).eval()
+    rows = model(torch.zeros(2, 3, 64, 64), mode='predict')
+    assert [row['fake'].shape for row in rows] == [(3, 64, 64)] * 2
+    assert rows[0]['real'].unique().tolist() == [128]  # 127.5, rounded to even

@@ -74,11 +74,11 @@ def test_gradients_are_those_of_what_is_minimised(shift, std):
 
 def test_gradient_vanishes_as_the_discriminator_learns():
     """Arjovsky and Bottou 2017, Theorem 2.4, and their Figure 2."""
-    found = gradients_while_training(1.0, num_steps=300, every=100)
-    assert {len(values) for values in found.values()} == {4}
+    found = gradients_while_training(1.0, num_steps=250, every=50)
+    assert {len(values) for values in found.values()} == {6}
     assert found['min-max'][-1] < 1e-3 * max(found['min-max'])
     assert found['non-saturating'][-1] > 5
-    assert found['Wasserstein'][-1] == pytest.approx(1, abs=0.1)
+    assert found['Wasserstein'][-1] == pytest.approx(1, abs=0.15)
 
 
 def test_picture(tmp_path):

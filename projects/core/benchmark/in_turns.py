@@ -84,18 +84,26 @@ def _train(config: str, work_dir: Path, seed: int) -> None:
         raise UserError(f'{work_dir}: {lines[-1].removeprefix("error: ")}')
 
 
-def _result(work_dir: Path, metric: str) -> tuple[float, int] | None:
-    """The metric of the last validation and the seconds, of a complete run."""
+def seconds_of(work_dir: Path) -> int | None:
+    """Seconds that the last training in a folder took; None where it was stopped."""
     logs = sorted(work_dir.glob('*/*.log'))
     found = TRAINED.search(logs[-1].read_text(encoding='utf-8')) if logs else None
     if found is None:
         return None
     days, hours, minutes, seconds = (int(n or 0) for n in found.groups())
     duration = timedelta(days, hours=hours, minutes=minutes, seconds=seconds)
-    scalars = logs[-1].parent / 'vis_data/scalars.json'
+    return round(duration.total_seconds())
+
+
+def _result(work_dir: Path, metric: str) -> tuple[float, int] | None:
+    """The metric of the last validation and the seconds, of a complete run."""
+    seconds = seconds_of(work_dir)
+    if seconds is None:
+        return None
+    scalars = sorted(work_dir.glob('*/*.log'))[-1].parent / 'vis_data/scalars.json'
     rows = map(json.loads, scalars.read_text(encoding='utf-8').splitlines())
     values = [row[metric] for row in rows if metric in row]
-    return (values[-1], round(duration.total_seconds())) if values else None
+    return (values[-1], seconds) if values else None
 
 
 def _table(

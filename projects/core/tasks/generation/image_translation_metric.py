@@ -5,11 +5,17 @@ Legend: B images, C channels, H and W height and width in pixels.
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 
 import torch
 from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
+from projects.core.tasks.generation.judge import (
+    Judge,
+    build_judge,
+    check_judge,
+)
 from projects.registry import METRICS, TASK_UTILS
 
 BATCH = 256  # images that the judge sees at once
@@ -50,6 +56,7 @@ class ImageTranslationMetric(BaseMetric):
 
     Raises:
         ValueError: If there is a judge and no mapping.
+        UserError: If there is no such judge.
     """
 
     default_prefix = 'translation'
@@ -61,17 +68,14 @@ class ImageTranslationMetric(BaseMetric):
         if judge is not None and mapping is None:
             raise ValueError('a judge is shown images of B by the mapping: give one')
         self.mapping = mapping and TASK_UTILS.build(mapping)
-        self.judge_cfg = judge
-        self._judge = None
+        if judge is not None:
+            check_judge(judge)
+        self.judge_settings = judge
 
-    @property
-    def judge(self):
-        """Made when it is first asked: a config that is only read trains none."""
-        if self._judge is None:
-            from projects.core.tasks.generation.judge import build_judge
-
-            self._judge = build_judge(self.judge_cfg)
-        return self._judge
+    @cached_property
+    def judge(self) -> Judge:
+        """Built on first use, which may take its training."""
+        return build_judge(self.judge_settings)
 
     def process(self, data_batch, data_samples: Sequence[dict]) -> None:
         real_a, real_b, fake_a, fake_b = (
@@ -95,7 +99,7 @@ class ImageTranslationMetric(BaseMetric):
                 )
                 / 2,
             )
-        if self.judge_cfg is not None:
+        if self.judge_settings is not None:
             labels = {
                 name: [sample[f'label_{name}'] for sample in data_samples]
                 for name in ('a', 'b')
@@ -115,7 +119,8 @@ class ImageTranslationMetric(BaseMetric):
     def _right(self, images: Tensor, labels: Sequence[int]) -> Tensor:
         """(B,) 100 where the judge sees the class, else 0."""
         grey = images.float().mean(1, keepdim=True)
-        seen = torch.cat([self.judge(part).logits for part in grey.split(BATCH)])
+        judge = self.judge.to(grey.device)
+        seen = torch.cat([judge(part).logits for part in grey.split(BATCH)])
         labels = torch.tensor(labels, device=seen.device)
         return 100 * (seen.argmax(1) == labels).float()
 

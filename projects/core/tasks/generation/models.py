@@ -10,6 +10,8 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor
 
+from projects.core.errors import UserError
+
 
 class GenerativeModel(BaseModel):
     """What all generative models have in common: they predict, by being shown data.
@@ -157,9 +159,31 @@ def label_of(sample) -> int | None:
     return None if label is None else int(label)
 
 
-def labels_of(data_samples: Sequence, like: Tensor) -> Tensor | None:
-    """(B,) classes of a batch; None where it has none."""
-    labels = [label_of(sample) for sample in data_samples or ()]
-    if not labels or None in labels:
-        return None
+def check_classes(labels: Sequence[int | None], num_classes: int) -> None:
+    """Refuse classes that a conditional model does not know.
+
+    Raises:
+        UserError: If a label is missing or outside [0, num_classes).
+    """
+    for label in labels:
+        if label is None:
+            raise UserError(
+                f'the generator is asked for one of {num_classes} classes, and there '
+                'are no labels: give each sample one, each datum a gt_label'
+            )
+        if not 0 <= label < num_classes:
+            raise UserError(
+                f'there is a label {label}, and the generator knows {num_classes} '
+                'classes, from 0 on: set num_classes, of both networks, or the label'
+            )
+
+
+def labels_of(data_samples: Sequence, num_classes: int, like: Tensor) -> Tensor:
+    """(B,) classes of a batch.
+
+    Raises:
+        UserError: As :func:`check_classes`.
+    """
+    labels = [label_of(sample) for sample in data_samples or (None,)]
+    check_classes(labels, num_classes)
     return torch.tensor(labels, device=like.device)

@@ -1,6 +1,6 @@
 """WGAN-GP with residual networks on a folder of images, with the authors' settings.
 
-    python tools/train.py configs/gan/wgan-gp-64_1xb64-200ki_images.py
+    python tools/train.py configs/gan/wgan-gp-64_1xb64-200k_images.py
 
 Not run here.
 """

@@ -1,6 +1,6 @@
 """DCGAN of the paper on a folder of images, such as LSUN's bedrooms.
 
-    python tools/train.py configs/gan/dcgan-paper_1xb128-118ki_images.py
+    python tools/train.py configs/gan/dcgan-paper_1xb128-118k_images.py
 
 Not run here. The paper shows samples after one and after five epochs on 3,033,042
 bedrooms (Sec. 4.1): 118,000 steps of 128 are five.

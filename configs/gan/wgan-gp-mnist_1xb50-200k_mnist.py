@@ -1,6 +1,6 @@
 """WGAN-GP on MNIST, with the authors' settings.
 
-    python tools/train.py configs/gan/wgan-gp-mnist_1xb50-200ki_mnist.py
+    python tools/train.py configs/gan/wgan-gp-mnist_1xb50-200k_mnist.py
 
 Not run here.
 """

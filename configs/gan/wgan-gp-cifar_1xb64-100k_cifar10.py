@@ -1,7 +1,7 @@
 """WGAN-GP with residual networks on CIFAR-10, with the authors' settings; the paper's
 Inception score is 7.86.
 
-    python tools/train.py configs/gan/wgan-gp-cifar_1xb64-100ki_cifar10.py
+    python tools/train.py configs/gan/wgan-gp-cifar_1xb64-100k_cifar10.py
 
 Not run here. A step of the generator has 128 samples, one of the critic 64.
 """

@@ -1,6 +1,6 @@
 """DCGAN of PyTorch's example on a folder of images, such as CelebA's faces.
 
-    python tools/train.py configs/gan/dcgan-64_1xb64-79ki_images.py
+    python tools/train.py configs/gan/dcgan-64_1xb64-79k_images.py
 
 Not run here. The example reads its images 25 times; 79,000 steps of 64 are 25 times
 the 202,599 of CelebA.

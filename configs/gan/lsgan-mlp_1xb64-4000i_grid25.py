@@ -1,0 +1,9 @@
+"""Least-squares GAN on the grid of 25 Gaussians.
+
+RESULT
+
+    python tools/train.py configs/gan/lsgan-mlp_1xb64-4000i_grid25.py
+"""
+
+_base_ = './gan-mlp_1xb64-4000i_grid25.py'
+model = dict(loss=dict(type='projects.LeastSquaresLoss'))
