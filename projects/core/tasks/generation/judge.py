@@ -232,7 +232,8 @@ def check_classifier(cfg: Config, name: str) -> None:
     if CLASSIFIERS not in task_of(cfg).model_bases:
         raise UserError(
             f'judge: {name} holds a {(cfg.get("model") or {}).get("type")}, no image '
-            'classifier; name a config of one, such as lenet/lenet5-modern_1xb64-20e_digits.py'
+            'classifier; name a config of one, such as '
+            'lenet/lenet5-modern_1xb64-20e_digits.py'
         )
 
 
