@@ -1,7 +1,10 @@
 """CycleGAN: networks, what each step minimises, the pool, a resumed run."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,6 +28,7 @@ from projects.gan import CycleGAN, CycleGANGenerator, PatchDiscriminator, image_
 from projects.gan.image_pool import ImagePool
 from projects.registry import MODELS
 
+TOOL = Path(__file__).parents[2] / 'tools/dist_train.sh'
 TINY = dict(
     generator=dict(type='projects.CycleGANGenerator', num_blocks=1, base_channels=2),
     discriminator=dict(
@@ -517,6 +521,58 @@ def test_a_resumed_run_has_the_same_losses(tmp_path, fresh):
     config.write_text(RUN)
     train(str(config), 'forgetful', resume=True)
     assert losses('forgetful')[10] != whole[10]
+
+
+# in a training, too, the image of B goes by the number: processes draw on their own
+TWO = """
+train_dataloader['batch_size'] = 4
+train_dataloader['dataset']['test_mode'] = True
+sgd = dict(type='SGD', lr=0.003)
+optim_wrapper = dict(
+    constructor='projects.PartsOptimWrapperConstructor',
+    generators=dict(optimizer=sgd), discriminators=dict(optimizer=sgd))
+train_cfg['max_iters'] = 2  # from then on rounding grows: maps of 2 x 2 are normalised
+default_hooks['checkpoint'].update(interval=1, max_keep_ckpts=9)
+custom_imports = dict(imports=['projects'])
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_take_the_steps_of_one(tmp_path, fresh):
+    """Gradients are averaged, and the pool is that of all."""
+    config = tmp_path / 'tiny.py'
+    config.write_text(RUN + POOL_HOOK + TWO)
+    options = ['--cfg-options', 'train_dataloader.batch_size=2']
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']])
+    env = {k: v for k, v in os.environ.items() if k not in ('PORT', 'RANK')}
+    done = subprocess.run(
+        ['bash', str(TOOL), str(config), '2', '--work-dir', 'two', *options],
+        env={**env, 'PATH': path, 'CUDA_VISIBLE_DEVICES': ''},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    train(str(config), 'one')
+    one, two, before = (
+        read_checkpoint(f'{name}.pth')
+        for name in ('one/iter_2', 'two/iter_2', 'one/iter_1')
+    )
+    for name, weight in one['state_dict'].items():
+        torch.testing.assert_close(two['state_dict'][name], weight, rtol=0, atol=1e-5)
+    for name, images in one['image_pools'].items():
+        torch.testing.assert_close(
+            torch.stack(two['image_pools'][name]),
+            torch.stack(images),
+            rtol=0,
+            atol=1e-4,
+        )
+    # so much a step moves
+    name = 'generators.ab.model.1.weight'
+    moved = one['state_dict'][name] - before['state_dict'][name]
+    assert moved.abs().max() > 1e-3
 
 
 def test_the_pool_of_the_reference_is_the_authors(monkeypatch):
