@@ -20,6 +20,7 @@ from projects.gan.losses import (
     WassersteinLoss,
 )
 from projects.gan.mlp import MLPDiscriminator, MLPGenerator
+from projects.gan.mlp_images import MLPImageDiscriminator, MLPImageGenerator
 from projects.gan.wgan_gp import WGANGPCIFARCritic, WGANGPCritic, WGANGPGenerator
 from projects.gan.wgan_gp_mnist import WGANGPMNISTCritic, WGANGPMNISTGenerator
 
@@ -39,6 +40,8 @@ __all__ = [
     'LeastSquaresLoss',
     'MLPDiscriminator',
     'MLPGenerator',
+    'MLPImageDiscriminator',
+    'MLPImageGenerator',
     'Maxout',
     'MinMaxLoss',
     'NonSaturatingLoss',

@@ -185,6 +185,10 @@ class TestDigits:
         mapping = ColouredNegative()
         assert not any(mapping.there(x['a']).equal(x['b']) for x in pairs)
         labels = [data[i]['data_samples'] for i in range(297)]
+        for x, sample in zip(pairs[:3], labels, strict=False):
+            assert sample.true_b.equal(mapping.there(x['a']))
+            assert sample.true_a.equal(mapping.back(x['b']))
+        assert 'true_a' not in digits()[0]['data_samples']
         assert sorted(s.label_a for s in labels) == sorted(s.label_b for s in labels)
 
     def test_pairs(self):

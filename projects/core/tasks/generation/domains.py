@@ -52,7 +52,8 @@ class DigitDomains(TwoDomains):
 
     In training domain A are the first 750 of the 1,500 digits, domain B the others,
     in the look of the mapping; hardly any writer is in both. In a test both are the
-    297 that are held out, in an order that shows no pairs.
+    297 that are held out, in an order that shows no pairs; there a data sample has the
+    true translations ``true_a``, of B, and ``true_b``, of A, for pictures.
 
     Args:
         split: 'train' or 'val', see :class:`~projects.core.datasets.digits.
@@ -92,4 +93,8 @@ class DigitDomains(TwoDomains):
             data_sample.set_metainfo(dict(label_b=data_sample.label_a))
         # after the pipeline: what that makes of A is what the mapping is of
         inputs['b'] = self.mapping.there(inputs['b'])
+        if self.test_mode:
+            true_b = self.mapping.there(inputs['a'])
+            true_a = self.mapping.back(inputs['b'])
+            data_sample.set_metainfo(dict(true_a=true_a, true_b=true_b))
         return sample

@@ -1,0 +1,34 @@
+"""The generators of the small CycleGAN, shown true pairs: what it can reach at best.
+
+python tools/train.py configs/gan/cyclegan-mini-pairs_1xb1-3000i_digits-domains.py
+"""
+
+_base_ = [
+    '../_base_/models/cyclegan_mini.py',
+    '../_base_/datasets/digits_domains.py',
+    '../_base_/schedules/cyclegan_adam.py',
+    '../_base_/iter_runtime.py',
+]
+model = dict(
+    _delete_=True,
+    type='projects.PairedTranslator',
+    generator=_base_.model.generator,
+)
+train_dataloader = dict(dataset=dict(pairs=True))
+optim_wrapper = dict(
+    _delete_=True,
+    constructor='projects.PartsOptimWrapperConstructor',
+    generators=dict(optimizer=dict(type='Adam', lr=0.0005, betas=(0.5, 0.999))),
+)
+max_iters = 3000
+train_cfg = dict(max_iters=max_iters, val_interval=500)
+param_scheduler = [
+    dict(
+        type='PolyLR',
+        power=1,
+        eta_min=0,
+        begin=max_iters // 2,
+        end=max_iters,
+        by_epoch=False,
+    ),
+]

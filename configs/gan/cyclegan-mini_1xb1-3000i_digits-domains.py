@@ -1,0 +1,32 @@
+"""A small CycleGAN on grey digits and other people's in negative, without a pair.
+
+python tools/train.py configs/gan/cyclegan-mini_1xb1-3000i_digits-domains.py
+"""
+
+_base_ = [
+    '../_base_/models/cyclegan_mini.py',
+    '../_base_/datasets/digits_domains.py',
+    '../_base_/schedules/cyclegan_adam.py',
+    '../_base_/iter_runtime.py',
+]
+# The authors' term asks that bright stays bright, where the domains want the opposite:
+# with it the generators settle on digits of the wrong polarity.
+model = dict(identity_weight=0.0)
+# 4 epochs in place of 200
+optim_wrapper = dict(
+    generators=dict(optimizer=dict(lr=0.0005)),
+    discriminators=dict(optimizer=dict(lr=0.0005)),
+)
+max_iters = 3000
+train_cfg = dict(max_iters=max_iters, val_interval=500)
+param_scheduler = [
+    dict(
+        type='PolyLR',
+        power=1,
+        eta_min=0,
+        begin=max_iters // 2,
+        end=max_iters,
+        by_epoch=False,
+    ),
+]
+custom_hooks = [*_base_.custom_hooks, dict(type='projects.ImagePoolHook')]
