@@ -287,7 +287,7 @@ def test_initial_weights():
 
 
 def schedulers_of_the_paper():
-    config = Config.fromfile(config_root() / 'gan/cgan_1xb100-300ki_mnist.py')
+    config = Config.fromfile(config_root() / 'gan/cgan_1xb100-300k_mnist.py')
     settings = config.optim_wrapper.generator.optimizer
     assert config.optim_wrapper.discriminator.optimizer == settings
     parameter = nn.Parameter(torch.ones(1))
