@@ -420,7 +420,7 @@ def options_of_generation(cfg, path):
     dataset = cfg.val_dataloader.dataset
     if 'Mixture' in dataset.type:
         options.append('val_dataloader.dataset.num=100')
-    elif dataset.type != 'projects.UnpairedDataset':  # of four files
+    elif dataset.type not in ('projects.DigitDomains', 'projects.UnpairedDataset'):
         options.append('val_dataloader.dataset.indices=4')
     if 'judge' in cfg.val_evaluator:
         judge = dict(config=GREY_JUDGE, checkpoint='grey.pth')
