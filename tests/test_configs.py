@@ -418,11 +418,10 @@ def options_of_generation(cfg, path):
         'param_scheduler=[]',
     ]
     dataset = cfg.val_dataloader.dataset
-    options.append(
-        'val_dataloader.dataset.num=100'
-        if 'Mixture' in dataset.type
-        else 'val_dataloader.dataset.indices=4'
-    )
+    if 'Mixture' in dataset.type:
+        options.append('val_dataloader.dataset.num=100')
+    elif dataset.type != 'projects.UnpairedDataset':  # of four files
+        options.append('val_dataloader.dataset.indices=4')
     if 'judge' in cfg.val_evaluator:
         judge = dict(config=GREY_JUDGE, checkpoint='grey.pth')
         if 'digits' not in path.stem and 'mnist' not in path.stem:

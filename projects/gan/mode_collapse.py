@@ -5,8 +5,6 @@ mode collapse where a generator makes but a few of all kinds of data; Metz et al
 and Srivastava et al. 2017 count modes of mixtures of Gaussians.
 """
 
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
@@ -18,6 +16,7 @@ from mmengine.logging import print_log
 
 from projects.core.benchmark.in_turns import seconds_of
 from projects.core.config import find_config, load_config
+from projects.core.engine import train
 from projects.core.engine.checkpoint_hook import newest_checkpoint
 from projects.core.errors import UserError
 from projects.core.files import check_outputs, output_file, write_text
@@ -131,11 +130,12 @@ def _run(data: str, loss: str, seed: int, out: Path, options: list[str]) -> Run:
     last = work_dir / f'iter_{length}.pth'
     if not last.is_file():
         kept = (f'interval={every}', 'max_keep_ckpts=-1', 'save_best=None')
-        _train(
+        train(
             config,
-            work_dir,
-            [
-                f'randomness.seed={seed}',
+            str(work_dir),
+            resume=newest_checkpoint(str(work_dir)) is not None,
+            seed=seed,
+            cfg_options=[
                 *(f'default_hooks.checkpoint.{setting}' for setting in kept),
                 *options,
             ],
@@ -162,17 +162,6 @@ def _run(data: str, loss: str, seed: int, out: Path, options: list[str]) -> Run:
     )
     print_log(f'{data}, {loss}, seed {seed}: {_shown(scores[-1])}', 'current')
     return run
-
-
-def _train(config: str, work_dir: Path, options: list[str]) -> None:
-    command = [sys.executable, str(config_root().parent / 'tools/train.py'), config]
-    if newest_checkpoint(str(work_dir)) is not None:
-        command.append('--resume')
-    command += ['--work-dir', str(work_dir), '--cfg-options', *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or ['']
-        raise UserError(f'{work_dir}: {lines[-1].removeprefix("error: ")}')
 
 
 def _scores(

@@ -1,5 +1,7 @@
 """Networks of DCGAN and WGAN-GP: counts, sizes, gradients, what is refused."""
 
+import math
+
 import pytest
 import torch
 from gan_layers import randomised
@@ -9,6 +11,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from projects.gan import (
     DCGANDiscriminator,
     DCGANGenerator,
+    MLPImageDiscriminator,
+    MLPImageGenerator,
     WGANGPCIFARCritic,
     WGANGPCritic,
     WGANGPGenerator,
@@ -47,7 +51,13 @@ NARROW = dict(
         lambda: WGANGPMNISTCritic(base_channels=2),
         (1, 28, 28),
     ),
+    perceptrons=(
+        lambda: MLPImageGenerator(5, (7,), image_shape=(3, 2, 4)),
+        lambda: MLPImageDiscriminator((7,), image_shape=(3, 2, 4)),
+        (3, 2, 4),
+    ),
 )
+CRITICS = ['dcgan_without_norm', 'cifar', 'image_64', 'mnist', 'perceptrons']
 
 
 # parameters and billions of multiply-additions: the reference table's. Of the critic
@@ -108,7 +118,7 @@ def test_each_parameter_has_a_gradient(name):
         assert parameter.grad.abs().sum() > 0, parameter_name
 
 
-@pytest.mark.parametrize('name', ['dcgan_without_norm', 'cifar', 'image_64', 'mnist'])
+@pytest.mark.parametrize('name', CRITICS)
 def test_the_slope_of_a_critic_has_a_gradient_for_each_weight(name):
     _, make_critic, size = NARROW[name]
     torch.manual_seed(0)
@@ -122,7 +132,7 @@ def test_the_slope_of_a_critic_has_a_gradient_for_each_weight(name):
             assert parameter.grad.abs().sum() > 0, parameter_name
 
 
-@pytest.mark.parametrize('name', ['dcgan_without_norm', 'cifar', 'image_64', 'mnist'])
+@pytest.mark.parametrize('name', CRITICS)
 def test_a_critic_scores_each_sample_alone_in_training_too(name):
     _, make_critic, size = NARROW[name]
     critic = make_critic().train()
@@ -155,3 +165,22 @@ def test_sizes_of_dcgan(image_size, kernel_size):
 def test_what_is_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_an_image_of_a_perceptron_lies_in_rows():
+    """A pixel is one number of the last layer, row by row, as a critic reads it."""
+    generator = MLPImageGenerator(2, (), image_shape=(1, 2, 3)).eval()
+    critic = MLPImageDiscriminator((), image_shape=(1, 2, 3)).eval()
+    weight = torch.arange(6.0)[:, None] * torch.tensor([[0.1, 0.0]])
+    generator.load_state_dict(
+        {'layers.0.weight': weight, 'layers.0.bias': weight[:, 1]}
+    )
+    critic.load_state_dict(
+        {'layers.0.weight': torch.eye(6)[4:5], 'layers.0.bias': torch.tensor([1.0])}
+    )
+    with torch.no_grad():
+        image = generator(torch.tensor([[1.0, 5.0]]))
+        wanted = torch.tensor([[0, 0.1, 0.2], [0.3, 0.4, 0.5]]).tanh()
+        torch.testing.assert_close(image[0, 0], wanted)
+        # the fifth number is the middle one of the second row
+        assert critic(image).item() == pytest.approx(1 + math.tanh(0.4))

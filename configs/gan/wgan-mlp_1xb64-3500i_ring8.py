@@ -2,10 +2,10 @@
 
 RESULT
 
-    python tools/train.py configs/gan/wgan-mlp_1xb64-4ki_ring8.py
+    python tools/train.py configs/gan/wgan-mlp_1xb64-3500i_ring8.py
 """
 
-_base_ = './gan-mlp_1xb64-4ki_ring8.py'
+_base_ = './gan-mlp_1xb64-3500i_ring8.py'
 model = dict(loss=dict(type='projects.WassersteinLoss'), clip=0.1, critic_steps=5)
 train_dataloader = dict(batch_size=5 * 64)  # of five steps of the critic
 auto_scale_lr = dict(base_batch_size=5 * 64)

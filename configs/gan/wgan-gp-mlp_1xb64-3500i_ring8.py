@@ -2,10 +2,10 @@
 
 RESULT
 
-    python tools/train.py configs/gan/wgan-gp-mlp_1xb64-4ki_ring8.py
+    python tools/train.py configs/gan/wgan-gp-mlp_1xb64-3500i_ring8.py
 """
 
-_base_ = './gan-mlp_1xb64-4ki_ring8.py'
+_base_ = './gan-mlp_1xb64-3500i_ring8.py'
 model = dict(
     loss=dict(type='projects.WassersteinLoss'),
     # lambda of the authors' code for mixtures; the paper's is 10, for images
