@@ -349,6 +349,28 @@ def small(**settings):
     return model.train()
 
 
+@pytest.mark.parametrize(
+    ('discriminator', 'known'),
+    [
+        (dict(type='projects.DCGANDiscriminator'), None),
+        (dict(type='projects.ConditionalDCGANDiscriminator', num_classes=4), 4),
+    ],
+)
+def test_networks_that_know_other_classes_are_refused(discriminator, known):
+    message = f'of the generator is 3, of the discriminator {known}'
+    with pytest.raises(ValueError, match=message):
+        MODELS.build(
+            dict(
+                type='projects.GAN',
+                generator=dict(
+                    type='projects.ConditionalDCGANGenerator', num_classes=3
+                ),
+                discriminator=discriminator,
+                loss=dict(type='projects.NonSaturatingLoss'),
+            )
+        )
+
+
 def optimizers(model):
     return OptimWrapperDict(
         **{
