@@ -1,6 +1,6 @@
 """WGAN-GP without convolutions on digits.
 
-python tools/train.py configs/gan/wgan-gp-mini_1xb64-4000i_digits.py
+python tools/train.py configs/gan/wgan-gp-mini_1xb64-3000i_digits.py
 """
 
 _base_ = [
@@ -12,7 +12,7 @@ _base_ = [
 train_dataloader = dict(batch_size=3 * 64)  # of three steps of the critic
 adam = dict(type='Adam', lr=0.001, betas=(0.5, 0.9), fused=True)
 optim_wrapper = dict(generator=dict(optimizer=adam), discriminator=dict(optimizer=adam))
-max_iters = 4000
+max_iters = 3000
 train_cfg = dict(max_iters=max_iters, val_interval=1000)
 param_scheduler = [
     dict(
