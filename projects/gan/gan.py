@@ -100,7 +100,7 @@ class GAN(AdversarialModel, Generator):
         self.penalty = None if penalty is None else MODELS.build(penalty)
         self.generator_ema = None
         if ema is not None:
-            self.generator_ema = ExponentialMovingAverage(
+            self.generator_ema = _Average(
                 self.generator, momentum=1 - ema, update_buffers=True
             )
         self.latent = latent
@@ -222,6 +222,18 @@ class GAN(AdversarialModel, Generator):
             dict(real=real, fake=fake, label=label_of(sample), conditional=conditional)
             for real, fake, sample in pairs
         ]
+
+
+class _Average(ExponentialMovingAverage):
+    """Also of a model that is moved to a GPU, or to another layout in memory.
+
+    The one of mmengine goes on to average the tensors that it was built with.
+    """
+
+    def _apply(self, fn, recurse: bool = True):
+        super()._apply(fn, recurse)
+        self.avg_parameters = self.module.state_dict()
+        return self
 
 
 def _plain(part):

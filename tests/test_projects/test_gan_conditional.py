@@ -489,6 +489,27 @@ def test_predictions_are_of_the_class_of_their_datum():
     assert (others.int() - alone.int()).abs().max() > 1
 
 
+@pytest.mark.parametrize(
+    'how', [dict(memory_format=torch.channels_last), dict(dtype=torch.float64)]
+)
+def test_the_average_follows_a_model_that_is_moved(how):
+    """As it is to a GPU; each changes the tensors of the weights."""
+    model = small(ema=0.5).to(**how)
+    dtype = how.get('dtype', torch.float32)
+    states = []
+    for _ in range(2):
+        with torch.no_grad():
+            for parameter in model.generator.parameters():
+                parameter.add_(1)
+        model.generator_ema.update_parameters(model.generator)
+        states.append(copy.deepcopy(model.generator.state_dict()))
+    for name, value in model.generator_ema.module.state_dict().items():
+        if value.is_floating_point():
+            assert value.dtype == dtype
+            wanted = (states[0][name] + states[1][name]) / 2
+            torch.testing.assert_close(value, wanted)
+
+
 RUN = f"""
 _base_ = ['{config_root()}/_base_/datasets/digits_gan_32.py',
           '{config_root()}/_base_/schedules/gan_adam.py',
