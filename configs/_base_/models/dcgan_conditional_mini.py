@@ -18,5 +18,4 @@ model = dict(
         in_channels=1,
     ),
     loss=dict(type='projects.NonSaturatingLoss'),
-    ema=0.99,
 )
