@@ -24,7 +24,7 @@ def neighbour_scores(real: Tensor, fake: Tensor, k: int = 5) -> dict[str, float]
     ``density``     number of balls of x in which a y lies, by k: a lone outlier
                     among the x counts little; can be above 1
     ``coverage``    share of the x in whose ball lies some y
-                    (both: Naeem et al. 2020, arXiv 2002.09797, Eq. 3 and 4)
+                    (both: Naeem et al. 2020, arXiv 2002.09797, Sec. 3)
     ==============  =========================================================
 
     A point at the very border is within. Distances are computed in blocks, in
