@@ -1,5 +1,6 @@
 """Generative adversarial networks: two networks that train each other."""
 
+from projects.gan import cyclegan_published  # noqa: F401
 from projects.gan.conditional import (
     CGANDiscriminator,
     CGANGenerator,

@@ -1,5 +1,6 @@
 """CycleGAN: networks, what each step minimises, the pool, a resumed run."""
 
+import copy
 import json
 import os
 import shutil
@@ -23,7 +24,7 @@ from projects.core.tasks.generation.torch_cyclegan import (
     resnet_generator,
 )
 from projects.core.variants import config_root
-from projects.core.weights import read_checkpoint
+from projects.core.weights import load_weights, read_checkpoint
 from projects.gan import CycleGAN, CycleGANGenerator, PatchDiscriminator, image_pool
 from projects.gan.image_pool import ImagePool
 from projects.registry import MODELS
@@ -186,6 +187,24 @@ class TestPublishedGenerators:
         assert all(torch.equal(loaded[name], state[name]) for name in loaded)
         other = model.generators.ba.state_dict()
         assert not torch.equal(other['model.1.weight'], state['model.1.weight'])
+
+    @pytest.mark.parametrize('with_statistics', [False, True])
+    def test_one_is_loaded_into_a_whole_model(self, with_statistics):
+        state, model = published(1, with_statistics), CycleGAN(**TINY)
+        before = copy.deepcopy(model.state_dict())
+        report = load_weights(model, state, 'horse2zebra.pth')
+        assert report.startswith('16 of 44 weights')
+        assert 'discriminators' in report.partition('left out')[2]
+        assert ('statistics of an instance norm' in report) == with_statistics
+        for name, weight in model.state_dict().items():
+            end = name.removeprefix('generators.ab.')
+            expected = before[name] if end == name else state[end]
+            assert weight.equal(expected), name
+
+    @pytest.mark.parametrize('num_blocks', [0, 2])
+    def test_a_whole_model_takes_no_other(self, num_blocks):
+        with pytest.raises(UserError, match='zebra does not fit this model'):
+            load_weights(CycleGAN(**TINY), published(num_blocks, False), 'zebra')
 
     def test_one_of_another_depth_is_refused(self, tmp_path):
         torch.save(published(2, True), tmp_path / 'x.pth')
