@@ -1,6 +1,6 @@
 """A small DCGAN on digits enlarged to 32 x 32.
 
-    python tools/train.py configs/gan/dcgan-mini_1xb64-1200i_digits.py
+python tools/train.py configs/gan/dcgan-mini_1xb64-1200i_digits.py
 """
 
 _base_ = [
