@@ -77,7 +77,7 @@ CRITICS = ['dcgan_without_norm', 'cifar', 'image_64', 'mnist', 'perceptrons']
         ('wgan_gp_mini', (1, 8, 8), (90_688, 9.011e-5), (82_689, 8.218e-5)),
     ],
 )
-def test_variants_are_the_published_networks(
+def test_variants_have_their_counts(
     build_on_meta, name, size, generator, discriminator
 ):
     model = build_on_meta(name).eval()
