@@ -95,7 +95,8 @@ class TwoWayTranslator(AdversarialModel, Translator):
         super().__init__(**kwargs)
         self.generators = Generators(generator, generator_ba or generator)
 
-    def _towards(self, direction: str) -> BaseModule:
+    def towards(self, direction: str) -> BaseModule:
+        """The generator of a direction."""
         if direction not in self.directions:
             raise UserError(
                 f'direction {direction!r}: there are ' + ' and '.join(self.directions)
@@ -104,11 +105,11 @@ class TwoWayTranslator(AdversarialModel, Translator):
         return generators.ab if direction == 'AtoB' else generators.ba
 
     def network(self, inputs: Tensor) -> Tensor:
-        return self._towards('AtoB')(inputs)
+        return self.towards('AtoB')(inputs)
 
     @torch.no_grad()
     def translations(self, images: Tensor, direction: str) -> Tensor:
-        return self.data_preprocessor.restored(self._towards(direction)(images))
+        return self.data_preprocessor.restored(self.towards(direction)(images))
 
     @torch.no_grad()
     def predictions(self, inputs: Mapping, data_samples: list | None) -> list[dict]:

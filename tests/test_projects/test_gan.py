@@ -4,6 +4,7 @@ import copy
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -168,6 +169,35 @@ def test_average_of_the_generator():
     latents = torch.ones(2, 2)
     averaged.eval()
     assert not torch.allclose(averaged.network(latents), model.generator(latents))
+
+
+class HalfPrecision(OptimWrapper):
+    """As mmengine's for a GPU."""
+
+    @contextmanager
+    def optim_context(self, model):
+        with super().optim_context(model), torch.autocast('cpu', torch.bfloat16):
+            yield
+
+
+def test_losses_are_in_single_precision():
+    model = build(penalty=dict(type='projects.GradientPenalty'))
+    seen = []
+    model.discriminator.register_forward_hook(
+        lambda module, args, scores: seen.append(scores.dtype)
+    )
+    wrappers = OptimWrapperDict(
+        **{
+            name: HalfPrecision(torch.optim.SGD(part.parameters(), 0.1))
+            for name, part in model.named_children()
+            if name in ('generator', 'discriminator')
+        }
+    )
+    log = model.train_step(batch(), wrappers)
+    # of data and of samples; of points between them; of the generator's samples
+    half = torch.bfloat16
+    assert seen == [half, half, torch.float32, half]
+    assert {value.dtype for value in log.values()} == {torch.float32}
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,11 @@
-"""Adam for both networks on mixtures of Gaussians: 4,000 steps of the generator.
+"""Adam for both networks on mixtures of Gaussians: 3,500 steps of the generator.
 
 The rate falls as a cosine to a tenth, so that steps become smaller than the Gaussians.
 It does not fall to 0: the two networks go round each other, and the average of the
 generator's weights is taken of whole rounds.
 """
 
-train_cfg = dict(by_epoch=False, max_iters=4000, val_interval=500)
+train_cfg = dict(by_epoch=False, max_iters=3500, val_interval=700)
 val_cfg = dict()
 test_cfg = dict()
 adam = dict(type='Adam', lr=0.002, betas=(0.5, 0.9), fused=True)

@@ -62,6 +62,7 @@ class DigitDomains(TwoDomains):
         pipeline: See :class:`~projects.core.tasks.generation.unpaired.TwoDomains`.
         pairs: Show in training true pairs, of the digits of domain A, to compare with.
         test_mode: Draw nothing.
+        indices: How many of the first samples there are; None for all.
     """
 
     def __init__(
@@ -71,12 +72,13 @@ class DigitDomains(TwoDomains):
         pipeline: Sequence[dict],
         pairs: bool = False,
         test_mode: bool = False,
+        indices: int | None = None,
     ) -> None:
         self.mapping = TASK_UTILS.build(mapping)
         self.digits = DigitsDataset(split, num_channels=3)
         self.metainfo = self.digits.metainfo
         self.pairs = pairs
-        super().__init__(pipeline, test_mode)
+        super().__init__(pipeline, test_mode, indices)
 
     def load(self, domain: str) -> list[dict]:
         digits = [self.digits.get_data_info(i) for i in range(len(self.digits))]

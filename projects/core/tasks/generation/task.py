@@ -20,7 +20,7 @@ class GenerationTask(Task):
 
     name = 'a generative model'
     model_bases = ('GenerativeModel',)
-    metrics = ('frechet_distance', 'good_samples', 'class_kept')
+    metrics = ('frechet_distance', 'good_samples', 'class_kept', 'cycle_error')
     writing_options = ('num', 'class_', 'interpolate', 'direction', 'seed')
     inputs = None  # of a translator images
 

@@ -1,17 +1,17 @@
-"""GAN, with the non-saturating loss, on the ring of 8 Gaussians.
+"""GAN, with the non-saturating loss, on the grid of 25 Gaussians.
 
 RESULT
 
-    python tools/train.py configs/gan/gan-mlp_1xb64-4000i_ring8.py
+    python tools/train.py configs/gan/gan-mlp_1xb64-3500i_grid25.py
 """
 
 _base_ = [
     '../_base_/models/gan_mlp.py',
-    '../_base_/datasets/ring8.py',
+    '../_base_/datasets/grid25.py',
     '../_base_/schedules/gan_mixtures.py',
     '../_base_/iter_runtime.py',
 ]
 # the root of the mean square of a coordinate: the networks see numbers of about 1
-model = dict(data_preprocessor=dict(std=1.414), ema=0.995)
+model = dict(data_preprocessor=dict(std=2.828), ema=0.995)
 train_dataloader = dict(batch_size=64)
 auto_scale_lr = dict(base_batch_size=64)

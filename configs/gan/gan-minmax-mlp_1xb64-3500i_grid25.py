@@ -2,8 +2,8 @@
 
 RESULT
 
-    python tools/train.py configs/gan/gan-minmax-mlp_1xb64-4000i_grid25.py
+    python tools/train.py configs/gan/gan-minmax-mlp_1xb64-3500i_grid25.py
 """
 
-_base_ = './gan-mlp_1xb64-4000i_grid25.py'
+_base_ = './gan-mlp_1xb64-3500i_grid25.py'
 model = dict(loss=dict(type='projects.MinMaxLoss'))

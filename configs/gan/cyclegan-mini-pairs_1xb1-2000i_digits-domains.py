@@ -1,6 +1,6 @@
 """The generators of the small CycleGAN, shown true pairs: what it can reach at best.
 
-python tools/train.py configs/gan/cyclegan-mini-pairs_1xb1-3000i_digits-domains.py
+python tools/train.py configs/gan/cyclegan-mini-pairs_1xb1-2000i_digits-domains.py
 """
 
 _base_ = [
@@ -20,7 +20,7 @@ optim_wrapper = dict(
     constructor='projects.PartsOptimWrapperConstructor',
     generators=dict(optimizer=dict(type='Adam', lr=0.0005, betas=(0.5, 0.999))),
 )
-max_iters = 3000
+max_iters = 2000
 train_cfg = dict(max_iters=max_iters, val_interval=500)
 param_scheduler = [
     dict(

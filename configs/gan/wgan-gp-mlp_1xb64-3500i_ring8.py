@@ -1,11 +1,11 @@
-"""Wasserstein GAN with gradient penalty on the grid of 25 Gaussians.
+"""Wasserstein GAN with gradient penalty on the ring of 8 Gaussians.
 
 RESULT
 
-    python tools/train.py configs/gan/wgan-gp-mlp_1xb64-4000i_grid25.py
+    python tools/train.py configs/gan/wgan-gp-mlp_1xb64-3500i_ring8.py
 """
 
-_base_ = './gan-mlp_1xb64-4000i_grid25.py'
+_base_ = './gan-mlp_1xb64-3500i_ring8.py'
 model = dict(
     loss=dict(type='projects.WassersteinLoss'),
     # lambda of the authors' code for mixtures; the paper's is 10, for images
