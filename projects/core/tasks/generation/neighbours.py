@@ -41,8 +41,8 @@ def neighbour_scores(real: Tensor, fake: Tensor, k: int = 5) -> dict[str, float]
     # what is left of a distance of 0
     zero = 1e-12 * torch.cat([real, fake]).square().sum(1).max()
     of_real, of_fake = (_radii(x, k, zero) for x in (real, fake))
-    num_balls, covered, recalled = [], torch.zeros_like(of_real).bool(), []
-    recalled = torch.zeros_like(covered)
+    num_balls = []
+    covered, recalled = torch.zeros(2, len(real), dtype=torch.bool, device=real.device)
     step = max(BLOCK // len(real), 1)
     for first in range(0, len(fake), step):
         block = slice(first, first + step)
