@@ -2,7 +2,7 @@
 
 RESULT
 
-    python tools/train.py configs/gan/wgan-gp-mlp_1xb64-4500i_ring8.py
+    python tools/train.py configs/gan/wgan-gp-mlp_1xb64-3500i_ring8.py
 """
 
 _base_ = './gan-mlp_1xb64-3500i_ring8.py'
@@ -14,4 +14,3 @@ model = dict(
 )
 train_dataloader = dict(batch_size=5 * 64)  # of five steps of the critic
 auto_scale_lr = dict(base_batch_size=5 * 64)
-train_cfg = dict(max_iters=4500, val_interval=900)
