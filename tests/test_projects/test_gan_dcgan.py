@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from gan_layers import assert_close, outputs_of, randomised
 from torch import nn
 
+from projects.core.engine.optimizers import PartsOptimWrapperConstructor
 from projects.core.tasks.generation.torch_net import (
     TorchDCGAN,
     dcgan_discriminator,
