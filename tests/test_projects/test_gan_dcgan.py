@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from gan_layers import assert_close, outputs_of, randomised
 from torch import nn
 
+from projects.core.engine.optimizers import PartsOptimWrapperConstructor
 from projects.core.tasks.generation.torch_net import (
     TorchDCGAN,
     dcgan_discriminator,
@@ -153,3 +154,40 @@ def test_plain_dcgan_makes_images():
     rows = model(torch.zeros(2, 3, 64, 64), mode='predict')
     assert [row['fake'].shape for row in rows] == [(3, 64, 64)] * 2
     assert rows[0]['real'].unique().tolist() == [128]  # 127.5, rounded to even
+
+
+def test_the_average_follows_weights_that_were_moved():
+    """A runner takes a model to its device and to channels-last after building it."""
+    size = dict(base_channels=2, image_size=16)
+    torch.manual_seed(0)
+    model = MODELS.build(
+        dict(
+            type='projects.GAN',
+            generator=dict(type='projects.DCGANGenerator', latent_dim=3, **size),
+            discriminator=dict(type='projects.DCGANDiscriminator', **size),
+            loss=dict(type='projects.NonSaturatingLoss'),
+            ema=0.75,
+        )
+    )
+    model.init_weights()
+    model.to(memory_format=torch.channels_last)
+    adam = dict(optimizer=dict(type='Adam', lr=0.01))
+    wrapper = PartsOptimWrapperConstructor(dict(generator=adam, discriminator=adam))(
+        model
+    )
+    images = list(torch.randint(0, 256, (4, 3, 16, 16), dtype=torch.uint8))
+    wanted = None
+    for _ in range(3):
+        model.train_step(dict(inputs=images), wrapper)
+        now = {
+            k: v.clone()
+            for k, v in model.generator.state_dict().items()
+            if v.is_floating_point()
+        }
+        if wanted is None:
+            wanted = now
+        wanted = {k: 0.75 * v + 0.25 * now[k] for k, v in wanted.items()}
+    average = model.generator_ema.module.state_dict()
+    for name, value in wanted.items():
+        torch.testing.assert_close(average[name], value, msg=name)
+        assert not torch.equal(value, now[name])
