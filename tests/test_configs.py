@@ -420,8 +420,14 @@ def options_of_generation(cfg, path):
     dataset = cfg.val_dataloader.dataset
     if 'Mixture' in dataset.type:
         options.append('val_dataloader.dataset.num=100')
-    elif dataset.type != 'projects.UnpairedDataset':  # of four files
+    elif dataset.type not in ('projects.DigitDomains', 'projects.UnpairedDataset'):
         options.append('val_dataloader.dataset.indices=4')
+    if dataset.type == 'projects.UnpairedDataset':  # a sixteenth of the pixels
+        options += [
+            'train_dataloader.dataset.pipeline.1.scale=(72, 72)',
+            'train_dataloader.dataset.pipeline.2.crop_size=64',
+            'val_dataloader.dataset.pipeline.1.scale=(64, 64)',
+        ]
     if 'judge' in cfg.val_evaluator:
         judge = dict(config=GREY_JUDGE, checkpoint='grey.pth')
         if 'digits' not in path.stem and 'mnist' not in path.stem:

@@ -90,6 +90,12 @@ class GAN(AdversarialModel, Generator):
             raise ValueError(f'ema {ema} is not between 0 and 1')
         self.generator = MODELS.build(generator)
         self.discriminator = MODELS.build(discriminator)
+        known = getattr(self.discriminator, 'num_classes', None)
+        if known != self.num_classes:
+            raise ValueError(
+                f'num_classes of the generator is {self.num_classes}, of the '
+                f'discriminator {known}; give both the same'
+            )
         self.loss = MODELS.build(loss)
         self.penalty = None if penalty is None else MODELS.build(penalty)
         self.generator_ema = None

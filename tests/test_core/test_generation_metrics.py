@@ -1,9 +1,11 @@
 """What a set of samples is worth, on sets of which it is known."""
 
 import math
+import multiprocessing
 
 import numpy as np
 import pytest
+import scipy.linalg
 import torch
 
 from projects.core.errors import UserError
@@ -78,6 +80,18 @@ def test_frechet_distance_is_that_of_torchmetrics():
     metric.update(real.double(), real=True)
     metric.update(fake.double(), real=False)
     assert frechet_distance(real, fake) == pytest.approx(metric.compute().item())
+
+
+def test_frechet_distance_of_less_samples_than_dimensions():
+    # covariances without full rank, as of features that are 0 in most samples;
+    # the root by scipy's blocked Schur method
+    g = torch.Generator().manual_seed(0)
+    x, y = (torch.randn(n, 30, generator=g).relu().double() for n in (12, 20))
+    c1, c2 = (v.T.cov().numpy() for v in (x, y))
+    root = scipy.linalg.sqrtm(c1 @ c2).real
+    mean = (x.mean(0) - y.mean(0)).square().sum().item()
+    expected = mean + np.trace(c1 + c2 - 2 * root)
+    assert frechet_distance(x, y) == pytest.approx(expected, abs=1e-4)
 
 
 def test_halves_compare_as_many_with_as_many():
@@ -363,6 +377,43 @@ def test_refused_arguments(settings, error, match):
 def test_predictions_of_a_translator_are_refused(metric):
     with pytest.raises(UserError, match="no 'real' but real_a, fake_b; it is Transl"):
         metric.process(None, [dict(real_a=images(1)[0], fake_b=images(1)[0])])
+
+
+def evaluate_in_part(rank, folder, metric, rows, queue):
+    """As one of two processes, whose data are every other one."""
+    torch.distributed.init_process_group(
+        'gloo', init_method=f'file://{folder}/group', rank=rank, world_size=2
+    )
+    part = rows[rank::2]
+    metric.process(None, part + rows[: (len(rows) + 1) // 2 - len(part)])
+    queue.put(metric.evaluate(len(rows)))
+    torch.distributed.barrier()
+
+
+def test_two_processes_see_what_one_does(metric, tmp_path):
+    x, y = images(21), images(21, seed=1)
+    labels = y.flatten(1).argmax(1).tolist()
+    more = dict(label=labels, conditional=[True] * 21)
+    one = evaluate(metric, x, y, **more)
+    rows = [
+        dict(real=x[i], fake=y[i], label=labels[i], conditional=True) for i in range(21)
+    ]
+    context = multiprocessing.get_context('fork')
+    queue = context.Queue()
+    processes = [
+        context.Process(
+            target=evaluate_in_part, args=(rank, tmp_path, metric, rows, queue)
+        )
+        for rank in range(2)
+    ]
+    for process in processes:
+        process.start()
+    found = [queue.get(timeout=120) for _ in processes]
+    for process in processes:
+        process.join(120)
+    assert [process.exitcode for process in processes] == [0, 0]
+    expected = {PREFIX + name: value for name, value in one.items()}
+    assert found == [expected, expected]
 
 
 # ------------------------------------------- train on synthetic, test on real

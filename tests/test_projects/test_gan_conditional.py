@@ -78,8 +78,14 @@ def num_params(net):
     ('variant', 'generator', 'discriminator'),
     [
         ('cgan_mnist', 2_413_984, 1_224_351),
+        ('cgan_mini', 4224 + 704 + 49_408 + 16_448, 33_280 + 2816 + 98_816 + 129),
         ('dcgan_conditional_64', 3_576_704 + 500 + 50 * 8192, 2_765_568 + 10 * 8192),
         ('dcgan_conditional_32', 614_400 + 658_432 + 896 + 500, 658_432 + 768 + 45_056),
+        (
+            'dcgan_conditional_mini',
+            233_472 + 500 + 164_352 + 448,
+            164_352 + 384 + 22_528,
+        ),
         ('dcgan_conditional_28', 940_800 + 132_096 + 384 + 500, 132_096 + 256 + 68_992),
     ],
 )
@@ -287,7 +293,7 @@ def test_initial_weights():
 
 
 def schedulers_of_the_paper():
-    config = Config.fromfile(config_root() / 'gan/cgan_1xb100-300ki_mnist.py')
+    config = Config.fromfile(config_root() / 'gan/cgan_1xb100-300k_mnist.py')
     settings = config.optim_wrapper.generator.optimizer
     assert config.optim_wrapper.discriminator.optimizer == settings
     parameter = nn.Parameter(torch.ones(1))
@@ -346,6 +352,28 @@ def small(**settings):
         )
     )
     return model.train()
+
+
+@pytest.mark.parametrize(
+    ('discriminator', 'known'),
+    [
+        (dict(type='projects.DCGANDiscriminator'), None),
+        (dict(type='projects.ConditionalDCGANDiscriminator', num_classes=4), 4),
+    ],
+)
+def test_networks_that_know_other_classes_are_refused(discriminator, known):
+    message = f'of the generator is 3, of the discriminator {known}'
+    with pytest.raises(ValueError, match=message):
+        MODELS.build(
+            dict(
+                type='projects.GAN',
+                generator=dict(
+                    type='projects.ConditionalDCGANGenerator', num_classes=3
+                ),
+                discriminator=discriminator,
+                loss=dict(type='projects.NonSaturatingLoss'),
+            )
+        )
 
 
 def optimizers(model):

@@ -85,7 +85,6 @@ def test_networks_of_all_runs_are_the_same(loss):
     for other in (first, *others):
         assert other.model.generator == cfg.model.generator
         assert other.model.discriminator == cfg.model.discriminator
-        assert other.train_cfg == cfg.train_cfg
         assert other.param_scheduler == cfg.param_scheduler
         steps = other.model.get('critic_steps', 1)
         batch = other.train_dataloader.batch_size

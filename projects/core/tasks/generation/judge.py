@@ -230,10 +230,10 @@ def check_classifier(cfg: Config, name: str) -> None:
         UserError: If not.
     """
     if CLASSIFIERS not in task_of(cfg).model_bases:
+        type_ = (cfg.get('model') or {}).get('type')
         raise UserError(
-            f'judge: {name} holds a {(cfg.get("model") or {}).get("type")}, no image '
-            'classifier; name a config of one, such as '
-            'lenet/lenet5-modern_1xb64-20e_digits.py'
+            f'judge: {name} holds a {type_}, no image classifier; name a config of '
+            'one, such as lenet/lenet5-modern_1xb64-20e_digits.py'
         )
 
 
