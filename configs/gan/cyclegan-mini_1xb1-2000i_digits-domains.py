@@ -1,9 +1,9 @@
 """A small CycleGAN on grey digits and other people's in negative, without a pair.
 
 The class survives in 95.8 % of the translations (the judge knows 97.3 % of the real
-images), and they are 6.4 levels of 255 from the true ones, where doing nothing is 134.9
-and training on pairs 4.0 (seed 0). 118 s on one core of two, the other one busy; training
-the judge, once, takes half a minute more.
+images), and they are 6.4 levels of 255 from the true ones, where doing nothing is
+134.9 and training on pairs 4.0 (seed 0). 118 s on one core of two, the other one busy;
+training the judge, once, takes half a minute more.
 
     python tools/train.py configs/gan/cyclegan-mini_1xb1-2000i_digits-domains.py
 """
