@@ -1,5 +1,10 @@
 """WGAN-GP without convolutions on digits.
 
+Frechet distance 3.48, 2.2 times that of two halves of the real data, and 2.8 times
+where halves are compared with as many samples; coverage 0.727 (seed 0). Seeds 0 to 2:
+3.36 to 4.12 and 0.721 to 0.729. Trained in 69 to 89 s on one core of two, the other
+one busy.
+
 python tools/train.py configs/gan/wgan-gp-mini_1xb64-3000i_digits.py
 """
 

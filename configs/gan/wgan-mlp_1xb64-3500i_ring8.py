@@ -11,3 +11,8 @@ _base_ = './gan-mlp_1xb64-3500i_ring8.py'
 model = dict(loss=dict(type='projects.WassersteinLoss'), clip=0.1, critic_steps=5)
 train_dataloader = dict(batch_size=5 * 64)  # of five steps of the critic
 auto_scale_lr = dict(base_batch_size=5 * 64)
+# Algorithm 1; with momentum, as of Adam, such a critic is unstable (Sec. 4.3)
+rmsprop = dict(_delete_=True, type='RMSprop', lr=0.0001)
+optim_wrapper = dict(
+    generator=dict(optimizer=rmsprop), discriminator=dict(optimizer=rmsprop)
+)

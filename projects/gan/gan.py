@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import torch
 from mmengine.model import ExponentialMovingAverage
 from mmengine.optim import OptimWrapperDict
-from torch import Tensor
+from torch import Tensor, nn
 
 from projects.core.tasks.generation.adversarial import AdversarialModel, frozen, means
 from projects.core.tasks.generation.latents import (
@@ -100,7 +100,7 @@ class GAN(AdversarialModel, Generator):
         self.penalty = None if penalty is None else MODELS.build(penalty)
         self.generator_ema = None
         if ema is not None:
-            self.generator_ema = _Average(
+            self.generator_ema = Average(
                 self.generator, momentum=1 - ema, update_buffers=True
             )
         self.latent = latent
@@ -224,16 +224,16 @@ class GAN(AdversarialModel, Generator):
         ]
 
 
-class _Average(ExponentialMovingAverage):
-    """Also of a model that is moved to a GPU, or to another layout in memory.
+class Average(ExponentialMovingAverage):
+    """mmengine's average of weights and buffers, wherever they have been moved.
 
-    The one of mmengine goes on to average the tensors that it was built with.
+    That one keeps the tensors it was built with. A model that is taken to another
+    device, or to channels-last, gets new ones, and these would stay as they were.
     """
 
-    def _apply(self, fn, recurse: bool = True):
-        super()._apply(fn, recurse)
+    def update_parameters(self, model: nn.Module) -> None:
         self.avg_parameters = self.module.state_dict()
-        return self
+        super().update_parameters(model)
 
 
 def _plain(part):
