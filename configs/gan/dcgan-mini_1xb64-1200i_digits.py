@@ -4,7 +4,7 @@ Frechet distance 14.5, 8.9 times that of two halves of the real data; coverage 0
 (seed 0, the last weights, without their average). Trained in 159 s on one core of two,
 the other one busy.
 
-python tools/train.py configs/gan/dcgan-mini_1xb64-1200i_digits.py
+    python tools/train.py configs/gan/dcgan-mini_1xb64-1200i_digits.py
 """
 
 _base_ = [
