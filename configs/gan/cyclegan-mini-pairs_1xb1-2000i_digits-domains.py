@@ -1,6 +1,9 @@
 """The generators of the small CycleGAN, shown true pairs: what it can reach at best.
 
-python tools/train.py configs/gan/cyclegan-mini-pairs_1xb1-2000i_digits-domains.py
+4.0 levels of 255 from the true translations, the class survives in 96.6 % (seed 0),
+43 s on one core of two, the other one busy.
+
+    python tools/train.py configs/gan/cyclegan-mini-pairs_1xb1-2000i_digits-domains.py
 """
 
 _base_ = [

@@ -1,6 +1,7 @@
 """GAN, with the non-saturating loss, on the ring of 8 Gaussians.
 
-RESULT
+4, 7 modes of 8, 95.7, 94.6 % good samples, KL 0.9834, 0.3170 (seeds 0, 1), trained in
+23, 29 s on one CPU core of two, the other one busy.
 
     python tools/train.py configs/gan/gan-mlp_1xb64-3500i_ring8.py
 """

