@@ -5,7 +5,7 @@ where halves are compared with as many samples; coverage 0.727 (seed 0). Seeds 0
 3.36 to 4.12 and 0.721 to 0.729. Trained in 69 to 89 s on one core of two, the other
 one busy.
 
-python tools/train.py configs/gan/wgan-gp-mini_1xb64-3000i_digits.py
+    python tools/train.py configs/gan/wgan-gp-mini_1xb64-3000i_digits.py
 """
 
 _base_ = [
