@@ -31,4 +31,3 @@ param_scheduler = [
         by_epoch=False,
     ),
 ]
-custom_hooks = [*_base_.custom_hooks, dict(type='projects.ImagePoolHook')]

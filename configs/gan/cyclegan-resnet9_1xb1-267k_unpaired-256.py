@@ -27,4 +27,3 @@ param_scheduler = [
 ]
 # there is no truth that could say which is the best
 default_hooks = dict(checkpoint=dict(interval=max_iters // 20, save_best=None))
-custom_hooks = [*_base_.custom_hooks, dict(type='projects.ImagePoolHook')]

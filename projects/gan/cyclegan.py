@@ -158,6 +158,8 @@ class CycleGAN(TwoWayTranslator):
         ValueError: If a weight is below 0.
     """
 
+    hooks = ('projects.ImagePoolHook',)
+
     def __init__(
         self,
         generator: dict,

@@ -68,7 +68,8 @@ class ImagePool(nn.Module):
 
 @HOOKS.register_module()
 class ImagePoolHook(Hook):
-    """Keeps the content of a model's pools in the checkpoints of a run.
+    """Keeps the content of a model's pools in the checkpoints of a run; the task adds
+    it to each training of a CycleGAN.
 
     A resumed run has the losses of one that was not interrupted. Where a checkpoint
     holds no pools, they begin empty, and the log says so.

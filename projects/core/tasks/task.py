@@ -201,15 +201,20 @@ def task_of(cfg) -> Task:
     Returns:
         Task: A plain :class:`Task` where none of the kinds is the model's.
     """
+    return task_of_class(model_class_of(cfg))
+
+
+def model_class_of(cfg) -> type | None:
+    """The class of a config's model; None if there is none of its name."""
     type_ = (cfg.get('model') or {}).get('type')
-    if isinstance(type_, str):
-        scope = cfg.get('default_scope')
-        name = f'{scope}.{type_}' if scope and '.' not in type_ else type_
-        try:
-            type_ = MODELS.get(name)
-        except UnknownTypeError:  # building it says so, and where it stands
-            type_ = None
-    return task_of_class(type_)
+    if not isinstance(type_, str):
+        return type_
+    scope = cfg.get('default_scope')
+    name = f'{scope}.{type_}' if scope and '.' not in type_ else type_
+    try:
+        return MODELS.get(name)
+    except UnknownTypeError:  # building it says so, and where it stands
+        return None
 
 
 def task_of_class(cls: type | None) -> Task:

@@ -36,6 +36,8 @@ class GenerativeModel(BaseModel):
 
     #: arguments of :meth:`samples` or :meth:`translations` beyond those of all
     writing_options: tuple[str, ...] = ()
+    #: types of hooks that every training of such a model needs
+    hooks: tuple[str, ...] = ()
     #: classes that can be asked for; None of a model that knows none
     num_classes: int | None = None
 

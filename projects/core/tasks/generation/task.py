@@ -10,7 +10,12 @@ from projects.core.errors import UserError
 from projects.core.files import check_folder, check_outputs
 from projects.core.tasks.evaluators import add_evaluators
 from projects.core.tasks.images import CHANNELS_LAST, is_on, switch_hook
-from projects.core.tasks.task import InferOptions, Task, TestOptions
+from projects.core.tasks.task import (
+    InferOptions,
+    Task,
+    TestOptions,
+    model_class_of,
+)
 
 HOOK = 'projects.SamplesHook'
 
@@ -28,10 +33,12 @@ class GenerationTask(Task):
         use_our_loader(cfg)
         read_all_suffixes(cfg)
         switch_hook(cfg, 'channels_last', CHANNELS_LAST)
-        if cfg.get('train_dataloader') and all(
-            h['type'] != HOOK for h in cfg.custom_hooks
-        ):
-            cfg.custom_hooks = [*cfg.custom_hooks, dict(type=HOOK)]
+        if cfg.get('train_dataloader'):
+            present = {hook['type'] for hook in cfg.custom_hooks}
+            wanted = (HOOK, *getattr(model_class_of(cfg), 'hooks', ()))
+            cfg.custom_hooks += [
+                dict(type=hook) for hook in wanted if hook not in present
+            ]
 
     def check_data(self, cfg) -> list[str]:
         from projects.core.tasks.generation.data_checks import check_generation_data
