@@ -34,6 +34,8 @@ DEPENDENCIES = [
     'torchmetrics>=1.4',
 ]
 SPEED = ['faster-coco-eval>=1.6']
+# the Inception network of Frechet distances, by a file of the user's
+FID = ['torch-fidelity>=0.3']
 # setuptools: a test builds the wheel in the environment that is there
 TESTS = [
     'hypothesis>=6.100',
@@ -76,6 +78,6 @@ setup(
     packages=find_packages(include=['projects', 'projects.*']),
     package_data={'': ['*.md']},
     install_requires=DEPENDENCIES,
-    extras_require=dict(tests=TESTS, speed=SPEED, all=[*TESTS, *SPEED]),
+    extras_require=dict(tests=TESTS, speed=SPEED, fid=FID, all=[*TESTS, *SPEED, *FID]),
     cmdclass=dict(build_py=BuildWithConfigsAndTools),
 )

@@ -201,6 +201,8 @@ def workplace(tmp_path_factory):
     write_texts(root / 'data')
     for i in range(4):
         write_image(root / f'data/images/train/{i}.jpg')
+        for part in ('trainA', 'trainB', 'testA', 'testB'):
+            write_image(root / f'data/unpaired/{part}/{i}.jpg')
     (root / 'colour.py').write_text(COLOUR_JUDGE)
     for config, name in (
         (GREY_JUDGE, 'grey'),
@@ -416,11 +418,16 @@ def options_of_generation(cfg, path):
         'param_scheduler=[]',
     ]
     dataset = cfg.val_dataloader.dataset
-    options.append(
-        'val_dataloader.dataset.num=100'
-        if 'Mixture' in dataset.type
-        else 'val_dataloader.dataset.indices=4'
-    )
+    if 'Mixture' in dataset.type:
+        options.append('val_dataloader.dataset.num=100')
+    elif dataset.type not in ('projects.DigitDomains', 'projects.UnpairedDataset'):
+        options.append('val_dataloader.dataset.indices=4')
+    if dataset.type == 'projects.UnpairedDataset':  # a sixteenth of the pixels
+        options += [
+            'train_dataloader.dataset.pipeline.1.scale=(72, 72)',
+            'train_dataloader.dataset.pipeline.2.crop_size=64',
+            'val_dataloader.dataset.pipeline.1.scale=(64, 64)',
+        ]
     if 'judge' in cfg.val_evaluator:
         judge = dict(config=GREY_JUDGE, checkpoint='grey.pth')
         if 'digits' not in path.stem and 'mnist' not in path.stem:

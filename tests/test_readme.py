@@ -115,3 +115,27 @@ def test_the_config_for_own_data_trains(tmp_path, monkeypatch):
     )
     assert runner.iter == 2
     assert runner.val_dataloader.dataset.metainfo['classes'] == ('cat', 'dog')
+
+
+def test_the_config_for_own_images_trains(tmp_path, monkeypatch):
+    (tmp_path / 'my_images.py').write_text(example('./gan/'))
+    folder = tmp_path / 'data/birds/below'
+    folder.mkdir(parents=True)
+    for i in range(4):
+        image = np.random.default_rng(i).integers(0, 255, (80, 96, 3), np.uint8)
+        cv2.imwrite(str(folder / f'{i}.jpg'), image)
+    monkeypatch.chdir(tmp_path)
+    runner = train(
+        'my_images.py',
+        cfg_options=[
+            'train_cfg.max_iters=2',
+            'train_cfg.val_interval=2',
+            'train_dataloader.batch_size=2',
+            'train_dataloader.num_workers=0',
+            'val_dataloader.num_workers=0',
+            'default_hooks.checkpoint.interval=-1',
+            'default_hooks.checkpoint.save_last=False',
+        ],
+    )
+    assert runner.iter == 2
+    assert (tmp_path / 'work_dirs/my_images/samples.gif').is_file()

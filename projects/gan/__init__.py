@@ -1,5 +1,6 @@
 """Generative adversarial networks: two networks that train each other."""
 
+from projects.gan import cyclegan_published  # noqa: F401
 from projects.gan.conditional import (
     CGANDiscriminator,
     CGANGenerator,
@@ -20,6 +21,7 @@ from projects.gan.losses import (
     WassersteinLoss,
 )
 from projects.gan.mlp import MLPDiscriminator, MLPGenerator
+from projects.gan.mlp_images import MLPImageDiscriminator, MLPImageGenerator
 from projects.gan.wgan_gp import WGANGPCIFARCritic, WGANGPCritic, WGANGPGenerator
 from projects.gan.wgan_gp_mnist import WGANGPMNISTCritic, WGANGPMNISTGenerator
 
@@ -39,6 +41,8 @@ __all__ = [
     'LeastSquaresLoss',
     'MLPDiscriminator',
     'MLPGenerator',
+    'MLPImageDiscriminator',
+    'MLPImageGenerator',
     'Maxout',
     'MinMaxLoss',
     'NonSaturatingLoss',

@@ -6,6 +6,8 @@ The networks of Mirza and Osindero, "Conditional Generative Adversarial Nets", 2
 Legend: B samples, C channels, H = W pixels, K classes, L size of a latent.
 """
 
+import math
+
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule
@@ -52,6 +54,7 @@ class CGANGenerator(BaseModule):
         latent_dim: L.
         num_classes: K.
         image_shape: (C, H, W).
+        widths: Of the layers of the latent, of the class, and of both.
         dropout: Share of each hidden layer that training leaves out.
         init_cfg: See :class:`mmengine.model.BaseModule`.
     """
@@ -61,18 +64,19 @@ class CGANGenerator(BaseModule):
         latent_dim: int = 100,
         num_classes: int = 10,
         image_shape: tuple[int, int, int] = (1, 28, 28),
+        widths: tuple[int, int, int] = (200, 1000, 1200),
         dropout: float = 0.5,
         init_cfg: dict | None = GENERATOR_INIT,
     ) -> None:
         super().__init__(init_cfg)
         self.latent_dim, self.num_classes = latent_dim, num_classes
-        channels, height, width = image_shape
-        self.latent = nn.Linear(latent_dim, 200)
-        self.label = nn.Linear(num_classes, 1000)
-        self.joint = nn.Linear(200 + 1000, 1200)
-        self.image = nn.Linear(1200, channels * height * width)
+        of_latent, of_label, of_both = widths
+        self.latent = nn.Linear(latent_dim, of_latent)
+        self.label = nn.Linear(num_classes, of_label)
+        self.joint = nn.Linear(of_latent + of_label, of_both)
+        self.image = nn.Linear(of_both, math.prod(image_shape))
         self.dropout = nn.Dropout(dropout)
-        self.image_shape = (channels, height, width)
+        self.image_shape = tuple(image_shape)
 
     def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
         one_hot = F.one_hot(labels, self.num_classes).to(latents)
@@ -91,6 +95,8 @@ class CGANDiscriminator(BaseModule):
     Args:
         num_classes: K.
         image_shape: (C, H, W).
+        widths: Of the layers of the image, of the class, and of both.
+        pieces: Of the maxout units of these layers.
         dropout: Share of each hidden layer that training leaves out.
         init_cfg: See :class:`mmengine.model.BaseModule`.
     """
@@ -99,16 +105,18 @@ class CGANDiscriminator(BaseModule):
         self,
         num_classes: int = 10,
         image_shape: tuple[int, int, int] = (1, 28, 28),
+        widths: tuple[int, int, int] = (240, 50, 240),
+        pieces: tuple[int, int, int] = (5, 5, 4),
         dropout: float = 0.5,
         init_cfg: dict | None = DISCRIMINATOR_INIT,
     ) -> None:
         super().__init__(init_cfg)
         self.num_classes = num_classes
-        channels, height, width = image_shape
-        self.image = Maxout(channels * height * width, 240, 5)
-        self.label = Maxout(num_classes, 50, 5)
-        self.joint = Maxout(240 + 50, 240, 4)
-        self.score = nn.Linear(240, 1)
+        of_image, of_label, of_both = widths
+        self.image = Maxout(math.prod(image_shape), of_image, pieces[0])
+        self.label = Maxout(num_classes, of_label, pieces[1])
+        self.joint = Maxout(of_image + of_label, of_both, pieces[2])
+        self.score = nn.Linear(of_both, 1)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, labels: Tensor) -> Tensor:

@@ -24,6 +24,9 @@ from projects.gan.image_pool import ImagePool
 from projects.gan.losses import LeastSquaresLoss
 from projects.registry import MODELS
 
+#: what a data set knows of an image and its translation
+PASSED_ON = ('label_a', 'label_b', 'true_a', 'true_b')
+
 
 class Generators(BaseModule):
     """Both directions as one module, which one optimizer trains.
@@ -92,7 +95,8 @@ class TwoWayTranslator(AdversarialModel, Translator):
         super().__init__(**kwargs)
         self.generators = Generators(generator, generator_ba or generator)
 
-    def _towards(self, direction: str) -> BaseModule:
+    def towards(self, direction: str) -> BaseModule:
+        """The generator of a direction."""
         if direction not in self.directions:
             raise UserError(
                 f'direction {direction!r}: there are ' + ' and '.join(self.directions)
@@ -101,30 +105,28 @@ class TwoWayTranslator(AdversarialModel, Translator):
         return generators.ab if direction == 'AtoB' else generators.ba
 
     def network(self, inputs: Tensor) -> Tensor:
-        return self._towards('AtoB')(inputs)
+        return self.towards('AtoB')(inputs)
 
     @torch.no_grad()
     def translations(self, images: Tensor, direction: str) -> Tensor:
-        return self.data_preprocessor.restored(self._towards(direction)(images))
+        return self.data_preprocessor.restored(self.towards(direction)(images))
 
     @torch.no_grad()
     def predictions(self, inputs: Mapping, data_samples: list | None) -> list[dict]:
         """Beside what all translators give ``again_a`` and ``again_b``, images that
-        were there and back, and ``label_a`` and ``label_b`` where the data have
-        classes."""
+        were there and back, and what a data sample has of ``PASSED_ON``."""
         real_a, real_b = inputs['a'], inputs['b']
         images = dict(real_a=real_a, real_b=real_b)
         generators = getattr(self.generators, 'module', self.generators)
         images |= generators(real_a, real_b, 'again')
         restored = {k: self.data_preprocessor.restored(v) for k, v in images.items()}
-        return [
-            dict(
-                {name: values[i] for name, values in restored.items()},
-                label_a=getattr(sample, 'label_a', None),
-                label_b=getattr(sample, 'label_b', None),
+        rows = []
+        for i, sample in enumerate(data_samples or [None] * len(real_a)):
+            row = {name: values[i] for name, values in restored.items()}
+            rows.append(
+                row | {k: getattr(sample, k) for k in PASSED_ON if hasattr(sample, k)}
             )
-            for i, sample in enumerate(data_samples or [None] * len(real_a))
-        ]
+        return rows
 
 
 @MODELS.register_module()

@@ -9,13 +9,10 @@ load as they are.
 Legend: B images, C channels, H and W height and width in pixels.
 """
 
-from collections.abc import Mapping
-
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from projects.core.errors import UserError
-from projects.core.weights.loading import ConvertedStateDict, register_converter
 from projects.registry import MODELS
 
 #: the authors' initial weights: N(0, 0.02), biases of 0
@@ -156,23 +153,3 @@ class PatchDiscriminator(BaseModule):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.model(x)
-
-
-@register_converter
-def convert_instance_norms(
-    model: nn.Module, state_dict: Mapping[str, Tensor]
-) -> ConvertedStateDict | None:
-    """Files of the time when torch's instance norms kept statistics of the training,
-    which they did not use for these networks."""
-    if not isinstance(model, (CycleGANGenerator, PatchDiscriminator)):
-        return None
-    norms = {n for n, m in model.named_modules() if isinstance(m, nn.InstanceNorm2d)}
-    statistics = {
-        name: 'statistics of an instance norm, which takes those of the image'
-        for name in state_dict
-        if name.rpartition('.')[0] in norms
-    }
-    return ConvertedStateDict(
-        {name: w for name, w in state_dict.items() if name not in statistics},
-        unused=statistics,
-    )

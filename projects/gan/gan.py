@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import torch
 from mmengine.model import ExponentialMovingAverage
 from mmengine.optim import OptimWrapperDict
-from torch import Tensor
+from torch import Tensor, nn
 
 from projects.core.tasks.generation.adversarial import AdversarialModel, frozen, means
 from projects.core.tasks.generation.latents import (
@@ -90,11 +90,17 @@ class GAN(AdversarialModel, Generator):
             raise ValueError(f'ema {ema} is not between 0 and 1')
         self.generator = MODELS.build(generator)
         self.discriminator = MODELS.build(discriminator)
+        known = getattr(self.discriminator, 'num_classes', None)
+        if known != self.num_classes:
+            raise ValueError(
+                f'num_classes of the generator is {self.num_classes}, of the '
+                f'discriminator {known}; give both the same'
+            )
         self.loss = MODELS.build(loss)
         self.penalty = None if penalty is None else MODELS.build(penalty)
         self.generator_ema = None
         if ema is not None:
-            self.generator_ema = ExponentialMovingAverage(
+            self.generator_ema = Average(
                 self.generator, momentum=1 - ema, update_buffers=True
             )
         self.latent = latent
@@ -216,6 +222,18 @@ class GAN(AdversarialModel, Generator):
             dict(real=real, fake=fake, label=label_of(sample), conditional=conditional)
             for real, fake, sample in pairs
         ]
+
+
+class Average(ExponentialMovingAverage):
+    """mmengine's average of weights and buffers, wherever they have been moved.
+
+    That one keeps the tensors it was built with. A model that is taken to another
+    device, or to channels-last, gets new ones, and these would stay as they were.
+    """
+
+    def update_parameters(self, model: nn.Module) -> None:
+        self.avg_parameters = self.module.state_dict()
+        super().update_parameters(model)
 
 
 def _plain(part):

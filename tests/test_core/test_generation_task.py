@@ -284,7 +284,8 @@ class TestDataChecks:
                 'holds colour images of 32 x 32 pixels',
             ),
             (
-                "model['generator']['num_classes'] = 9",
+                "model['generator']['num_classes'] = 9\n"
+                "model['discriminator']['num_classes'] = 9",
                 'model.generator.num_classes is 9, but train_dataloader.dataset has '
                 '10 classes',
             ),

@@ -8,7 +8,11 @@ from projects.core.config import run_configs
 from projects.core.engine import train
 from projects.core.weights import read_checkpoint
 
-ON_A_CPU = sorted(path for path in run_configs() if 'digits' in path.stem)
+ON_A_CPU = sorted(
+    path
+    for path in run_configs()
+    if 'digits' in path.stem and path.parent.name != 'gan'
+)
 QUICK = ('lenet5-modern',)
 
 

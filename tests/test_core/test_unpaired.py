@@ -185,7 +185,17 @@ class TestDigits:
         mapping = ColouredNegative()
         assert not any(mapping.there(x['a']).equal(x['b']) for x in pairs)
         labels = [data[i]['data_samples'] for i in range(297)]
+        for x, sample in zip(pairs[:3], labels, strict=False):
+            assert sample.true_b.equal(mapping.there(x['a']))
+            assert sample.true_a.equal(mapping.back(x['b']))
+        assert 'true_a' not in digits()[0]['data_samples']
         assert sorted(s.label_a for s in labels) == sorted(s.label_b for s in labels)
+
+    def test_the_first_ones(self):
+        assert len(digits(indices=9)) == 9
+        assert len(digits('val', test_mode=True, indices=999)) == 297
+        with pytest.raises(UserError, match='indices: a whole number of at least 1'):
+            digits(indices=0)
 
     def test_pairs(self):
         data = digits(pairs=True)

@@ -13,6 +13,7 @@ import torch
 
 from projects.core.engine import evaluate, infer, train
 from projects.core.engine.inference import load_model
+from projects.core.variants import config_root
 from projects.core.weights import read_checkpoint
 
 TRAIN = Path(__file__).parents[2] / 'tools/train.py'
@@ -178,3 +179,49 @@ def launch(config, ranks, backend):
             process.kill()
     assert [p.returncode for p in processes] == [0] * len(ranks), outputs
     return outputs
+
+
+GAN = f"""
+_base_ = ['{config_root()}/_base_/datasets/digits_gan_32.py',
+          '{config_root()}/_base_/schedules/gan_adam.py',
+          '{config_root()}/_base_/iter_runtime.py']
+default_scope = 'mmpretrain'
+net = dict(image_size=32, base_channels=16)
+model = dict(
+    type='projects.GAN',
+    generator=dict(type='projects.DCGANGenerator', out_channels=1, **net),
+    discriminator=dict(
+        type='projects.DCGANDiscriminator', in_channels=1, batch_norm=False, **net),
+    loss=dict(type='projects.WassersteinLoss'),
+    penalty=dict(type='projects.GradientPenalty'),
+    critic_steps=2, ema=0.9)
+train_dataloader = dict(batch_size=32)
+val_evaluator = dict(_delete_=True, type='projects.SamplesReport')
+test_evaluator = val_evaluator
+train_cfg = dict(max_iters=8, val_interval=4)
+default_hooks = dict(
+    logger=dict(interval=1), checkpoint=dict(interval=4, save_best=None))
+"""
+
+
+def test_a_gan_trains_in_mixed_precision_and_is_resumed(tmp_path, fresh):
+    """The slope of the penalty is computed in single precision."""
+    config = tmp_path / 'gan.py'
+    config.write_text(GAN)
+    runner = train(str(config), 'whole', amp=True)
+    kinds = {type(w).__name__ for w in runner.optim_wrapper.values()}
+    assert kinds == {'AmpOptimWrapper'}
+    scalars = runner.message_hub.log_scalars
+    for name in ('loss_discriminator', 'loss_generator', 'penalty'):
+        values = scalars[f'train/{name}'].data[0]
+        assert len(values) == 8
+        assert all(map(math.isfinite, values)), name
+    fresh()
+    train(str(config), 'half', amp=True, cfg_options=['train_cfg.max_iters=4'])
+    fresh()
+    resumed = train(str(config), 'half', amp=True, resume=True)
+    for name in ('loss_discriminator', 'loss_generator'):
+        again = resumed.message_hub.log_scalars[f'train/{name}'].data[0]
+        # kernels on a GPU add up in no fixed order
+        assert again == pytest.approx(scalars[f'train/{name}'].data[0], rel=0.2)
+    assert len(infer('half/iter_8.pth', num=4)) == 4

@@ -1,13 +1,18 @@
 """CycleGAN: networks, what each step minimises, the pool, a resumed run."""
 
+import copy
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 from mmengine.model import BaseModule
 from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmpretrain.structures import DataSample
 from torch import nn
 
 from projects.core.engine import train
@@ -19,11 +24,12 @@ from projects.core.tasks.generation.torch_cyclegan import (
     resnet_generator,
 )
 from projects.core.variants import config_root
-from projects.core.weights import read_checkpoint
+from projects.core.weights import load_weights, read_checkpoint
 from projects.gan import CycleGAN, CycleGANGenerator, PatchDiscriminator, image_pool
 from projects.gan.image_pool import ImagePool
 from projects.registry import MODELS
 
+TOOL = Path(__file__).parents[2] / 'tools/dist_train.sh'
 TINY = dict(
     generator=dict(type='projects.CycleGANGenerator', num_blocks=1, base_channels=2),
     discriminator=dict(
@@ -68,7 +74,7 @@ class TestNetworks:
         assert num_params(model) == 2 * (generator + 2_764_737)
 
     def test_parameters_of_the_small_one(self, build_on_meta):
-        assert num_params(build_on_meta('cyclegan_mini')) == 424_714
+        assert num_params(build_on_meta('cyclegan_mini')) == 732_616
 
     @pytest.mark.parametrize('num_blocks', [6, 9])
     def test_generator_equals_the_published_layers(self, num_blocks):
@@ -181,6 +187,24 @@ class TestPublishedGenerators:
         assert all(torch.equal(loaded[name], state[name]) for name in loaded)
         other = model.generators.ba.state_dict()
         assert not torch.equal(other['model.1.weight'], state['model.1.weight'])
+
+    @pytest.mark.parametrize('with_statistics', [False, True])
+    def test_one_is_loaded_into_a_whole_model(self, with_statistics):
+        state, model = published(1, with_statistics), CycleGAN(**TINY)
+        before = copy.deepcopy(model.state_dict())
+        report = load_weights(model, state, 'horse2zebra.pth')
+        assert report.startswith('16 of 44 weights')
+        assert 'discriminators' in report.partition('left out')[2]
+        assert ('statistics of an instance norm' in report) == with_statistics
+        for name, weight in model.state_dict().items():
+            end = name.removeprefix('generators.ab.')
+            expected = before[name] if end == name else state[end]
+            assert weight.equal(expected), name
+
+    @pytest.mark.parametrize('num_blocks', [0, 2])
+    def test_a_whole_model_takes_no_other(self, num_blocks):
+        with pytest.raises(UserError, match='zebra does not fit this model'):
+            load_weights(CycleGAN(**TINY), published(num_blocks, False), 'zebra')
 
     def test_one_of_another_depth_is_refused(self, tmp_path):
         torch.save(published(2, True), tmp_path / 'x.pth')
@@ -317,9 +341,9 @@ class TestStep:
         assert changed == {'generators', 'discriminators'} - {name}
 
     def test_steps_equal_those_of_the_plain_loop(self):
-        reference = TorchCycleGAN(num_blocks=2)
+        reference = TorchCycleGAN(num_blocks=1)
         model = CycleGAN(
-            dict(type='projects.CycleGANGenerator', num_blocks=2),
+            dict(type='projects.CycleGANGenerator', num_blocks=1),
             dict(type='projects.PatchDiscriminator'),
         )
         pairs = (
@@ -335,8 +359,8 @@ class TestStep:
             (group,) = getattr(reference, name).param_groups
             setattr(reference, name, torch.optim.SGD(group['params'], 0.01))
         torch.manual_seed(1)
-        for _ in range(3):
-            batch = dict(inputs={k: torch.rand(1, 3, 32, 32) * 255 for k in 'ab'})
+        for _ in range(2):
+            batch = dict(inputs={k: torch.rand(1, 3, 24, 24) * 255 for k in 'ab'})
             expected = reference.train_step(batch, None)
             log = model.train_step(batch, sgd(model))
             for name, loss in expected.items():
@@ -373,12 +397,15 @@ class TestTranslations:
         model = toy().eval()
         model.data_preprocessor.mean = model.data_preprocessor.std = 100.0
         images = torch.full((2, 1, 2, 2), 150.0)
-        (row, _) = model.val_step(dict(inputs=dict(a=images, b=images - 30)))
-        values = {k: int(v.max()) for k, v in row.items() if v is not None}
+        batch = dict(inputs=dict(a=images, b=images - 30))
+        row, _ = model.val_step(batch)
+        values = {k: int(v.max()) for k, v in row.items()}
         assert values == dict(
             real_a=150, real_b=120, fake_b=200, fake_a=95, again_a=175, again_b=145
         )
         assert row['fake_a'].dtype == torch.uint8
+        batch['data_samples'] = [DataSample(metainfo=dict(label_b=k)) for k in (3, 4)]
+        assert [row.get('label_b') for row in model.val_step(batch)] == [3, 4]
 
     def test_directions(self):
         model = toy().eval()
@@ -513,6 +540,58 @@ def test_a_resumed_run_has_the_same_losses(tmp_path, fresh):
     config.write_text(RUN)
     train(str(config), 'forgetful', resume=True)
     assert losses('forgetful')[10] != whole[10]
+
+
+# in a training, too, the image of B goes by the number: processes draw on their own
+TWO = """
+train_dataloader['batch_size'] = 4
+train_dataloader['dataset']['test_mode'] = True
+sgd = dict(type='SGD', lr=0.003)
+optim_wrapper = dict(
+    constructor='projects.PartsOptimWrapperConstructor',
+    generators=dict(optimizer=sgd), discriminators=dict(optimizer=sgd))
+train_cfg['max_iters'] = 2  # from then on rounding grows: maps of 2 x 2 are normalised
+default_hooks['checkpoint'].update(interval=1, max_keep_ckpts=9)
+custom_imports = dict(imports=['projects'])
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_take_the_steps_of_one(tmp_path, fresh):
+    """Gradients are averaged, and the pool is that of all."""
+    config = tmp_path / 'tiny.py'
+    config.write_text(RUN + POOL_HOOK + TWO)
+    options = ['--cfg-options', 'train_dataloader.batch_size=2']
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']])
+    env = {k: v for k, v in os.environ.items() if k not in ('PORT', 'RANK')}
+    done = subprocess.run(
+        ['bash', str(TOOL), str(config), '2', '--work-dir', 'two', *options],
+        env={**env, 'PATH': path, 'CUDA_VISIBLE_DEVICES': ''},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    train(str(config), 'one')
+    one, two, before = (
+        read_checkpoint(f'{name}.pth')
+        for name in ('one/iter_2', 'two/iter_2', 'one/iter_1')
+    )
+    for name, weight in one['state_dict'].items():
+        torch.testing.assert_close(two['state_dict'][name], weight, rtol=0, atol=1e-5)
+    for name, images in one['image_pools'].items():
+        torch.testing.assert_close(
+            torch.stack(two['image_pools'][name]),
+            torch.stack(images),
+            rtol=0,
+            atol=1e-4,
+        )
+    # so much a step moves
+    name = 'generators.ab.model.1.weight'
+    moved = one['state_dict'][name] - before['state_dict'][name]
+    assert moved.abs().max() > 1e-3
 
 
 def test_the_pool_of_the_reference_is_the_authors(monkeypatch):

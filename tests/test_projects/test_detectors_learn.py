@@ -1,4 +1,4 @@
-"""The detectors learn: eight images by heart."""
+"""The detectors learn: four images by heart."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from projects.core.variants import config_root
 
 
 @pytest.fixture(scope='module')
-def eight_images(tmp_path_factory):
+def four_images(tmp_path_factory):
     pipeline = Config.fromfile(
         config_root() / '_base_/pipelines/digits_192.py'
     ).test_pipeline
@@ -24,7 +24,7 @@ def eight_images(tmp_path_factory):
             split='train',
             data_root=root,
             pipeline=[],
-            make_cfg=dict(num_train=8, num_val=1),
+            make_cfg=dict(num_train=4, num_val=1),
             test_mode=True,
         )
         # the loss needs boxes of the network's input: resize last
@@ -32,7 +32,7 @@ def eight_images(tmp_path_factory):
         steps[1], steps[2] = steps[2], steps[1]
         train = Compose(steps)
         test = Compose(pipeline)
-        data = [dataset.get_data_info(i) for i in range(8)]
+        data = [dataset.get_data_info(i) for i in range(4)]
         return (
             dataset,
             pseudo_collate([train(dict(d)) for d in data]),
@@ -41,8 +41,8 @@ def eight_images(tmp_path_factory):
 
 
 @pytest.mark.parametrize('name', ['ssd_mini', 'yolov1_mini'])
-def test_eight_images_are_learnt_by_heart(name, eight_images):
-    dataset, train_batch, test_batch = eight_images
+def test_four_images_are_learnt_by_heart(name, four_images):
+    dataset, train_batch, test_batch = four_images
     torch.manual_seed(0)
     np.random.seed(0)
     model = create_model(name, num_classes=10)
@@ -65,5 +65,5 @@ def test_eight_images_are_learnt_by_heart(name, eight_images):
         )
         evaluator.dataset_meta = dataset.metainfo
         evaluator.process(model.test_step(test_batch), test_batch)
-        metrics = evaluator.evaluate(8)
+        metrics = evaluator.evaluate(4)
     assert metrics['coco/bbox_mAP_50'] >= 0.95

@@ -4,6 +4,7 @@ import copy
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from mmpretrain.structures import DataSample
 from torch import nn
 
 from projects.core.engine import train
+from projects.core.errors import UserError
 from projects.core.tasks.generation.adversarial import frozen
 from projects.core.tasks.generation.latents import draw, fixed_latents, way_between
 from projects.core.variants import config_root
@@ -170,6 +172,35 @@ def test_average_of_the_generator():
     assert not torch.allclose(averaged.network(latents), model.generator(latents))
 
 
+class HalfPrecision(OptimWrapper):
+    """As mmengine's for a GPU."""
+
+    @contextmanager
+    def optim_context(self, model):
+        with super().optim_context(model), torch.autocast('cpu', torch.bfloat16):
+            yield
+
+
+def test_losses_are_in_single_precision():
+    model = build(penalty=dict(type='projects.GradientPenalty'))
+    seen = []
+    model.discriminator.register_forward_hook(
+        lambda module, args, scores: seen.append(scores.dtype)
+    )
+    wrappers = OptimWrapperDict(
+        **{
+            name: HalfPrecision(torch.optim.SGD(part.parameters(), 0.1))
+            for name, part in model.named_children()
+            if name in ('generator', 'discriminator')
+        }
+    )
+    log = model.train_step(batch(), wrappers)
+    # of data and of samples; of points between them; of the generator's samples
+    half = torch.bfloat16
+    assert seen == [half, half, torch.float32, half]
+    assert {value.dtype for value in log.values()} == {torch.float32}
+
+
 @pytest.mark.parametrize(
     ('settings', 'message'),
     [
@@ -304,3 +335,10 @@ def test_two_processes_take_the_steps_of_one(config, fresh):
     train(config, 'one')
     assert difference(saved('one'), saved('one', 2)) > 1e-3
     assert difference(saved('one'), saved('two')) < 1e-5
+
+
+def test_samples_that_are_not_finite_are_no_images():
+    model = build()
+    model.generator.layers[0].weight.data[0, 0] = float('nan')
+    with pytest.raises(UserError, match='the samples hold numbers that are not finite'):
+        model.eval().samples([0, 1])

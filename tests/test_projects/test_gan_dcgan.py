@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from gan_layers import assert_close, outputs_of, randomised
 from torch import nn
 
+from projects.core.engine.optimizers import PartsOptimWrapperConstructor
 from projects.core.tasks.generation.torch_net import (
     TorchDCGAN,
     dcgan_discriminator,
@@ -53,6 +54,7 @@ def paper_discriminator(width):
     ids=['generator', 'discriminator', 'paper_generator', 'paper_discriminator'],
 )
 def test_dcgan_is_the_plain_list_of_layers(ours, plain):
+    torch.manual_seed(0)
     x = torch.randn(2, 100)
     z = x[:, :, None, None]
     if isinstance(ours, DCGANDiscriminator):
@@ -139,13 +141,11 @@ def test_plain_dcgan_takes_the_steps_of_two_adams():
     ):
         assert their_adam.defaults['lr'] == 0.0002
         for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
-            # half the gradient; its sign alone decides on the first step of a weight
+            # half the gradient; on a first step its sign alone counts, and a sign that
+            # rounding decides changes what the other network is told a little
             gradient = adam.state[a]['exp_avg']
-            their_gradient = their_adam.state[b]['exp_avg']
-            scale = gradient.abs().max().item()
-            torch.testing.assert_close(
-                their_gradient, gradient, rtol=0, atol=1e-3 * scale
-            )
+            difference = their_adam.state[b]['exp_avg'] - gradient
+            assert difference.norm() < 0.02 * gradient.norm()
             assert (a - b).abs().median() < 1e-7
 
 
@@ -154,3 +154,40 @@ def test_plain_dcgan_makes_images():
     rows = model(torch.zeros(2, 3, 64, 64), mode='predict')
     assert [row['fake'].shape for row in rows] == [(3, 64, 64)] * 2
     assert rows[0]['real'].unique().tolist() == [128]  # 127.5, rounded to even
+
+
+def test_the_average_follows_weights_that_were_moved():
+    """A runner takes a model to its device and to channels-last after building it."""
+    size = dict(base_channels=2, image_size=16)
+    torch.manual_seed(0)
+    model = MODELS.build(
+        dict(
+            type='projects.GAN',
+            generator=dict(type='projects.DCGANGenerator', latent_dim=3, **size),
+            discriminator=dict(type='projects.DCGANDiscriminator', **size),
+            loss=dict(type='projects.NonSaturatingLoss'),
+            ema=0.75,
+        )
+    )
+    model.init_weights()
+    model.to(memory_format=torch.channels_last)
+    adam = dict(optimizer=dict(type='Adam', lr=0.01))
+    wrapper = PartsOptimWrapperConstructor(dict(generator=adam, discriminator=adam))(
+        model
+    )
+    images = list(torch.randint(0, 256, (4, 3, 16, 16), dtype=torch.uint8))
+    wanted = None
+    for _ in range(3):
+        model.train_step(dict(inputs=images), wrapper)
+        now = {
+            k: v.clone()
+            for k, v in model.generator.state_dict().items()
+            if v.is_floating_point()
+        }
+        if wanted is None:
+            wanted = now
+        wanted = {k: 0.75 * v + 0.25 * now[k] for k, v in wanted.items()}
+    average = model.generator_ema.module.state_dict()
+    for name, value in wanted.items():
+        torch.testing.assert_close(average[name], value, msg=name)
+        assert not torch.equal(value, now[name])

@@ -1,5 +1,7 @@
 """Networks of DCGAN and WGAN-GP: counts, sizes, gradients, what is refused."""
 
+import math
+
 import pytest
 import torch
 from gan_layers import randomised
@@ -9,6 +11,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from projects.gan import (
     DCGANDiscriminator,
     DCGANGenerator,
+    MLPImageDiscriminator,
+    MLPImageGenerator,
     WGANGPCIFARCritic,
     WGANGPCritic,
     WGANGPGenerator,
@@ -47,10 +51,17 @@ NARROW = dict(
         lambda: WGANGPMNISTCritic(base_channels=2),
         (1, 28, 28),
     ),
+    perceptrons=(
+        lambda: MLPImageGenerator(5, (7,), image_shape=(3, 2, 4)),
+        lambda: MLPImageDiscriminator((7,), image_shape=(3, 2, 4)),
+        (3, 2, 4),
+    ),
 )
+CRITICS = ['dcgan_without_norm', 'cifar', 'image_64', 'mnist', 'perceptrons']
 
 
-# parameters and billions of multiply-additions: the reference table's. Of the critic
+# parameters and billions of multiply-additions: the reference table's, and those of
+# two small ones of ours. Of the critic
 # of 64 pixels the table has 1.7855, with shortcuts that halve maps after their
 # convolution; the authors' halve them before, which spares three quarters of it:
 # 3/4 * (64 * 128 * 64**2 + 128 * 256 * 32**2 + 256 * 512 * 16**2 + 512 * 512 * 8**2)
@@ -62,9 +73,11 @@ NARROW = dict(
         ('wgan_gp_cifar', (3, 32, 32), (1_204_483, 0.4222), (1_053_825, 0.2721)),
         ('wgan_gp_64', (3, 64, 64), (8_540_483, 1.7865), (7_491_841, 1.6974)),
         ('wgan_gp_mnist', (1, 28, 28), (1_554_177, 0.02398), (1_030_145, 0.02346)),
+        ('dcgan_mini', (1, 32, 32), (142_032, 0.002507), (94_368, 0.002459)),
+        ('wgan_gp_mini', (1, 8, 8), (90_688, 9.011e-5), (82_689, 8.218e-5)),
     ],
 )
-def test_variants_are_the_published_networks(
+def test_variants_have_their_counts(
     build_on_meta, name, size, generator, discriminator
 ):
     model = build_on_meta(name).eval()
@@ -108,7 +121,7 @@ def test_each_parameter_has_a_gradient(name):
         assert parameter.grad.abs().sum() > 0, parameter_name
 
 
-@pytest.mark.parametrize('name', ['dcgan_without_norm', 'cifar', 'image_64', 'mnist'])
+@pytest.mark.parametrize('name', CRITICS)
 def test_the_slope_of_a_critic_has_a_gradient_for_each_weight(name):
     _, make_critic, size = NARROW[name]
     torch.manual_seed(0)
@@ -122,7 +135,7 @@ def test_the_slope_of_a_critic_has_a_gradient_for_each_weight(name):
             assert parameter.grad.abs().sum() > 0, parameter_name
 
 
-@pytest.mark.parametrize('name', ['dcgan_without_norm', 'cifar', 'image_64', 'mnist'])
+@pytest.mark.parametrize('name', CRITICS)
 def test_a_critic_scores_each_sample_alone_in_training_too(name):
     _, make_critic, size = NARROW[name]
     critic = make_critic().train()
@@ -155,3 +168,22 @@ def test_sizes_of_dcgan(image_size, kernel_size):
 def test_what_is_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_an_image_of_a_perceptron_lies_in_rows():
+    """A pixel is one number of the last layer, row by row, as a critic reads it."""
+    generator = MLPImageGenerator(2, (), image_shape=(1, 2, 3)).eval()
+    critic = MLPImageDiscriminator((), image_shape=(1, 2, 3)).eval()
+    weight = torch.arange(6.0)[:, None] * torch.tensor([[0.1, 0.0]])
+    generator.load_state_dict(
+        {'layers.0.weight': weight, 'layers.0.bias': weight[:, 1]}
+    )
+    critic.load_state_dict(
+        {'layers.0.weight': torch.eye(6)[4:5], 'layers.0.bias': torch.tensor([1.0])}
+    )
+    with torch.no_grad():
+        image = generator(torch.tensor([[1.0, 5.0]]))
+        wanted = torch.tensor([[0, 0.1, 0.2], [0.3, 0.4, 0.5]]).tanh()
+        torch.testing.assert_close(image[0, 0], wanted)
+        # the fifth number is the middle one of the second row
+        assert critic(image).item() == pytest.approx(1 + math.tanh(0.4))

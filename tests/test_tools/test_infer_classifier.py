@@ -185,5 +185,6 @@ def test_model_of_another_kind(digits, error_of, monkeypatch):
     )
     assert error_of(infer, 'other.pth', 'digits') == (
         'other.pth holds a MeanColour, a model of no known kind, which this tool '
-        'cannot apply; there are an image classifier, a detector, a model of sequences'
+        'cannot apply; there are an image classifier, a detector, a generative model, '
+        'a model of sequences'
     )

@@ -69,17 +69,23 @@ def check_images(
     if not ann_file and part and osp.isfile(osp.join(root, 'meta', f'{part}.txt')):
         ann_file = osp.join('meta', f'{part}.txt')
     folder = osp.join(root, prefix)
-    if (
-        is_remote(dataset, dict(root=folder))
-        or part == 'test'
-        or not dataset.get('with_label', True)
-    ):
+    if is_remote(dataset, dict(root=folder)) or part == 'test':
         return [], classes
     where = (
         f'{split}_dataloader: {name} looks in {osp.abspath(folder)} '
         f'(data_root={dataset.get("data_root")!r}, '
         f'data_prefix={prefix!r})'
     )
+    if not dataset.get('with_label', True):
+        if not osp.isdir(folder):
+            raise UserError(f'{where}; {what_is_there(folder, "")}')
+        suffixes = _suffixes_of(dataset)
+        if not any(f.endswith(suffixes) for f in _files_below(folder)):
+            raise UserError(
+                f'{where}, which holds no image ({", ".join(suffixes)}): '
+                f'{what_is_there(folder, "")}'
+            )
+        return [], classes
     layout = (
         'A folder per class holds its images, or a list, '
         f'{osp.join("meta", (part or "train") + ".txt")} with '
@@ -103,7 +109,7 @@ def check_images(
         raise UserError(
             f'{where}, which holds no folder: {what_is_there(folder, "")}. {layout}'
         )
-    suffixes = tuple(s.lower() for s in dataset.get('extensions', IMAGE_SUFFIXES))
+    suffixes = _suffixes_of(dataset)
     files = {n: list(_files_below(osp.join(folder, n))) for n in names}
     empty = [n for n in names if not any(f.endswith(suffixes) for f in files[n])]
     if len(empty) == len(names):
@@ -141,6 +147,10 @@ def check_images(
     return _folder_notices(folder, names, files, empty, suffixes, classes), (
         classes or names
     )
+
+
+def _suffixes_of(dataset: dict) -> tuple[str, ...]:
+    return tuple(s.lower() for s in dataset.get('extensions', IMAGE_SUFFIXES))
 
 
 def _files_below(folder: str, above: tuple[str, ...] = ()) -> list[str]:

@@ -8,7 +8,13 @@ from mmengine.registry import DefaultScope
 from projects.core.datasets.files import SPLITS, inner_datasets, notices_of_splits
 from projects.core.datasets.image_set_checks import ImageSetChecks
 from projects.core.errors import UserError, listed
-from projects.core.tasks.generation.models import Generator, label_of
+from projects.core.tasks.generation.models import (
+    GenerativeModel,
+    Generator,
+    Translator,
+    label_of,
+)
+from projects.core.tasks.image_parts import channels_of
 from projects.registry import DATASETS, MODELS
 
 
@@ -42,24 +48,14 @@ def check_generation_data(cfg) -> list[str]:
     notices = notices_of_splits(cfg, check)
     _check_batch(cfg)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
-        _check_first(cfg)
+        with torch.device('meta'):
+            model = MODELS.build(copy.deepcopy(cfg.model))
+        for split in SPLITS:
+            loader = cfg.get(f'{split}_dataloader')
+            if isinstance(loader, dict):
+                dataset = DATASETS.build(copy.deepcopy(loader['dataset']))
+                _compare(model, dataset, f'{split}_dataloader.dataset')
     return notices
-
-
-def _check_first(cfg) -> None:
-    """Compare the first datum of the first data that are there with the model."""
-    loaders = (cfg.get(f'{split}_dataloader') for split in SPLITS)
-    split, loader = next(
-        ((s, x) for s, x in zip(SPLITS, loaders, strict=True) if isinstance(x, dict)),
-        (None, None),
-    )
-    with torch.device('meta'):
-        model = MODELS.build(copy.deepcopy(cfg.model))
-        if loader is None or not isinstance(model, Generator):
-            return
-        shape = model.sample_shape()
-    dataset = DATASETS.build(copy.deepcopy(loader['dataset']))
-    _compare(model, shape, dataset, f'{split}_dataloader.dataset')
 
 
 def _check_batch(cfg) -> None:
@@ -74,8 +70,23 @@ def _check_batch(cfg) -> None:
         )
 
 
-def _compare(model: Generator, shape: tuple[int, ...], dataset, where: str) -> None:
+def _compare(model: GenerativeModel, dataset, where: str) -> None:
+    """Compare the first datum with what the model makes, or takes."""
     datum = dataset[0]
+    if isinstance(model, Translator):
+        channels = channels_of(model)
+        for name, image in datum['inputs'].items():
+            if len(image) != channels:
+                raise UserError(
+                    f'the generators take images of {channels} channels, and those of '
+                    f'domain {name.upper()} in {where} have {len(image)}: set the '
+                    'generator, or color_type of projects.LoadImageFromFile'
+                )
+        return
+    if not isinstance(model, Generator):
+        return
+    with torch.device('meta'):
+        shape = model.sample_shape()
     found = tuple(datum['inputs'].shape)
     if found != shape:
         raise UserError(

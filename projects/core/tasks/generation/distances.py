@@ -110,7 +110,8 @@ def inception_score(logits: Tensor) -> float:
         metric = InceptionScore(
             _Given(logits.shape[1]), splits=1, sync_on_compute=False
         )
-        metric.update(logits.double())
+        # a probability of 0, to which it has no answer, becomes one of e^-100
+        metric.update(logits.double().log_softmax(1).clamp_min(-100))
         return float(metric.compute()[0])
 
 

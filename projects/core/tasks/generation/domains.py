@@ -52,7 +52,8 @@ class DigitDomains(TwoDomains):
 
     In training domain A are the first 750 of the 1,500 digits, domain B the others,
     in the look of the mapping; hardly any writer is in both. In a test both are the
-    297 that are held out, in an order that shows no pairs.
+    297 that are held out, in an order that shows no pairs; there a data sample has the
+    true translations ``true_a``, of B, and ``true_b``, of A, for pictures.
 
     Args:
         split: 'train' or 'val', see :class:`~projects.core.datasets.digits.
@@ -61,6 +62,7 @@ class DigitDomains(TwoDomains):
         pipeline: See :class:`~projects.core.tasks.generation.unpaired.TwoDomains`.
         pairs: Show in training true pairs, of the digits of domain A, to compare with.
         test_mode: Draw nothing.
+        indices: How many of the first samples there are; None for all.
     """
 
     def __init__(
@@ -70,12 +72,13 @@ class DigitDomains(TwoDomains):
         pipeline: Sequence[dict],
         pairs: bool = False,
         test_mode: bool = False,
+        indices: int | None = None,
     ) -> None:
         self.mapping = TASK_UTILS.build(mapping)
         self.digits = DigitsDataset(split, num_channels=3)
         self.metainfo = self.digits.metainfo
         self.pairs = pairs
-        super().__init__(pipeline, test_mode)
+        super().__init__(pipeline, test_mode, indices)
 
     def load(self, domain: str) -> list[dict]:
         digits = [self.digits.get_data_info(i) for i in range(len(self.digits))]
@@ -92,4 +95,8 @@ class DigitDomains(TwoDomains):
             data_sample.set_metainfo(dict(label_b=data_sample.label_a))
         # after the pipeline: what that makes of A is what the mapping is of
         inputs['b'] = self.mapping.there(inputs['b'])
+        if self.test_mode:
+            true_b = self.mapping.there(inputs['a'])
+            true_a = self.mapping.back(inputs['b'])
+            data_sample.set_metainfo(dict(true_a=true_a, true_b=true_b))
         return sample

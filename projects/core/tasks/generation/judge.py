@@ -16,9 +16,11 @@ from torch import Tensor, nn
 from projects.core.config import find_config, load_config, test_pipeline_of
 from projects.core.errors import UserError, did_you_mean, one_line
 from projects.core.tasks.generation.judge_training import ROOT, trained_judge
+from projects.core.tasks.task import task_of
 from projects.core.weights import check_file, load_weights, read_checkpoint
 from projects.registry import MODELS
 
+CLASSIFIERS = 'BaseClassifier'  # of mmpretrain
 INCEPTION = 'torch-fidelity'
 INCEPTION_URL = (
     'https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/'
@@ -216,8 +218,8 @@ def build_classifier(cfg: Config) -> nn.Module:
     Raises:
         UserError: If its model is no image classifier.
     """
+    check_classifier(cfg, cfg.filename)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
-        check_classifier(cfg, cfg.filename)
         return MODELS.build(cfg.model)
 
 
@@ -227,15 +229,11 @@ def check_classifier(cfg: Config, name: str) -> None:
     Raises:
         UserError: If not.
     """
-    from mmpretrain.models import BaseClassifier
-
-    with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
+    if CLASSIFIERS not in task_of(cfg).model_bases:
         type_ = (cfg.get('model') or {}).get('type')
-        class_ = MODELS.get(type_) if isinstance(type_, str) else type_
-    if not (isinstance(class_, type) and issubclass(class_, BaseClassifier)):
         raise UserError(
-            f'judge: {name} holds {type_}, no image classifier; name a config of one, '
-            'such as lenet/lenet5-modern_1xb64-20e_digits.py'
+            f'judge: {name} holds a {type_}, no image classifier; name a config of '
+            'one, such as lenet/lenet5-modern_1xb64-20e_digits.py'
         )
 
 

@@ -130,7 +130,7 @@ def _make(folder: Path, config: str) -> None:
     name = folder.parent.name
     print_log(
         f'training the judge {name}, once for all runs: {os.path.relpath(folder)} '
-        '(one for digits takes half a minute)',
+        '(one for digits takes about a minute)',
         'current',
     )
     start = time.perf_counter()

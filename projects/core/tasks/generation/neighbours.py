@@ -24,7 +24,7 @@ def neighbour_scores(real: Tensor, fake: Tensor, k: int = 5) -> dict[str, float]
     ``density``     number of balls of x in which a y lies, by k: a lone outlier
                     among the x counts little; can be above 1
     ``coverage``    share of the x in whose ball lies some y
-                    (both: Naeem et al. 2020, arXiv 2002.09797, Eq. 3 and 4)
+                    (both: Naeem et al. 2020, arXiv 2002.09797, Sec. 3)
     ==============  =========================================================
 
     A point at the very border is within. Distances are computed in blocks, in
@@ -41,8 +41,8 @@ def neighbour_scores(real: Tensor, fake: Tensor, k: int = 5) -> dict[str, float]
     # what is left of a distance of 0
     zero = 1e-12 * torch.cat([real, fake]).square().sum(1).max()
     of_real, of_fake = (_radii(x, k, zero) for x in (real, fake))
-    num_balls, covered, recalled = [], torch.zeros_like(of_real).bool(), []
-    recalled = torch.zeros_like(covered)
+    num_balls = []
+    covered, recalled = torch.zeros(2, len(real), dtype=torch.bool, device=real.device)
     step = max(BLOCK // len(real), 1)
     for first in range(0, len(fake), step):
         block = slice(first, first + step)

@@ -31,8 +31,10 @@ FILM_SECONDS = 12  # at most, of all frames but the last
 PAIRS = (
     ('real_a', 'A'),
     ('fake_b', 'A to B'),
+    ('true_b', 'true B'),  # where it is known
     ('real_b', 'B'),
     ('fake_a', 'B to A'),
+    ('true_a', 'true A'),
 )
 
 

@@ -7,6 +7,7 @@ import torch
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
+from projects.core.errors import UserError
 from projects.registry import MODELS
 
 
@@ -51,6 +52,15 @@ class GenerativeDataPreprocessor(BaseDataPreprocessor):
         return (x.float() - self.mean) / self.std
 
     def restored(self, x: Tensor) -> Tensor:
-        """Samples as numbers of the data: of images uint8, RGB or grey."""
+        """Samples as numbers of the data: of images uint8, RGB or grey.
+
+        Raises:
+            UserError: If they are not finite.
+        """
         x = x.detach().float() * self.std + self.mean
+        if not x.isfinite().all():  # integers would hide it
+            raise UserError(
+                'the samples hold numbers that are not finite: the weights, or the '
+                'images that they were made of, are damaged'
+            )
         return x if x.dim() < 4 else x.round().clamp(0, 255).to(torch.uint8)

@@ -37,6 +37,7 @@ class SamplesReport(BaseMetric):
 
     def process(self, data_batch, data_samples) -> None:
         if self.out is None and self.show_dir is None:
+            self.results.append({})  # mmengine warns of none
             return
         for row in data_samples:
             self.results.append(

@@ -20,7 +20,7 @@ class GenerationTask(Task):
 
     name = 'a generative model'
     model_bases = ('GenerativeModel',)
-    metrics = ('frechet_distance', 'good_samples', 'class_kept')
+    metrics = ('frechet_distance', 'good_samples', 'class_kept', 'cycle_error')
     writing_options = ('num', 'class_', 'interpolate', 'direction', 'seed')
     inputs = None  # of a translator images
 
@@ -61,10 +61,9 @@ class GenerationTask(Task):
             check_folder(options.show_dir, '--show-dir')
             files = (osp.join(options.show_dir, name) for name in FILES)
             check_outputs(files, '--show-dir')
-        report = dict(
-            type='projects.SamplesReport', out=options.out, show_dir=options.show_dir
-        )
-        add_evaluators(cfg, report)
+        if options.out is not None or options.show_dir is not None:
+            report = dict(out=options.out, show_dir=options.show_dir)
+            add_evaluators(cfg, dict(type='projects.SamplesReport', **report))
 
     def close_test(self, runner, metrics: dict, options: TestOptions) -> list[str]:
         from projects.core.tasks.generation.report import last_lines

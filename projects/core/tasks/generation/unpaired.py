@@ -21,6 +21,7 @@ from torch.utils.data import Dataset
 from projects.core.datasets.decoding import IMAGE_SUFFIXES
 from projects.core.datasets.files import entries, what_is_there
 from projects.core.errors import UserError, listed
+from projects.core.values import whole
 from projects.registry import DATASETS
 
 SPLITS = ('train', 'test')
@@ -37,21 +38,35 @@ class TwoDomains(Dataset):
     Args:
         pipeline: Transforms that end with ``PackInputs``.
         test_mode: Draw nothing.
+        indices: How many of the first samples there are; None for all.
+
+    Raises:
+        UserError: If ``indices`` is no whole number above 0.
     """
 
     metainfo: dict = {}
 
-    def __init__(self, pipeline: Sequence[dict], test_mode: bool = False) -> None:
+    def __init__(
+        self,
+        pipeline: Sequence[dict],
+        test_mode: bool = False,
+        indices: int | None = None,
+    ) -> None:
+        if indices is not None and (refusal := whole(1).refusal(indices)):
+            raise UserError(f'indices: {refusal}')
         self.pipeline = Compose(pipeline)
         self.test_mode = test_mode
         self.a, self.b = self.load('A'), self.load('B')
+        self._length = max(len(self.a), len(self.b))
+        if indices is not None:
+            self._length = min(self._length, indices)
 
     @abstractmethod
     def load(self, domain: str) -> list[dict]:
         """What the pipeline is given of each image of 'A' or 'B'."""
 
     def __len__(self) -> int:
-        return max(len(self.a), len(self.b))
+        return self._length
 
     def __getitem__(self, index: int) -> dict:
         place = index if self.test_mode else np.random.randint(len(self.b))
@@ -101,6 +116,7 @@ class UnpairedDataset(TwoDomains):
         pipeline: See :class:`TwoDomains`; it begins with
             ``projects.LoadImageFromFile``.
         test_mode: See :class:`TwoDomains`.
+        indices: See there.
 
     Raises:
         ValueError: If the split is another.
@@ -113,11 +129,12 @@ class UnpairedDataset(TwoDomains):
         split: str,
         pipeline: Sequence[dict],
         test_mode: bool = False,
+        indices: int | None = None,
     ) -> None:
         if split not in SPLITS:
             raise ValueError(f'split {split!r} not in {SPLITS}')
         self.data_root, self.split = data_root, split
-        super().__init__(pipeline, test_mode)
+        super().__init__(pipeline, test_mode, indices)
 
     def load(self, domain: str) -> list[dict]:
         return [dict(img_path=file) for file in image_files(self.folder(domain))]

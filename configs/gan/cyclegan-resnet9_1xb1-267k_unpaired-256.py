@@ -1,6 +1,6 @@
 """CycleGAN on two folders of images, 256 x 256, by the authors' recipe. Not run.
 
-    python tools/train.py configs/gan/cyclegan-resnet9_1xb1-267ki_unpaired-256.py
+    python tools/train.py configs/gan/cyclegan-resnet9_1xb1-267k_unpaired-256.py
 
 200 epochs of horse2zebra, whose larger domain has 1,334 images to learn from: for
 other data set ``max_iters`` and the schedule to 200 times the images of the larger one.

@@ -1,6 +1,6 @@
 """Conditional GAN on MNIST, with the paper's settings.
 
-    python tools/train.py configs/gan/cgan_1xb100-300ki_mnist.py
+    python tools/train.py configs/gan/cgan_1xb100-300k_mnist.py
 
 Not run here. The paper stops early, by the likelihood of held-out images, and does not
 say when: 300,000 steps are 500 times the 60,000 images.

@@ -1,6 +1,6 @@
 """DCGAN that is asked for a digit, on MNIST, 100 epochs.
 
-    python tools/train.py configs/gan/dcgan-conditional-28_1xb128-47ki_mnist.py
+    python tools/train.py configs/gan/dcgan-conditional-28_1xb128-47k_mnist.py
 
 Not run here.
 """
