@@ -1,6 +1,7 @@
 """Wasserstein GAN with clipped weights on the grid of 25 Gaussians.
 
-RESULT
+1 modes of 25, 1.28 % good samples, KL 0.9955 (seed 0), trained in 105 s by one thread
+on two cores that others used as well (59 to 61 s of CPU).
 
     python tools/train.py configs/gan/wgan-mlp_1xb64-3500i_grid25.py
 """

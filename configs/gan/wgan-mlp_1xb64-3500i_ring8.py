@@ -1,6 +1,7 @@
 """Wasserstein GAN with clipped weights on the ring of 8 Gaussians.
 
-RESULT
+3 modes of 8, 12.20 % good samples, KL 0.0046 (seed 0), trained in 125 s by one thread
+on two cores that others used as well (59 to 61 s of CPU).
 
     python tools/train.py configs/gan/wgan-mlp_1xb64-3500i_ring8.py
 """
