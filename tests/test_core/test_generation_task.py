@@ -316,13 +316,20 @@ class TestDataChecks:
 
 class TestPictures:
     def test_small_images_are_enlarged_pixel_by_pixel(self):
-        image = torch.arange(4, dtype=torch.uint8).reshape(1, 2, 2) * 80
-        picture = grid([image, image], 2)
+        image = torch.arange(28 * 28).reshape(1, 28, 28) % 251
+        picture = grid([image.to(torch.uint8)] * 2, 2)
         assert picture.shape == (56 + 4, 2 * 56 + 6, 3)
-        assert picture[2:58, 2:58, 0].reshape(2, 28, 2, 28)[:, 5, :, 5].tolist() == [
-            [0, 80],
-            [160, 240],
-        ]
+        assert picture[2:58, 2:58, 0].reshape(28, 2, 28, 2)[:, 1, :, 1].tolist() == (
+            image[0].tolist()
+        )
+
+    def test_tiny_images_are_enlarged_smoothly(self):
+        image = torch.zeros(1, 8, 8, dtype=torch.uint8)
+        image[0, :, 4:] = 200
+        picture = grid([image] * 2, 2)[2:58, 2:58, 0]
+        assert picture[:, 10].tolist() == [0] * 56
+        assert picture[:, 45].tolist() == [200] * 56
+        assert len(set(picture[20].tolist())) > 4  # not a step
 
     def test_colours_are_bgr(self):
         red = torch.zeros(3, 64, 64, dtype=torch.uint8)

@@ -13,6 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
@@ -25,6 +26,7 @@ PER_CLASS = 10  # of one with a row for each class
 NUM_PAIRS = 8  # translated images each way
 NUM_POINTS = 2000
 SHORT_SIDE, LONG_SIDE = 56, 160  # pixels to which an image of a grid is enlarged
+TINY = 16  # pixels
 GAP = 2  # pixels between images
 FRAME = re.compile(r'iter_(\d+)\.png')
 FILM_SECONDS = 12  # at most, of all frames but the last
@@ -96,7 +98,8 @@ def as_image(sample: Tensor) -> np.ndarray:
 
 
 def grid(samples: Sequence[Tensor], num_columns: int | None = None) -> np.ndarray:
-    """Images row by row, small ones enlarged pixel by pixel.
+    """Images row by row, small ones enlarged: pixel by pixel, tiny ones smoothly, as
+    squares of several pixels hide what they show.
 
     Args:
         samples: Of one size.
@@ -106,7 +109,11 @@ def grid(samples: Sequence[Tensor], num_columns: int | None = None) -> np.ndarra
     columns = num_columns or max(1, round(len(images) ** 0.5))
     wanted = SHORT_SIDE if len(images) > 1 else LONG_SIDE
     factor = max(1, -(-wanted // max(images.shape[2:])))
-    images = images.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
+    if max(images.shape[2:]) < TINY:
+        smooth = F.interpolate(images.float(), scale_factor=factor, mode='bicubic')
+        images = smooth.round().clamp(0, 255).to(torch.uint8)
+    else:
+        images = images.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
     return as_image(make_grid(images, columns, padding=GAP, pad_value=WHITE[0]))
 
 
