@@ -4,7 +4,7 @@
 0, 1, 2), trained in 23, 29, 28 s by one thread on two cores that others used as well
 (25 to 31 s of CPU).
 
-    python tools/train.py configs/gan/gan-mlp_1xb64-3500i_ring8.py
+    python tools/train.py configs/gan/gan-mlp_1xb64-4500i_ring8.py
 """
 
 _base_ = [
@@ -16,4 +16,5 @@ _base_ = [
 # the root of the mean square of a coordinate: the networks see numbers of about 1
 model = dict(data_preprocessor=dict(std=1.414), ema=0.995)
 train_dataloader = dict(batch_size=64)
+train_cfg = dict(max_iters=4500, val_interval=900)
 auto_scale_lr = dict(base_batch_size=64)

@@ -4,10 +4,10 @@
 0, 1, 2), trained in 126, 77, 81 s by one thread on two cores that others used as well
 (74 to 81 s of CPU).
 
-    python tools/train.py configs/gan/wgan-gp-mlp_1xb64-3500i_ring8.py
+    python tools/train.py configs/gan/wgan-gp-mlp_1xb64-4500i_ring8.py
 """
 
-_base_ = './gan-mlp_1xb64-3500i_ring8.py'
+_base_ = './gan-mlp_1xb64-4500i_ring8.py'
 model = dict(
     loss=dict(type='projects.WassersteinLoss'),
     # lambda of the authors' code for mixtures; the paper's is 10, for images
