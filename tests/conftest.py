@@ -309,6 +309,43 @@ def error_of(capsys):
     return call
 
 
+@pytest.fixture
+def train_in_two():
+    """Function that trains a config in two processes, with half the batch each.
+
+    It takes the config, the work dir, the batch of a process and, where the config
+    imports from one, a folder of modules.
+    """
+
+    def call(config, work_dir, batch_size, modules=None):
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']])
+        env = {k: v for k, v in os.environ.items() if k not in ('PORT', 'RANK')}
+        if modules is not None:
+            paths = [str(modules), env.get('PYTHONPATH', '')]
+            env['PYTHONPATH'] = os.pathsep.join(paths)
+        done = subprocess.run(
+            [
+                'bash',
+                str(ROOT / 'tools/dist_train.sh'),
+                str(config),
+                '2',
+                '--work-dir',
+                work_dir,
+                '--cfg-options',
+                f'train_dataloader.batch_size={batch_size}',
+            ],
+            env={**env, 'PATH': path, 'CUDA_VISIBLE_DEVICES': ''},
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=200,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+
+    return call
+
+
 class Records(logging.Handler):
     def __init__(self):
         super().__init__()

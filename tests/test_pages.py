@@ -11,7 +11,7 @@ PAGES = [
     'README_zh-CN.md',
     'CONTRIBUTING.md',
     'CHANGELOG.md',
-    *sorted(str(p.relative_to(ROOT)) for p in ROOT.glob('projects/*/README.md')),
+    *sorted(str(p.relative_to(ROOT)) for p in ROOT.glob('projects/*/*.md')),
 ]
 # A word in capitals that is none of these stands in for a figure or a text to come.
 KNOWN_CAPITALS = set(

@@ -1,8 +1,10 @@
 """DCGAN that is asked for a digit, which it draws in one way only.
 
 The judge sees the class that was asked for in all samples, precision is 0.991, but
-recall 0.000 and coverage 0.067; the Frechet distance is 14.7 times the floor (seed 0).
-cgan-mini_1xb64-4000i_digits.py has all of it. A run is 123 s of one core.
+recall 0.000 and coverage 0.067; the Frechet distance is 14.7 times the floor, and a
+classifier trained on samples alone is right on 70.71 % of the held-out digits (seed 0).
+cgan-mini_1xb64-4000i_digits.py has all of it. 143 s on one core of two, the other one
+busy.
 
     python tools/train.py configs/gan/dcgan-conditional-mini_1xb64-1000i_digits.py
 """

@@ -2,10 +2,7 @@
 
 import json
 import math
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -21,7 +18,6 @@ from projects.core.tasks.language.tokenizers import Tokenizer
 from projects.core.weights import read_checkpoint
 
 HERE = Path(__file__).parent
-TOOL = HERE.parents[1] / 'tools/dist_train.sh'
 
 
 @pytest.fixture
@@ -126,7 +122,7 @@ def test_two_epochs_and_two_are_four(write, fresh):
     assert difference(whole, resumed) == 0
 
 
-def test_two_processes_take_the_steps_of_one(write, fresh):
+def test_two_processes_take_the_steps_of_one(write, fresh, train_in_two):
     """Although one has more tokens than the other."""
     extra = """
 custom_imports = dict(imports=['projects', 'toy_sequences'])
@@ -134,20 +130,8 @@ optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.5))
 train_cfg['max_iters'] = 3
 """
     config = write(TRANSLATOR, extra)
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']])
-    env = {k: v for k, v in os.environ.items() if k not in ('PORT', 'RANK')}
-    env['PYTHONPATH'] = os.pathsep.join([str(HERE), env.get('PYTHONPATH', '')])
     option = 'train_dataloader.batch_size=2'
-    done = subprocess.run(
-        ['bash', str(TOOL), config, '2', '--work-dir', 'two', '--cfg-options', option],
-        env={**env, 'PATH': path, 'CUDA_VISIBLE_DEVICES': ''},
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=200,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
+    train_in_two(config, 'two', 2, HERE)
     train(config, 'one')
     fresh()
     train(config, 'half', cfg_options=[option])

@@ -1,9 +1,6 @@
 """Runs of models with a ``train_step`` and several optimizers of their own."""
 
 import math
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -21,7 +18,6 @@ from projects.core.errors import UserError
 from projects.core.weights import load_weights, read_checkpoint
 
 HERE = Path(__file__).parent
-TOOL = HERE.parents[1] / 'tools/dist_train.sh'
 
 
 @pytest.fixture
@@ -205,26 +201,9 @@ optim_wrapper['discriminator']['optimizer'] = dict(type='SGD', lr=0.1)
 """
 
 
-def two_processes(config):
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']])
-    env = {k: v for k, v in os.environ.items() if k not in ('PORT', 'RANK')}
-    env['PYTHONPATH'] = os.pathsep.join([str(HERE), env.get('PYTHONPATH', '')])
-    option = 'train_dataloader.batch_size=2'
-    return subprocess.run(
-        ['bash', str(TOOL), config, '2', '--work-dir', 'two', '--cfg-options', option],
-        env={**env, 'PATH': path, 'CUDA_VISIBLE_DEVICES': ''},
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=200,
-        check=False,
-    )
-
-
-def test_two_processes_take_the_steps_of_one(write, fresh):
+def test_two_processes_take_the_steps_of_one(write, fresh, train_in_two):
     config = write(TWO)
-    done = two_processes(config)
-    assert done.returncode == 0, done.stdout
+    train_in_two(config, 'two', 2, HERE)
     train(config, 'one')
     fresh()
     # half the batch is another step: the tolerance below can tell

@@ -2,10 +2,7 @@
 
 import copy
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -29,7 +26,6 @@ from projects.gan import CycleGAN, CycleGANGenerator, PatchDiscriminator, image_
 from projects.gan.image_pool import ImagePool
 from projects.registry import MODELS
 
-TOOL = Path(__file__).parents[2] / 'tools/dist_train.sh'
 TINY = dict(
     generator=dict(type='projects.CycleGANGenerator', num_blocks=1, base_channels=2),
     discriminator=dict(
@@ -554,23 +550,11 @@ custom_imports = dict(imports=['projects'])
 
 
 @pytest.mark.slow
-def test_two_processes_take_the_steps_of_one(tmp_path, fresh):
+def test_two_processes_take_the_steps_of_one(tmp_path, fresh, train_in_two):
     """Gradients are averaged, and the pool is that of all."""
     config = tmp_path / 'tiny.py'
     config.write_text(RUN + TWO)
-    options = ['--cfg-options', 'train_dataloader.batch_size=2']
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']])
-    env = {k: v for k, v in os.environ.items() if k not in ('PORT', 'RANK')}
-    done = subprocess.run(
-        ['bash', str(TOOL), str(config), '2', '--work-dir', 'two', *options],
-        env={**env, 'PATH': path, 'CUDA_VISIBLE_DEVICES': ''},
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=200,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
+    train_in_two(config, 'two', 2)
     train(str(config), 'one')
     one, two, before = (
         read_checkpoint(f'{name}.pth')

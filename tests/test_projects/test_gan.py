@@ -1,11 +1,7 @@
 """The step of a GAN: who learns from what, and who is left alone."""
 
 import copy
-import os
-import subprocess
-import sys
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 import torch
@@ -21,7 +17,6 @@ from projects.core.variants import config_root
 from projects.core.weights import read_checkpoint
 from projects.registry import MODELS
 
-TOOL = Path(__file__).parents[2] / 'tools/dist_train.sh'
 SMALL = dict(
     type='projects.GAN',
     generator=dict(type='projects.MLPGenerator', hidden_dims=(8,)),
@@ -317,21 +312,9 @@ def test_a_resumed_run_is_the_uninterrupted_one(config, fresh):
     assert difference(saved('whole', 2), saved('whole')) > 1e-3
 
 
-def test_two_processes_take_the_steps_of_one(config, fresh):
+def test_two_processes_take_the_steps_of_one(config, fresh, train_in_two):
     """Gradients of a penalty, two steps of the critic and an average among them."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']])
-    env = {k: v for k, v in os.environ.items() if k not in ('PORT', 'RANK')}
-    option = 'train_dataloader.batch_size=8'
-    done = subprocess.run(
-        ['bash', str(TOOL), config, '2', '--work-dir', 'two', '--cfg-options', option],
-        env={**env, 'PATH': path, 'CUDA_VISIBLE_DEVICES': ''},
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=200,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
+    train_in_two(config, 'two', 8)
     train(config, 'one')
     assert difference(saved('one'), saved('one', 2)) > 1e-3
     assert difference(saved('one'), saved('two')) < 1e-5

@@ -1,11 +1,7 @@
 """A GAN that is asked for classes: its step, its samples, what it refuses."""
 
 import copy
-import os
-import subprocess
-import sys
 from functools import partial
-from pathlib import Path
 
 import pytest
 import torch
@@ -17,8 +13,6 @@ from projects.core.errors import UserError
 from projects.core.variants import config_root
 from projects.core.weights import read_checkpoint
 from projects.registry import MODELS
-
-TOOL = Path(__file__).parents[2] / 'tools/dist_train.sh'
 
 
 def small(**settings):
@@ -234,22 +228,10 @@ custom_imports = dict(imports=['projects'])
 
 
 @pytest.mark.slow
-def test_two_processes_ask_for_the_classes_of_one(tmp_path, fresh):
+def test_two_processes_ask_for_the_classes_of_one(tmp_path, fresh, train_in_two):
     config = tmp_path / 'digits.py'
     config.write_text(RUN)
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']])
-    env = {k: v for k, v in os.environ.items() if k not in ('PORT', 'RANK')}
-    options = '--cfg-options train_dataloader.batch_size=8'.split()
-    done = subprocess.run(
-        ['bash', str(TOOL), str(config), '2', '--work-dir', 'two', *options],
-        env={**env, 'PATH': path, 'CUDA_VISIBLE_DEVICES': ''},
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=200,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
+    train_in_two(config, 'two', 8)
     train(str(config), 'one')
     one, two, before = (
         read_checkpoint(file)['state_dict']
