@@ -442,8 +442,31 @@ def options_of_generation(cfg, path):
     return options
 
 
+# seconds each, and the recipe and the data are those of a smaller one or of another
+LONG = (
+    'efficientnet-v2-m_',
+    'faster-rcnn-convnext-tiny_',
+    'resnet101_',
+    'resnet152_',
+    'ssd300_4xb8-232e_voc0712',
+    'ssd512_4xb8-108e_coco',
+    'wide-resnet50-2_',
+    'yolov1_8xb8-135e_voc0712',
+)
+
+
 @pytest.mark.usefixtures('other_sums', 'cheap_weights', 'fresh')
-@pytest.mark.parametrize('path', RUNS, ids=run_ids)
+@pytest.mark.parametrize(
+    'path',
+    [
+        pytest.param(
+            path,
+            marks=pytest.mark.slow if path.stem.startswith(LONG) else [],
+            id=path.stem,
+        )
+        for path in RUNS
+    ],
+)
 def test_run_takes_two_steps_and_is_judged(path, workplace, monkeypatch):
     monkeypatch.chdir(workplace)
     runner = train(

@@ -96,7 +96,7 @@ CALLS = [
     (evaluate, (LENET, None), 'checkpoint: a path, not None'),
     (evaluate, (LENET, 'x.pth', None, ''), 'out: a path or None'),
     (evaluate, (LENET, 'x.pth', None, None, None, 'mpirun'), "launcher: 'none', "),
-    (infer, ('x.pth', None), 'inputs: a text, not None'),
+    (infer, ('x.pth', 3), 'inputs: a text or None, not 3'),
     (infer, ('x.pth', 'x.png', ''), 'out_dir: a path or None'),
     (infer, ('x.pth', 'x.png', None, NAN), 'score_thr: a number, not nan'),
     (infer, ('x.pth', 'x.png', None, 0.3, 0), 'batch_size: a whole number of at least'),

@@ -198,7 +198,7 @@ def start():
 
 random.seed(0)
 half_written = 0
-for kill in range(5):
+for kill in range(4):
     half.unlink(missing_ok=True)
     stall.unlink(missing_ok=True)
     if kill < 3:  # amid the second saving

@@ -201,6 +201,7 @@ optim_wrapper['discriminator']['optimizer'] = dict(type='SGD', lr=0.1)
 """
 
 
+@pytest.mark.slow  # as those of a GAN in test_gan.py
 def test_two_processes_take_the_steps_of_one(write, fresh, train_in_two):
     config = write(TWO)
     train_in_two(config, 'two', 2, HERE)

@@ -14,18 +14,16 @@ ON_A_CPU = sorted(
     for path in run_configs()
     if path.parent.name == 'gan' and any(name in path.stem for name in DATA)
 )
-QUICK = ('wgan-gp-mlp_1xb64-', 'cyclegan-mini_1xb1-')
-
-
-def is_quick(path):
-    return path.stem.startswith(QUICK) and 'grid' not in path.stem
+QUICK = 'wgan-gp-mlp_1xb64-4500i_ring8'
 
 
 @pytest.mark.parametrize(
     'path',
     [
         pytest.param(
-            path, marks=[] if is_quick(path) else pytest.mark.slow, id=path.stem
+            path,
+            marks=[] if path.stem == QUICK else pytest.mark.slow,
+            id=path.stem,
         )
         for path in ON_A_CPU
     ],

@@ -170,6 +170,7 @@ def test_head_of_another_number_of_classes(lenet, fresh, error_of):
     )
 
 
+@pytest.mark.slow  # as those of a detector in test_dist.py
 def test_two_processes_write_what_one_does(lenet, fresh):
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']])
     env = {
