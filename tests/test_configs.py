@@ -449,8 +449,9 @@ LONG = (
     'resnet101_',
     'resnet152_',
     'ssd300_4xb8-232e_voc0712',
-    'ssd512_4xb8-108e_coco',
+    'ssd512_',
     'wide-resnet50-2_',
+    'yolov1-bn_8xb8',
     'yolov1_8xb8-135e_voc0712',
 )
 

@@ -226,7 +226,7 @@ print('partial files:', half_written)
 
 
 def test_kills_at_any_moment_leave_a_run_that_goes_on(write_config, tmp_path):
-    config = write_config('\ntrain_cfg.update(max_epochs=6)\n')
+    config = write_config('\ntrain_cfg.update(max_epochs=5)\n')
     train(config, 'whole')
     done = subprocess.run(
         [sys.executable, '-c', KILLER, config, 'killed'],

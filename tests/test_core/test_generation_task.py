@@ -301,6 +301,17 @@ class TestDataChecks:
         assert message in error_of(train, write(DIGITS + extra + '\n'), 'work')
         assert not Path('work').exists()
 
+    def test_folders_of_images(self, tmp_path, fresh, error_of):
+        config = 'gan/dcgan-64_1xb64-79k_images.py'
+        assert 'there is no folder ' in error_of(train, config)
+        folder = tmp_path / 'data/images/train'
+        folder.mkdir(parents=True)
+        (folder / 'readme.txt').touch()
+        error = error_of(train, config)
+        assert f'CustomDataset looks in {folder} ' in error
+        assert 'which holds no image (.bmp, .gif, ' in error
+        assert not (tmp_path / 'work_dirs').exists()
+
     def test_a_generator_without_data(self):
         cfg = Config(dict(model=dict(type='projects.GAN')))
         assert task_of(cfg).name == 'a generative model'
