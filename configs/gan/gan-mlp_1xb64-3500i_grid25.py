@@ -16,3 +16,5 @@ _base_ = [
 model = dict(data_preprocessor=dict(std=2.828), ema=0.995)
 train_dataloader = dict(batch_size=64)
 auto_scale_lr = dict(base_batch_size=64)
+# of the modes there are soon all or none
+default_hooks = dict(checkpoint=dict(save_best='mixture/wasserstein'))

@@ -17,3 +17,5 @@ model = dict(data_preprocessor=dict(std=1.414), ema=0.995)
 train_dataloader = dict(batch_size=64)
 train_cfg = dict(max_iters=4500, val_interval=900)
 auto_scale_lr = dict(base_batch_size=64)
+# of the modes there are soon all or none
+default_hooks = dict(checkpoint=dict(save_best='mixture/wasserstein'))

@@ -64,6 +64,9 @@ default_hooks = dict(checkpoint=dict(interval=2, save_best=None))
 """
 
 
+GREY = 'lenet/lenet5-modern_1xb64-20e_digits.py'
+
+
 @pytest.fixture
 def write(tmp_path, fresh):
     def call(text, name='run'):
@@ -311,6 +314,19 @@ class TestDataChecks:
         assert f'CustomDataset looks in {folder} ' in error
         assert 'which holds no image (.bmp, .gif, ' in error
         assert not (tmp_path / 'work_dirs').exists()
+
+    def test_a_judge_that_is_not_there(self, write, error_of):
+        judge = "dict(_delete_=True, type='projects.GenerationMetric', judge=dict({}))"
+        text = DIGITS + f'val_evaluator = {judge}\n'
+        error = error_of(train, write(text.format("config='lenet/lenet.py'")), 'work')
+        assert error.startswith(
+            'val_evaluator.judge: no config lenet/lenet.py; did you mean'
+        )
+        settings = f"config='{GREY}', checkpoint='nowhere.pth'"
+        error = error_of(train, write(text.format(settings)), 'work')
+        assert error.startswith('val_evaluator.judge: ')
+        assert 'nowhere.pth' in error
+        assert not Path('work').exists()
 
     def test_a_generator_without_data(self):
         cfg = Config(dict(model=dict(type='projects.GAN')))

@@ -5,9 +5,11 @@ import copy
 import torch
 from mmengine.registry import DefaultScope
 
+from projects.core.config.walk import walk
 from projects.core.datasets.files import SPLITS, inner_datasets, notices_of_splits
 from projects.core.datasets.image_set_checks import ImageSetChecks
 from projects.core.errors import UserError, listed
+from projects.core.tasks.generation.judge import check_judge
 from projects.core.tasks.generation.models import (
     GenerativeModel,
     Generator,
@@ -47,6 +49,7 @@ def check_generation_data(cfg) -> list[str]:
 
     notices = notices_of_splits(cfg, check)
     _check_batch(cfg)
+    _check_judges(cfg)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
         with torch.device('meta'):
             model = MODELS.build(copy.deepcopy(cfg.model))
@@ -68,6 +71,17 @@ def _check_batch(cfg) -> None:
             f'{steps} steps of the discriminator cannot share: set it to a multiple '
             f'of {steps}, such as {max(1, size // steps) * steps}'
         )
+
+
+def _check_judges(cfg) -> None:
+    """The judges that this run needs are there, or can be trained."""
+    key = 'val_evaluator' if cfg.get('train_dataloader') else 'test_evaluator'
+    for entry in walk(cfg.get(key), key):
+        if entry.key == 'judge' and isinstance(entry.value, dict):
+            try:
+                check_judge(entry.value)
+            except UserError as error:
+                raise UserError(f'{entry.path}: {error}') from error
 
 
 def _compare(model: GenerativeModel, dataset, where: str) -> None:
