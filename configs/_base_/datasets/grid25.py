@@ -2,30 +2,11 @@
 "VEEGAN: Reducing Mode Collapse in GANs using Implicit Variational Learning", NeurIPS
 2017, Sec. 4.1).
 
-Training draws new points for each batch. A validation compares 5,000 points that it
-makes with 5,000 others of the mixture, the same ones each time.
+Otherwise as ring8.py.
 """
 
-mixture = dict(
-    type='projects.MixtureDataset', layout='grid', num_modes=25, scale=4.0, std=0.05
-)
-train_dataloader = dict(
-    batch_size=256,
-    num_workers=0,
-    sampler=dict(type='InfiniteSampler', shuffle=False),
-    collate_fn=dict(type='projects.collate_whole'),
-    dataset=dict(fresh=True, **mixture),
-)
-val_dataloader = dict(
-    batch_size=1000,
-    num_workers=0,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    collate_fn=dict(type='projects.collate_whole'),
-    dataset=dict(num=5000, seed=1, test_mode=True, **mixture),
-)
-test_dataloader = {
-    **val_dataloader,
-    'dataset': {**val_dataloader['dataset'], 'seed': 2},
-}
-val_evaluator = dict(type='projects.MixtureMetric')
-test_evaluator = val_evaluator
+_base_ = './ring8.py'
+mixture = dict(layout='grid', num_modes=25, scale=4.0, std=0.05)
+train_dataloader = dict(dataset=mixture)
+val_dataloader = dict(dataset=mixture)
+test_dataloader = dict(dataset=mixture)
