@@ -12,7 +12,10 @@ from mmengine.config import Config
 from PIL import Image
 from torch import nn
 
-from projects.core.config import load_config
+from projects.core.benchmark import benchmark
+from projects.core.benchmark.model import BenchmarkedModel, BenchmarkSettings
+from projects.core.benchmark.throughput import Mode, flops_of, prepare
+from projects.core.config import find_config_or_model, load_config
 from projects.core.engine import evaluate, infer, train
 from projects.core.tasks.generation.pictures import (
     PER_CLASS,
@@ -393,6 +396,44 @@ class TestPictures:
     def test_curves_of_a_run_of_one_iteration(self):
         picture = loss_curves(dict(loss_generator=[1.0], score_real=[float('nan')]))
         assert picture.shape == (480, 700, 3)
+
+
+class TestBenchmark:
+    def test_a_step_is_measured_in_one(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        result = benchmark(['wgan_gp_mini', 'cgan_mini'], batch_size=6, iters=2)
+        for entry in result['configs']:
+            assert {'train.own', 'train.step', 'predict.forward'} <= entry[
+                'parts'
+            ].keys()
+            assert 'train.passes' not in entry['parts']
+            assert entry['optimizer'] == 'Adam'
+            assert entry['unit'] == 'samples'
+        assert result['ratios'].keys() >= {'train.own', 'predict.step'}
+
+    def test_operations_with_a_gradient_of_a_gradient(self):
+        model = BenchmarkedModel(
+            find_config_or_model('wgan_gp_mini'),
+            BenchmarkSettings(
+                batch_size=3,
+                input_size=None,
+                objects=1,
+                device=torch.device('cpu'),
+                dtype=torch.float32,
+                channels_last=None,
+                compile=False,
+                data=False,
+                cfg_options=None,
+            ),
+        )
+        prepare(model, Mode(3))
+        flops = flops_of(model)
+        # two for each weight of a linear layer
+        weights = sum(
+            p.numel() for p in model.model.generator.parameters() if p.dim() == 2
+        )
+        assert flops['forward'] == 2 * weights
+        assert flops['train'] > 5 * flops['forward']
 
 
 def test_a_plain_module_is_no_generator():

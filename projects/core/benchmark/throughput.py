@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from projects.core.benchmark.meters import NoMeter, allocations, synchronize
 from projects.core.benchmark.model import BenchmarkedModel
 from projects.core.benchmark.statistics import quartiles, ratio
+from projects.core.engine.speed import FlopCounter
 
 DTYPES = dict(float32=torch.float32, bfloat16=torch.bfloat16)
 STEPS = ('forward', 'predict', 'train')
@@ -77,9 +77,9 @@ def flops_of(model: BenchmarkedModel) -> dict[str, float]:
     and an addition, by step: those of matrix products and convolutions."""
     flops = {}
     for name in ('forward', 'train'):
-        with FlopCounterMode(display=False) as counter:
+        with FlopCounter() as counter:  # torch's bears no gradient of a gradient
             steps_of(model)[name]()
-        flops[name] = counter.get_total_flops() / model.batch_size
+        flops[name] = counter.flops / model.batch_size
     return flops
 
 
