@@ -18,7 +18,12 @@ from mmengine.optim import OptimWrapperDict
 from torch import Tensor
 
 from projects.core.errors import UserError
-from projects.core.tasks.generation.adversarial import AdversarialModel, frozen, means
+from projects.core.tasks.generation.adversarial import (
+    AdversarialModel,
+    frozen,
+    means,
+    plain,
+)
 from projects.core.tasks.generation.models import Translator
 from projects.gan.image_pool import ImagePool
 from projects.gan.losses import LeastSquaresLoss
@@ -101,7 +106,7 @@ class TwoWayTranslator(AdversarialModel, Translator):
             raise UserError(
                 f'direction {direction!r}: there are ' + ' and '.join(self.directions)
             )
-        generators = getattr(self.generators, 'module', self.generators)
+        generators = plain(self.generators)
         return generators.ab if direction == 'AtoB' else generators.ba
 
     def network(self, inputs: Tensor) -> Tensor:
@@ -117,7 +122,7 @@ class TwoWayTranslator(AdversarialModel, Translator):
         were there and back, and what a data sample has of ``PASSED_ON``."""
         real_a, real_b = inputs['a'], inputs['b']
         images = dict(real_a=real_a, real_b=real_b)
-        generators = getattr(self.generators, 'module', self.generators)
+        generators = plain(self.generators)
         images |= generators(real_a, real_b, 'again')
         restored = {k: self.data_preprocessor.restored(v) for k, v in images.items()}
         rows = []

@@ -13,13 +13,11 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 from mmengine.logging import print_log
-from scipy.optimize import linear_sum_assignment
-from scipy.spatial.distance import cdist
-from scipy.special import rel_entr
 from scipy.stats import norm
 from torch import Tensor
 
 from projects.core.files import check_outputs, output_file
+from projects.core.tasks.generation.mixture_metric import jensen_shannon, wasserstein
 from projects.core.values import PATH, checked, whole
 from projects.gan.losses import (
     AdversarialLoss,
@@ -48,7 +46,7 @@ def lines(shift: float, num: int = POINTS) -> tuple[np.ndarray, np.ndarray]:
     return tuple(np.stack([np.full(num, x), heights], 1) for x in (0.0, shift))
 
 
-def jensen_shannon(first: np.ndarray, second: np.ndarray) -> float:
+def jensen_shannon_of_points(first: np.ndarray, second: np.ndarray) -> float:
     """Of two sets of points (N, 2), as distributions that have nothing elsewhere."""
     places, index = np.unique(
         np.concatenate([first, second]), axis=0, return_inverse=True
@@ -58,14 +56,7 @@ def jensen_shannon(first: np.ndarray, second: np.ndarray) -> float:
         np.bincount(part, minlength=len(places)) / len(part)
         for part in np.split(index, [len(first)])
     )
-    middle = (p + q) / 2
-    return float((rel_entr(p, middle) + rel_entr(q, middle)).sum() / 2)
-
-
-def earth_movers(first: np.ndarray, second: np.ndarray) -> float:
-    """Of two sets of as many points, (N, 2): the least mean way of all pairings."""
-    ways = cdist(first, second)
-    return float(ways[linear_sum_assignment(ways)].mean())
+    return jensen_shannon(p, q)
 
 
 def axis(shift: float, std: float) -> tuple[np.ndarray, float]:
@@ -80,8 +71,7 @@ def gaussian_jensen_shannon(shift: float, std: float = 1.0) -> float:
     """Of N(0, std^2) and N(shift, std^2), by the integral."""
     x, step = axis(shift, std)
     p, q = norm.pdf(x, 0, std), norm.pdf(x, shift, std)
-    middle = (p + q) / 2
-    return float((rel_entr(p, middle) + rel_entr(q, middle)).sum() * step / 2)
+    return jensen_shannon(p, q) * step
 
 
 def gaussian_earth_movers(shift: float, std: float = 1.0) -> float:
@@ -203,13 +193,13 @@ def _draw_distances_of_lines(panel) -> None:
     pairs = [lines(shift) for shift in shifts]
     panel.plot(
         shifts,
-        [earth_movers(*p) for p in pairs],
+        [wasserstein(*p) for p in pairs],
         color='tab:blue',
         label="earth mover's",
     )
     panel.plot(
         shifts,
-        [jensen_shannon(*p) for p in pairs],
+        [jensen_shannon_of_points(*p) for p in pairs],
         'o',
         markersize=3,
         color='tab:red',

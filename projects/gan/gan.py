@@ -15,7 +15,12 @@ from mmengine.model import ExponentialMovingAverage
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor, nn
 
-from projects.core.tasks.generation.adversarial import AdversarialModel, frozen, means
+from projects.core.tasks.generation.adversarial import (
+    AdversarialModel,
+    frozen,
+    means,
+    plain,
+)
 from projects.core.tasks.generation.latents import (
     NORMAL,
     Distribution,
@@ -110,11 +115,11 @@ class GAN(AdversarialModel, Generator):
 
     @property
     def num_classes(self) -> int | None:
-        return _plain(self.generator).num_classes
+        return plain(self.generator).num_classes
 
     @property
     def latent_dim(self) -> int:
-        return _plain(self.generator).latent_dim
+        return plain(self.generator).latent_dim
 
     def step(
         self, inputs: Tensor, data_samples: list, optim_wrapper: OptimWrapperDict
@@ -130,7 +135,7 @@ class GAN(AdversarialModel, Generator):
         num = len(real) * self.generator_batches
         log |= self._train_generator(num, given, optim_wrapper['generator'])
         if self.generator_ema is not None:
-            self.generator_ema.update_parameters(_plain(self.generator))
+            self.generator_ema.update_parameters(plain(self.generator))
         return log
 
     def _latents(self, num: int) -> Tensor:
@@ -150,7 +155,7 @@ class GAN(AdversarialModel, Generator):
             )
             if self.penalty is not None:
                 penalty = self.penalty(
-                    _plain(self.discriminator), real, fake.float(), *given
+                    plain(self.discriminator), real, fake.float(), *given
                 )
                 log['penalty'] = penalty.detach()
                 loss = loss + penalty
@@ -174,7 +179,7 @@ class GAN(AdversarialModel, Generator):
         """The generator that makes samples: the averaged one, if there is one."""
         if self.generator_ema is not None:
             return self.generator_ema
-        return _plain(self.generator)
+        return plain(self.generator)
 
     def network(self, inputs: Tensor, *labels: Tensor) -> Tensor:
         return self.sampler(inputs, *labels)
@@ -234,8 +239,3 @@ class Average(ExponentialMovingAverage):
     def update_parameters(self, model: nn.Module) -> None:
         self.avg_parameters = self.module.state_dict()
         super().update_parameters(model)
-
-
-def _plain(part):
-    """A part out of what wraps it for several processes."""
-    return getattr(part, 'module', part)

@@ -15,7 +15,7 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 
 from projects.core.benchmark.in_turns import seconds_of
-from projects.core.config import find_config, load_config
+from projects.core.config import load_config
 from projects.core.engine import train
 from projects.core.engine.checkpoint_hook import newest_checkpoint
 from projects.core.errors import UserError
@@ -118,7 +118,7 @@ def measure_mode_collapse(
 def config_of(data: str, loss: str) -> str:
     """The run config of a loss on a mixture."""
     (file,) = config_root().glob(CONFIGS.format(loss=loss, data=data))
-    return find_config(str(file))
+    return str(file)
 
 
 def _run(data: str, loss: str, seed: int, out: Path, options: list[str]) -> Run:

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from projects.core.tasks.generation.pictures import film_of
+from projects.core.tasks.generation.pictures import film_of, rendered
 
+DPI = 90
 DOTS = 700  # points of a panel
 SHOWN = 4  # moments side by side
 COLORS = ('tab:red', 'tab:orange', 'tab:green', 'tab:purple', 'tab:blue')
@@ -20,6 +20,11 @@ def _chosen(runs: Sequence, data: str, loss: str) -> list:
     """Runs of a loss on a mixture, by their seeds."""
     chosen = [run for run in runs if (run.data, run.loss) == (data, loss)]
     return sorted(chosen, key=lambda run: run.seed)
+
+
+def _there(runs: Sequence, names: Mapping[str, str]) -> list[str]:
+    """Names of mixtures, or of losses, of which there are runs, in their order."""
+    return [name for name in names if any(name in (r.data, r.loss) for r in runs)]
 
 
 def _scatter(panel, run, moment: int) -> None:
@@ -42,10 +47,7 @@ def moments(
 ) -> bytes:
     """PNG: a row for each loss, and for each mixture columns of moments of the run of
     the first seed."""
-    data, losses = (
-        [name for name in names if any(name in (r.data, r.loss) for r in runs)]
-        for names in (data_names, loss_names)
-    )
+    data, losses = _there(runs, data_names), _there(runs, loss_names)
     size = SHOWN * len(data), len(losses)
     figure = Figure(
         figsize=(1.25 * size[0] + 0.3, 1.42 * size[1] + 0.3), layout='constrained'
@@ -74,7 +76,7 @@ def modes_over_time(
 ) -> bytes:
     """PNG: for each mixture modes and good samples against iterations, a line for the
     mean over the seeds, a band from the least to the greatest."""
-    data = [name for name in data_names if any(run.data == name for run in runs)]
+    data = _there(runs, data_names)
     figure = Figure(figsize=(4.6 * len(data), 5.2), layout='constrained')
     panels = figure.subplots(2, len(data), squeeze=False, sharex='col')
     for column, one in enumerate(data):
@@ -92,7 +94,10 @@ def modes_over_time(
                     x, rows.min(0), rows.max(0), color=color, alpha=0.15, linewidth=0
                 )
         panels[0][column].axhline(
-            len(chosen_centres(runs, one)), color='grey', linewidth=0.8, linestyle=':'
+            len(next(run.centres for run in runs if run.data == one)),
+            color='grey',
+            linewidth=0.8,
+            linestyle=':',
         )
         panels[0][column].set(title=data_names[one], ylabel='modes found')
         panels[1][column].set(xlabel='iterations', ylabel='good samples, %')
@@ -103,20 +108,12 @@ def modes_over_time(
     return _png(figure)
 
 
-def chosen_centres(runs: Sequence, data: str) -> np.ndarray:
-    """(K, 2) of a mixture."""
-    return next(run.centres for run in runs if run.data == data)
-
-
 def film(
     runs: Sequence, data_names: Mapping[str, str], loss_names: Mapping[str, str]
 ) -> bytes:
     """GIF of the runs of the first seed: a row for each mixture, a column for each
     loss."""
-    data, losses = (
-        [name for name in names if any(name in (r.data, r.loss) for r in runs)]
-        for names in (data_names, loss_names)
-    )
+    data, losses = _there(runs, data_names), _there(runs, loss_names)
     frames = []
     for moment in range(min(len(run.iterations) for run in runs)):
         figure = Figure(
@@ -131,21 +128,13 @@ def film(
             panel.set_xlabel(caption, fontsize=7, labelpad=2)
             if row == 0:
                 panel.set_title(loss_names[loss], fontsize=8)
-        frames.append(_picture(figure)[..., ::-1])
+        frames.append(rendered(figure, DPI))
     return film_of(frames)
-
-
-def _picture(figure: Figure) -> np.ndarray:
-    """(H, W, 3) uint8 RGB."""
-    figure.set_dpi(90)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3]
 
 
 def _png(figure: Figure) -> bytes:
     """Of few colours, which dots and lines need: a third of the bytes."""
     buffer = io.BytesIO()
-    image = Image.fromarray(_picture(figure)).quantize(64, dither=0)
+    image = Image.fromarray(rendered(figure, DPI)[..., ::-1]).quantize(64, dither=0)
     image.save(buffer, format='png', optimize=True)
     return buffer.getvalue()

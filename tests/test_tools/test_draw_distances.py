@@ -7,16 +7,16 @@ import cv2
 import numpy as np
 import pytest
 
+from projects.core.tasks.generation.mixture_metric import wasserstein
 from projects.gan.distances import (
     best_critic,
     best_discriminator,
     draw_distances,
-    earth_movers,
     gaussian_earth_movers,
     gaussian_jensen_shannon,
     gradient,
     gradients_while_training,
-    jensen_shannon,
+    jensen_shannon_of_points,
     lines,
 )
 from projects.gan.losses import MinMaxLoss, NonSaturatingLoss, WassersteinLoss
@@ -28,14 +28,14 @@ TOOL = Path(__file__).parents[2] / 'tools/analysis_tools/draw_distances.py'
 def test_lines_apart(shift):
     """Example 1: the one distance is how far, the other whether."""
     pair = lines(shift, 50)
-    assert earth_movers(*pair) == pytest.approx(abs(shift))
-    assert jensen_shannon(*pair) == pytest.approx(math.log(2) if shift else 0)
+    assert wasserstein(*pair) == pytest.approx(abs(shift))
+    assert jensen_shannon_of_points(*pair) == pytest.approx(math.log(2) if shift else 0)
 
 
 def test_jensen_shannon_by_hand():
     """(1/2, 1/2, 0) and (1/2, 0, 1/2) have the middle (1/2, 1/4, 1/4): ln(2) / 2."""
     first, second = np.array([[0, 0], [1, 0]]), np.array([[2, 0], [0, 0]])
-    assert jensen_shannon(first, second) == pytest.approx(math.log(2) / 2)
+    assert jensen_shannon_of_points(first, second) == pytest.approx(math.log(2) / 2)
 
 
 @pytest.mark.parametrize('std', [0.5, 1.0, 2.0])

@@ -5,42 +5,25 @@ with the first 10,000 training images, a test 50,000 with all, as the literature
 Features are those of the usual Inception network, of which the file lies in data/.
 """
 
-dataset_type = 'CIFAR10'
-data_root = 'data/cifar10'
+_base_ = './cifar10.py'
+pipeline = [dict(type='PackInputs')]
 train_dataloader = dict(
     batch_size=64,
-    num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type='InfiniteSampler', shuffle=True),
+    sampler=dict(type='InfiniteSampler'),
     dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        split='train',
-        pipeline=[
-            dict(type='RandomFlip', prob=0.5, direction='horizontal'),
-            dict(type='PackInputs'),
-        ],
-        download=False,
+        pipeline=[dict(type='RandomFlip', prob=0.5, direction='horizontal'), *pipeline]
     ),
 )
 test_dataloader = dict(
     batch_size=250,
-    num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        split='train',
-        pipeline=[dict(type='PackInputs')],
-        download=False,
-    ),
+    dataset=dict(split='train', test_mode=False, pipeline=pipeline),
 )
 val_dataloader = {
     **test_dataloader,
     'dataset': {**test_dataloader['dataset'], 'indices': 10000},
 }
 val_evaluator = dict(
+    _delete_=True,
     type='projects.GenerationMetric',
     judge=dict(inception='data/pt_inception-2015-12-05-6726825d.pth'),
 )

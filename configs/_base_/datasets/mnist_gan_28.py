@@ -4,48 +4,23 @@ Expects the files of mnist.py. A validation makes 10,000 samples and compares th
 the first 10,000 training images; a test makes more of it, see digits_gan_32.py.
 """
 
-dataset_type = 'MNIST'
-data_root = 'data/mnist'
+_base_ = './mnist.py'
 pipeline = [dict(type='PackInputs')]
 train_dataloader = dict(
     batch_size=64,
-    num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type='InfiniteSampler', shuffle=True),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        split='train',
-        pipeline=pipeline,
-        download=False,
-    ),
+    sampler=dict(type='InfiniteSampler'),
+    dataset=dict(pipeline=pipeline),
 )
 val_dataloader = dict(
     batch_size=500,
-    num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        split='train',
-        pipeline=pipeline,
-        indices=10000,
-        download=False,
-    ),
+    dataset=dict(split='train', test_mode=False, pipeline=pipeline, indices=10000),
 )
 test_dataloader = val_dataloader
 judge = dict(config='lenet/lenet5_1xb128-10e_mnist.py')
-val_evaluator = dict(type='projects.GenerationMetric', judge=judge)
+val_evaluator = dict(_delete_=True, type='projects.GenerationMetric', judge=judge)
 test_evaluator = dict(
+    _delete_=True,
     type='projects.GenerationMetric',
     judge=judge,
-    held_out=dict(
-        type=dataset_type,
-        data_root=data_root,
-        split='test',
-        pipeline=pipeline,
-        test_mode=True,  # chooses the files
-        download=False,
-    ),
+    held_out={**_base_.val_dataloader.dataset, 'pipeline': pipeline},
 )

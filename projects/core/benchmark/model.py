@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
-from mmengine.optim import OptimWrapperDict, build_optim_wrapper
+from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
@@ -23,6 +23,7 @@ from projects.core.config import (
     walk,
 )
 from projects.core.engine.distributed import has_own_step
+from projects.core.engine.optimizers import wrappers_of
 from projects.core.engine.runner import Runner
 from projects.core.errors import UserError
 from projects.core.quiet import hushed
@@ -167,9 +168,7 @@ class BenchmarkedModel:
         return self.model.data_preprocessor(batch, is_train)
 
     def _optimizers(self) -> list[torch.optim.Optimizer]:
-        wrapper = self.optim_wrapper
-        several = isinstance(wrapper, OptimWrapperDict)
-        return [one.optimizer for one in (wrapper.values() if several else [wrapper])]
+        return [w.optimizer for w in wrappers_of(self.optim_wrapper).values()]
 
     def _open_data(self) -> tuple[Iterator | None, str]:
         """Endless batches of the training data; or None, and why."""

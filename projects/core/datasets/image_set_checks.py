@@ -48,9 +48,10 @@ class ImageSetChecks:
         self.num_outputs = num_outputs
         self.folders: dict[str, set[str]] = {}  # listings
         self.trees: dict[str, list[str]] = {}  # class folders by their parent
+        self._seen: list[tuple[dict, list[str]]] = []  # settings, classes
 
     def of(self, dataset: dict, split: str) -> tuple[list[str], list[str]]:
-        """Notices on a data set, and its classes.
+        """Notices on a data set, none if it was looked at before, and its classes.
 
         Files of MNIST, Fashion-MNIST and CIFAR must be there and whole; of images in
         folders or lists the names are read, the images are not opened.
@@ -58,6 +59,10 @@ class ImageSetChecks:
         Raises:
             UserError: At the first flaw with which a run is impossible or wrong.
         """
+        settings = {k: v for k, v in dataset.items() if k != 'pipeline'}
+        for other, classes in self._seen:  # test data are often the validation data
+            if other == settings:
+                return [], classes
         class_ = dataset_class(dataset.get('type'), self.cfg.get('default_scope'))
         ancestors = [base.__name__ for base in getattr(class_, '__mro__', ())]
         kind = next((k for k in KINDS if k in ancestors), None)
@@ -75,6 +80,7 @@ class ImageSetChecks:
                 self.folders,
                 self.trees,
             )
+        self._seen.append((settings, classes))
         return notices, classes
 
 

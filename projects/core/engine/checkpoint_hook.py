@@ -20,19 +20,8 @@ GREATER_PARTS = ('acc', 'auc', 'bleu', 'dice', 'inception', 'iou', 'precision')
 GREATER_PARTS += ('recall', 'rouge')
 # and those that count as a whole word only
 LESS_WORDS = {'bits', 'bpb', 'bpc', 'bpd', 'cer', 'ece', 'eer', 'epe', 'err', 'fid'}
-LESS_WORDS |= {
-    'js',
-    'kid',
-    'kl',
-    'lpips',
-    'mae',
-    'mape',
-    'mse',
-    'nll',
-    'ppl',
-    'rmse',
-    'wer',
-}
+LESS_WORDS |= {'js', 'kid', 'kl', 'lpips', 'mae', 'mape', 'mse', 'nll', 'ppl', 'rmse'}
+LESS_WORDS |= {'wer'}
 GREATER_WORDS = {'ap', 'ar', 'map', 'psnr', 'ssim', 'top', 'f', 'r'}  # F1, R2
 GREATER_WORDS |= {'coverage', 'density', 'good', 'kept', 'match', 'modes'}
 

@@ -5,6 +5,7 @@ from collections import defaultdict
 from mmengine.logging import MMLogger
 from mmengine.optim import (
     DefaultOptimWrapperConstructor,
+    OptimWrapper,
     OptimWrapperDict,
     build_optim_wrapper,
 )
@@ -12,6 +13,13 @@ from torch import nn
 
 from projects.core.errors import UserError, did_you_mean
 from projects.registry import OPTIM_WRAPPER_CONSTRUCTORS
+
+
+def wrappers_of(optim_wrapper) -> dict[str, OptimWrapper]:
+    """Optimizer wrappers by name; that of a single one is ''."""
+    if isinstance(optim_wrapper, OptimWrapperDict):
+        return dict(optim_wrapper.items())
+    return {'': optim_wrapper}
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()

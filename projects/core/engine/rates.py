@@ -4,8 +4,9 @@ import copy
 import warnings
 from collections.abc import Iterator
 
-from mmengine.optim import OptimWrapperDict
 from mmengine.runner import EpochBasedTrainLoop
+
+from projects.core.engine.optimizers import wrappers_of
 
 
 class Rates:
@@ -57,10 +58,8 @@ class Rates:
 
 
 def _groups(runner) -> Iterator[dict]:
-    wrapper = runner.optim_wrapper
-    several = isinstance(wrapper, OptimWrapperDict)
-    for one in wrapper.values() if several else [wrapper]:
-        yield from one.param_groups
+    for wrapper in wrappers_of(runner.optim_wrapper).values():
+        yield from wrapper.param_groups
 
 
 def _schedulers(runner) -> list:

@@ -11,13 +11,13 @@ import torch
 from mmengine.device import get_device
 from mmengine.dist import is_main_process
 from mmengine.model import is_model_wrapper
-from mmengine.optim import OptimWrapperDict
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop
 from mmengine.runner import Runner as MMEngineRunner
 
 from projects.core.config.saved import JSON_KEY, config_to_json
 from projects.core.engine.disk import spared_by_full_disk
 from projects.core.engine.distributed import distributed_model, has_own_step
+from projects.core.engine.optimizers import wrappers_of
 from projects.core.engine.rates import Rates
 from projects.core.errors import UserError, described
 from projects.core.files import write_text
@@ -177,9 +177,7 @@ class Runner(MMEngineRunner):
         if size is None:
             self.logger.warning('lr is not scaled: the batches have no one size')
             return
-        several = isinstance(optim_wrapper, OptimWrapperDict)
-        wrappers = optim_wrapper.items() if several else [('', optim_wrapper)]
-        for name, wrapper in wrappers:
+        for name, wrapper in wrappers_of(optim_wrapper).items():
             total = size * wrapper._accumulative_counts
             label = f'{name} lr'.lstrip()
             groups = list(wrapper.optimizer.param_groups)

@@ -18,6 +18,7 @@ from projects.core.datasets.transforms import LoadImageFromFile, use_our_loader,
 from projects.core.errors import UserError, listed
 from projects.core.files import JOURNAL, check_outputs, write_text
 from projects.core.layers.batch_norm import fold_batch_norm
+from projects.core.tasks.custom_hooks import add_hooks
 from projects.core.tasks.image_parts import channels_of
 from projects.core.tasks.task import InferOptions, Task
 
@@ -82,11 +83,7 @@ class ImageTask(Task):
         with explained(cfg):
             pipeline = ImagePipeline(cfg, model)
         out_dir = options.out_dir or osp.join(output.name, Path(inputs).stem)
-        if osp.realpath(out_dir) == osp.realpath(paths[0].parent):
-            raise UserError(
-                f'--out-dir {out_dir} is the folder of the images, among which the '
-                'pictures would be; choose another folder'
-            )
+        refuse_own_folder(out_dir, paths, 'pictures')
         names = picture_names([str(path) for path in paths])
         json_file = osp.join(out_dir, f'{output.name}.json')
         files = [osp.join(out_dir, name) for name in names.values()]
@@ -124,12 +121,7 @@ class ImageTask(Task):
                     lambda image=image, sample=sample: output.draw(image, sample),
                 )
         if not num_read:
-            raise UserError(
-                f'{pipeline.last_error}; none of the {len(paths)} images in {inputs} '
-                'can be read'
-                if len(paths) > 1
-                else pipeline.last_error
-            )
+            raise pipeline.nothing_read(paths, inputs)
         write_text(json_file, json.dumps(rows), '--out-dir')
         if pipeline.num_coloured:
             warn(
@@ -176,6 +168,11 @@ class ImagePipeline:
         self.num_coloured = 0
         self.last_error = ''
 
+    def nothing_read(self, paths: list[Path], inputs: str) -> UserError:
+        """What to raise where no image could be read."""
+        rest = f'; none of the {len(paths)} images in {inputs} can be read'
+        return UserError(self.last_error + rest * (len(paths) > 1))
+
     def read(
         self, paths: list[Path], first: int
     ) -> Iterator[tuple[int, Path, np.ndarray, dict]]:
@@ -208,13 +205,11 @@ class ImagePipeline:
 
 def switch_hook(cfg, key: str, type_: str) -> None:
     """Add a hook to a config, or take it out where the config says ``key = False``."""
-    hooks = list(cfg.get('custom_hooks') or [])
-    present = [hook for hook in hooks if hook['type'] == type_]
-    if not is_on(cfg, key):
-        hooks = [hook for hook in hooks if hook not in present]
-    elif not present:
-        hooks.append(dict(type=type_))
-    cfg.custom_hooks = hooks
+    if is_on(cfg, key):
+        add_hooks(cfg, type_)
+    else:
+        hooks = cfg.get('custom_hooks') or []
+        cfg.custom_hooks = [hook for hook in hooks if hook['type'] != type_]
 
 
 def is_on(cfg, key: str) -> bool:
@@ -227,6 +222,19 @@ def is_on(cfg, key: str) -> bool:
     if not isinstance(value, bool):
         raise UserError(f'{key} = {value!r} in the config: must be True or False')
     return value
+
+
+def refuse_own_folder(out_dir: str, paths: list[Path], what: str) -> None:
+    """Refuse to write among the images that are read.
+
+    Raises:
+        UserError: If ``out_dir`` is their folder.
+    """
+    if osp.realpath(out_dir) == osp.realpath(paths[0].parent):
+        raise UserError(
+            f'--out-dir {out_dir} is the folder of the images, among which the '
+            f'{what} would be; choose another folder'
+        )
 
 
 def image_paths(images: str) -> tuple[list[Path], str]:

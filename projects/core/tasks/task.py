@@ -173,6 +173,20 @@ def option_of(name: str) -> str:
     return '--' + name.rstrip('_').replace('_', '-')
 
 
+def refuse_options(model, options: InferOptions) -> None:
+    """Refuse what a model has no use of, by its ``writing_options``.
+
+    Raises:
+        UserError: With the option.
+    """
+    for name in options.writing:
+        if name not in model.writing_options:
+            raise UserError(
+                f'{option_of(name)}: {options.checkpoint} holds a '
+                f'{type(model).__name__}, which has no use of it; leave it out'
+            )
+
+
 @cache
 def tasks() -> tuple[Task, ...]:
     """The kinds that there are, those of other distributions last."""

@@ -39,7 +39,6 @@ class _Checks:
 
     def __init__(self, cfg) -> None:
         self.cfg = cfg
-        self.seen: list[tuple[dict, list[str]]] = []  # settings, classes
         self.sets = ImageSetChecks(cfg, num_outputs(cfg))
 
     def of(self, split: str) -> list[str]:
@@ -49,14 +48,9 @@ class _Checks:
             return []
         notices, num_classes = [], None
         for dataset in inner_datasets(loader.get('dataset')):
-            settings = {k: v for k, v in dataset.items() if k != 'pipeline'}
-            # test data are often the validation data
-            classes = next((c for other, c in self.seen if other == settings), None)
-            if classes is None:
-                found, classes = self.sets.of(dataset, split)
-                check_num_classes(self.cfg, classes, split)
-                notices += found
-                self.seen.append((settings, classes))
+            found, classes = self.sets.of(dataset, split)
+            check_num_classes(self.cfg, classes, split)
+            notices += found
             num_classes = len(classes) or num_classes
         check_top_k(self.cfg, num_classes, split)
         return notices

@@ -28,6 +28,11 @@ class AdversarialModel(GenerativeModel):
         """Losses by name, after all optimizers took their steps."""
 
 
+def plain(part: nn.Module) -> nn.Module:
+    """A part out of what wraps it for several processes."""
+    return getattr(part, 'module', part)
+
+
 @contextmanager
 def frozen(*parts: nn.Module) -> Iterator[list[nn.Module]]:
     """Context in which parts are used and do not change.
@@ -36,7 +41,7 @@ def frozen(*parts: nn.Module) -> Iterator[list[nn.Module]]:
     statistics of a batch in training, do not keep them. Yields the parts, out of
     what wraps them for several processes, whose gradients nobody waits for.
     """
-    parts = [getattr(part, 'module', part) for part in parts]
+    parts = [plain(part) for part in parts]
     modules = [m for part in parts for m in part.modules()]
     norms = [m for m in modules if isinstance(m, _BatchNorm) and m.track_running_stats]
     parameters = [p for part in parts for p in part.parameters() if p.requires_grad]

@@ -46,21 +46,21 @@ class GenerationParts:
         input_size: tuple[int, ...],
         objects: int,
     ) -> dict:
-        if len(self.shape) == 1:
-            inputs = torch.randn((batch_size, *self.shape), generator=rng)
-            return dict(inputs=list(inputs), data_samples=self._samples(rng, inputs))
         size = (batch_size, self.shape[0], *input_size)
 
         def images() -> list[Tensor]:
             return list(torch.randint(0, 256, size, dtype=torch.uint8, generator=rng))
 
-        inputs = images()
-        if isinstance(self.model, Translator):
-            inputs = dict(a=inputs, b=images())
-        return dict(inputs=inputs, data_samples=self._samples(rng, range(batch_size)))
+        if len(self.shape) == 1:
+            inputs = list(torch.randn((batch_size, *self.shape), generator=rng))
+        elif isinstance(self.model, Translator):
+            inputs = dict(a=images(), b=images())
+        else:
+            inputs = images()
+        return dict(inputs=inputs, data_samples=self._samples(rng, batch_size))
 
-    def _samples(self, rng: torch.Generator, data) -> list[DataSample]:
-        samples = [DataSample(metainfo=dict(sample_idx=i)) for i in range(len(data))]
+    def _samples(self, rng: torch.Generator, num: int) -> list[DataSample]:
+        samples = [DataSample(metainfo=dict(sample_idx=i)) for i in range(num)]
         for sample in samples if self.model.num_classes else ():
             size = (1,)
             label = torch.randint(0, self.model.num_classes, size, generator=rng)

@@ -34,7 +34,6 @@ def check_generation_data(cfg) -> list[str]:
     if 'model' not in cfg:
         return []
     sets = ImageSetChecks(cfg)
-    seen = []
 
     def check(split: str) -> list[str]:
         loader = cfg.get(f'{split}_dataloader')
@@ -42,9 +41,7 @@ def check_generation_data(cfg) -> list[str]:
             return []
         notices = []
         for dataset in inner_datasets(loader.get('dataset')):
-            if dataset not in seen:
-                notices += sets.of(dataset, split)[0]
-                seen.append(dataset)
+            notices += sets.of(dataset, split)[0]
         return notices
 
     notices = notices_of_splits(cfg, check)
@@ -53,9 +50,11 @@ def check_generation_data(cfg) -> list[str]:
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
         with torch.device('meta'):
             model = MODELS.build(copy.deepcopy(cfg.model))
+        compared = []
         for split in SPLITS:
             loader = cfg.get(f'{split}_dataloader')
-            if isinstance(loader, dict):
+            if isinstance(loader, dict) and loader['dataset'] not in compared:
+                compared.append(loader['dataset'])
                 dataset = DATASETS.build(copy.deepcopy(loader['dataset']))
                 _compare(model, dataset, f'{split}_dataloader.dataset')
     return notices

@@ -62,7 +62,7 @@ class SamplesHook(Hook):
             for name, buffer in runner.message_hub.log_scalars.items()
             if name.startswith('train/')
         }
-        frames = [file for _, file in frames_of(Path(runner.work_dir, FOLDER))]
+        frames = frames_of(Path(runner.work_dir, FOLDER))
         curves = osp.join(runner.work_dir, CURVES)
         self._pictures.attempt(
             'the losses', lambda: write_picture(curves, loss_curves(history), OPTION)
@@ -87,7 +87,7 @@ def pictures_of(work_dir: str) -> list[str]:
     if frames and osp.isfile(film):
         lines.append(
             f'samples at {len(frames)} validations: {osp.relpath(film)}, the last '
-            f'{osp.relpath(frames[-1][1])}'
+            f'{osp.relpath(frames[-1])}'
         )
     if osp.isfile(curves):
         lines.append(f'curves of the losses: {osp.relpath(curves)}')

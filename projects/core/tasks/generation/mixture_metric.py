@@ -47,9 +47,13 @@ def divergences(counts: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
         weights: (K,) of the truth, above 0, of sum 1.
     """
     found = counts / counts.sum()
-    middle = (found + weights) / 2
-    js = (rel_entr(found, middle).sum() + rel_entr(weights, middle).sum()) / 2
-    return float(rel_entr(found, weights).sum()), float(js)
+    return float(rel_entr(found, weights).sum()), jensen_shannon(found, weights)
+
+
+def jensen_shannon(p: np.ndarray, q: np.ndarray) -> float:
+    """Of two distributions on the same places, in nats."""
+    middle = (p + q) / 2
+    return float(rel_entr(p, middle).sum() + rel_entr(q, middle).sum()) / 2
 
 
 def wasserstein(first: np.ndarray, second: np.ndarray) -> float:

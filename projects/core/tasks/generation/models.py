@@ -34,7 +34,7 @@ class GenerativeModel(BaseModel):
         init_cfg: See :class:`mmengine.model.BaseModule`.
     """
 
-    #: arguments of :meth:`samples` or :meth:`translations` beyond those of all
+    #: options of ``tools/infer.py`` that mean something
     writing_options: tuple[str, ...] = ()
     #: types of hooks that every training of such a model needs
     hooks: tuple[str, ...] = ()
@@ -85,6 +85,7 @@ class Generator(GenerativeModel):
         latent_dim: L.
     """
 
+    writing_options = ('num', 'class_', 'interpolate', 'seed')
     latent_dim: int
 
     @torch.no_grad()
@@ -135,6 +136,7 @@ class Translator(GenerativeModel):
         directions: What it can do, such as 'AtoB', the default first.
     """
 
+    writing_options = ('direction',)
     directions: tuple[str, ...]
 
     @abstractmethod

@@ -10,10 +10,10 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
@@ -40,6 +40,14 @@ PAIRS = (
 )
 
 
+def on_cpu(row: Mapping) -> dict:
+    """A prediction with its tensors on the CPU."""
+    return {
+        name: value.cpu() if isinstance(value, Tensor) else value
+        for name, value in row.items()
+    }
+
+
 class Kept:
     """The first samples of an evaluation, as many as a picture shows.
 
@@ -54,12 +62,7 @@ class Kept:
     def add(self, predictions: Sequence[dict]) -> None:
         for row in predictions:
             if len(self.rows) < self._limit(row) and self._is_wanted(row):
-                self.rows.append(
-                    {
-                        name: value.cpu() if isinstance(value, Tensor) else value
-                        for name, value in row.items()
-                    }
-                )
+                self.rows.append(on_cpu(row))
 
     def _limit(self, row: dict) -> int:
         if 'fake_b' in row:
@@ -149,9 +152,10 @@ def points_picture(samples: Sequence[Tensor], data: Sequence[Tensor]) -> np.ndar
 
 def rendered(figure: Figure, dpi: int = 100) -> np.ndarray:
     """A figure as a picture."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format='png', dpi=dpi)
-    return cv2.imdecode(np.frombuffer(buffer.getvalue(), np.uint8), cv2.IMREAD_COLOR)
+    figure.set_dpi(dpi)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., 2::-1])
 
 
 def captioned(picture: np.ndarray, text: str) -> np.ndarray:
@@ -162,10 +166,10 @@ def captioned(picture: np.ndarray, text: str) -> np.ndarray:
     return np.vstack([np.array(strip)[..., ::-1], picture])
 
 
-def frames_of(folder: Path) -> list[tuple[int, Path]]:
-    """Iteration and file of each picture that validations left, in order."""
-    found = [(FRAME.fullmatch(file.name), file) for file in folder.glob('iter_*.png')]
-    return sorted((int(match[1]), file) for match, file in found if match)
+def frames_of(folder: Path) -> list[Path]:
+    """The pictures that validations left, in the order of their iterations."""
+    files = [file for file in folder.glob('iter_*.png') if FRAME.fullmatch(file.name)]
+    return sorted(files, key=lambda file: int(FRAME.fullmatch(file.name)[1]))
 
 
 def film_of(pictures: Sequence[np.ndarray]) -> bytes:

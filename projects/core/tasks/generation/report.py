@@ -8,7 +8,7 @@ from mmengine.evaluator import BaseMetric
 
 from projects.core.files import output_file
 from projects.core.tasks.drawing import write_picture
-from projects.core.tasks.generation.pictures import Kept
+from projects.core.tasks.generation.pictures import Kept, on_cpu
 from projects.core.tasks.task import TestOptions
 from projects.registry import METRICS
 
@@ -40,13 +40,12 @@ class SamplesReport(BaseMetric):
             self.results.append({})  # mmengine warns of none
             return
         for row in data_samples:
-            self.results.append(
-                {
-                    name: value.cpu() if isinstance(value, torch.Tensor) else value
-                    for name, value in row.items()
-                    if self.show_dir is not None or not name.startswith('real')
-                }
-            )
+            wanted = {
+                name: value
+                for name, value in row.items()
+                if self.show_dir is not None or not name.startswith('real')
+            }
+            self.results.append(on_cpu(wanted))
 
     def compute_metrics(self, results: list[dict]) -> dict:
         if self.out is not None and results:

@@ -24,14 +24,12 @@ from projects.core.tasks.generation.pictures import (
     grid,
     points_picture,
 )
-from projects.core.tasks.images import ImagePipeline, image_paths
-from projects.core.tasks.task import InferOptions, option_of
+from projects.core.tasks.images import ImagePipeline, image_paths, refuse_own_folder
+from projects.core.tasks.task import InferOptions, refuse_options
 
 OPTION = '--out-dir'
 NUM, STEPS = 64, 16  # samples, and those of a walk, by default
 GRID, WALK, FILM, TABLE = 'grid.png', 'walk.png', 'walk.gif', 'samples.csv'
-OF_GENERATORS = ('num', 'class_', 'interpolate', 'seed')
-OF_TRANSLATORS = ('direction',)
 
 
 def write_samples(
@@ -60,7 +58,7 @@ def write_samples(
             f'{options.checkpoint} holds a {type(model).__name__}, which makes samples '
             f'of noise: leave {inputs} out'
         )
-    refuse_options(model, options, OF_GENERATORS)
+    refuse_options(model, options)
     asked = options.writing
     walks, seed = asked.get('interpolate', False), asked.get('seed', 0)
     num = asked.get('num', STEPS if walks else NUM)
@@ -158,7 +156,7 @@ def translate_folder(
     Raises:
         UserError: If there is no image, or none that can be read.
     """
-    refuse_options(model, options, OF_TRANSLATORS)
+    refuse_options(model, options)
     direction = options.writing.get('direction', model.directions[0])
     if direction not in model.directions:
         raise UserError(
@@ -167,11 +165,7 @@ def translate_folder(
         )
     paths, rest = image_paths(inputs)
     out_dir = options.out_dir or osp.join('samples', Path(inputs).stem)
-    if osp.realpath(out_dir) == osp.realpath(paths[0].parent):
-        raise UserError(
-            f'--out-dir {out_dir} is the folder of the images, among which the '
-            'translations would be; choose another folder'
-        )
+    refuse_own_folder(out_dir, paths, 'translations')
     names = picture_names([str(path) for path in paths])
     check_outputs([osp.join(out_dir, name) for name in names.values()], OPTION)
     if rest:
@@ -191,12 +185,7 @@ def translate_folder(
                 write_picture(file, as_image(image), OPTION)
                 rows.append(dict(source=str(path), file=file))
     if not rows:
-        raise UserError(
-            f'{pipeline.last_error}; none of the {len(paths)} images in {inputs} can '
-            'be read'
-            if len(paths) > 1
-            else pipeline.last_error
-        )
+        raise pipeline.nothing_read(paths, inputs)
     print_log(
         f'{len(rows)} images translated, {direction}: in {osp.relpath(out_dir)}',
         'current',
@@ -209,20 +198,6 @@ def _of_one_size(batch: Sequence[tuple]) -> list[list[tuple]]:
     for item in batch:
         groups.setdefault(tuple(item[-1]['inputs'].shape), []).append(item)
     return list(groups.values())
-
-
-def refuse_options(model, options: InferOptions, known: Sequence[str]) -> None:
-    """Refuse what a model has no use of.
-
-    Raises:
-        UserError: With the option.
-    """
-    for name in options.writing:
-        if name not in known:
-            raise UserError(
-                f'{option_of(name)}: {options.checkpoint} holds a '
-                f'{type(model).__name__}, which has no use of it; leave it out'
-            )
 
 
 def class_names(model: Generator, dataset_meta: dict) -> list[str]:

@@ -8,6 +8,7 @@ from projects.core.datasets.image_set_checks import read_all_suffixes
 from projects.core.datasets.transforms import use_our_loader
 from projects.core.errors import UserError
 from projects.core.files import check_folder, check_outputs
+from projects.core.tasks.custom_hooks import add_hooks
 from projects.core.tasks.evaluators import add_evaluators
 from projects.core.tasks.images import CHANNELS_LAST, is_on, switch_hook
 from projects.core.tasks.task import (
@@ -34,11 +35,7 @@ class GenerationTask(Task):
         read_all_suffixes(cfg)
         switch_hook(cfg, 'channels_last', CHANNELS_LAST)
         if cfg.get('train_dataloader'):
-            present = {hook['type'] for hook in cfg.custom_hooks}
-            wanted = (HOOK, *getattr(model_class_of(cfg), 'hooks', ()))
-            cfg.custom_hooks += [
-                dict(type=hook) for hook in wanted if hook not in present
-            ]
+            add_hooks(cfg, HOOK, *getattr(model_class_of(cfg), 'hooks', ()))
 
     def check_data(self, cfg) -> list[str]:
         from projects.core.tasks.generation.data_checks import check_generation_data

@@ -2,8 +2,9 @@
 
 from projects.core.errors import UserError
 from projects.core.files import check_outputs
+from projects.core.tasks.custom_hooks import add_hooks
 from projects.core.tasks.evaluators import add_evaluators
-from projects.core.tasks.task import InferOptions, Task, TestOptions, option_of
+from projects.core.tasks.task import InferOptions, Task, TestOptions, refuse_options
 
 HOOK = 'projects.TokenRateHook'
 
@@ -36,10 +37,8 @@ class LanguageTask(Task):
         from projects.core.tasks.language.data_checks import complete
 
         complete(cfg)
-        hooks = list(cfg.get('custom_hooks') or [])
-        if cfg.get('train_dataloader') and all(h['type'] != HOOK for h in hooks):
-            hooks.append(dict(type=HOOK))
-        cfg.custom_hooks = hooks
+        if cfg.get('train_dataloader'):
+            add_hooks(cfg, HOOK)
 
     def check_data(self, cfg) -> list[str]:
         from projects.core.tasks.language.data_checks import check_text_data
@@ -75,12 +74,7 @@ class LanguageTask(Task):
         from projects.core.tasks.language.answers import answer
         from projects.core.tasks.language.tokenizers import tokenizer_of_meta
 
-        for name in options.writing:
-            if name not in model.writing_options:
-                raise UserError(
-                    f'{option_of(name)}: {options.checkpoint} holds a '
-                    f'{type(model).__name__}, which has no use of it; leave it out'
-                )
+        refuse_options(model, options)
         tokenizer = tokenizer_of_meta(meta, options.checkpoint)
         if tokenizer is None:
             raise UserError(
