@@ -32,6 +32,8 @@ DEPENDENCIES = [
     'Babel>=2.14',
     'sacrebleu>=2.4',
     'torchmetrics>=1.4',
+    # the charts of a run's page; it needs no network and no browser
+    'vl-convert-python>=1.7',
 ]
 SPEED = ['faster-coco-eval>=1.6']
 # the Inception network of Frechet distances, by a file of the user's
@@ -39,6 +41,8 @@ FID = ['torch-fidelity>=0.3']
 # setuptools: a test builds the wheel in the environment that is there
 TESTS = [
     'hypothesis>=6.100',
+    # drives a Chromium of the system, where there is one
+    'playwright>=1.45',
     'pytest>=8',
     'pytest-xdist>=3.5',
     'ruff>=0.17,<0.18',
@@ -76,7 +80,7 @@ setup(
     license_files=['LICENSE'],
     python_requires='>=3.10',
     packages=find_packages(include=['projects', 'projects.*']),
-    package_data={'': ['*.md']},
+    package_data={'': ['*.md', '*.html', '*.css', '*.js']},
     install_requires=DEPENDENCIES,
     extras_require=dict(tests=TESTS, speed=SPEED, fid=FID, all=[*TESTS, *SPEED, *FID]),
     cmdclass=dict(build_py=BuildWithConfigsAndTools),

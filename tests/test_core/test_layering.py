@@ -1,6 +1,7 @@
 """Who imports whom: arrows run downwards only.
 
-tools -> benchmark -> engine -> tasks -> config, datasets, weights, layers, mmcv_ops
+tools -> benchmark -> engine -> tasks -> config, datasets, weights, layers, mmcv_ops,
+reports
 """
 
 import ast
@@ -16,7 +17,7 @@ FLOORS = [
     {'benchmark'},
     {'engine'},
     {'tasks'},
-    {'config', 'datasets', 'weights', 'layers', 'mmcv_ops'},
+    {'config', 'datasets', 'weights', 'layers', 'mmcv_ops', 'reports'},
 ]
 
 

@@ -3,6 +3,7 @@
 from projects.core.cli import run_tool
 from projects.core.engine import (
     checkpoint_hook,
+    evaluation_hook,
     hooks,
     loops,
     optimizers,
@@ -19,6 +20,7 @@ __all__ = [
     'Runner',
     'checkpoint_hook',
     'evaluate',
+    'evaluation_hook',
     'hooks',
     'infer',
     'loops',

@@ -75,6 +75,7 @@ class Runner(MMEngineRunner):
         self.register_hook(dict(type='projects.StopHook'))
         self.register_hook(dict(type='projects.ResumeHook'))
         self.register_hook(dict(type='projects.RateHook'))
+        self.register_hook(dict(type='projects.EvaluationHook'))
 
     def dump_config(self) -> None:
         """Nothing yet: a run that is refused must not replace a config."""

@@ -10,10 +10,11 @@ def evaluator_of(cfg, *names: str) -> dict | None:
     return None
 
 
-def add_evaluators(cfg, *evaluators: dict) -> None:
-    """Let a test compute more metrics than its config says."""
-    stated = cfg.test_evaluator
-    cfg.test_evaluator = [
+def add_evaluators(cfg, *evaluators: dict, key: str = 'test_evaluator') -> None:
+    """Let a test, or a validation by its ``key``, compute more metrics than its
+    config says."""
+    stated = cfg[key]
+    cfg[key] = [
         *([stated] if isinstance(stated, dict) else stated),
         *evaluators,
     ]

@@ -1,0 +1,79 @@
+"""What a validation or a test leaves to look at."""
+
+import logging
+import os.path as osp
+
+from mmengine.dist import is_main_process
+from mmengine.hooks import CheckpointHook, Hook
+
+from projects.core.errors import UserError
+from projects.core.reports.blocks import Section
+from projects.core.reports.evaluation import TEST, VALIDATION, Evaluation
+from projects.core.tasks.task import task_of
+from projects.registry import HOOKS
+
+
+@HOOKS.register_module()
+class EvaluationHook(Hook):
+    """Writes what the metrics report, beside their numbers.
+
+    A metric reports by a method ``sections(dataset)``, asked for after its
+    ``evaluate``, that returns a list of :class:`projects.core.reports.blocks.Section`.
+    Of the validations of a training the best is kept, in ``<work_dir>/evaluation``;
+    the last one where the config names no best. A test writes to
+    ``<work_dir>/test_evaluation``. :class:`projects.core.engine.Runner` registers the
+    hook by itself; a report that fails is a warning.
+    """
+
+    priority = 'LOWEST'  # after CheckpointHook, which knows the best
+
+    def __init__(self) -> None:
+        self._best = None
+        self._failed = False
+
+    def before_train(self, runner) -> None:
+        self._best = _best_of(runner)
+
+    def after_val_epoch(self, runner, metrics=None) -> None:
+        if not is_main_process() or runner._train_loop is None:
+            return
+        best, before = _best_of(runner), self._best
+        self._best = best
+        folder = osp.join(runner.work_dir, VALIDATION)
+        if best is not None and best == before and osp.isdir(folder):
+            return
+        loop = runner.train_loop
+        by_epoch = hasattr(loop, 'max_epochs') and hasattr(loop, 'run_epoch')
+        at = {'epoch': runner.epoch} if by_epoch else {'iter': runner.iter}
+        self._write(runner, runner.val_loop, folder, at, metrics)
+
+    def after_test_epoch(self, runner, metrics=None) -> None:
+        if is_main_process():
+            folder = osp.join(runner.work_dir, TEST)
+            at = {'checkpoint': runner.cfg.get('load_from')}
+            self._write(runner, runner.test_loop, folder, at, metrics)
+
+    def _write(self, runner, loop, folder: str, at: dict, metrics: dict | None) -> None:
+        dataset = loop.dataloader.dataset
+        task = task_of(runner.cfg)
+        sections: list[Section] = []
+        try:
+            for metric in loop.evaluator.metrics:
+                if hasattr(metric, 'sections'):
+                    sections += metric.sections(dataset)
+            data = f'{type(dataset).__name__}, {len(dataset)} {task.unit}'
+            Evaluation(task.name, at, data, dict(metrics or {}), sections).write(folder)
+        except Exception as error:  # hours of training hang on no picture
+            level = logging.DEBUG if self._failed else logging.WARNING
+            self._failed = True
+            reason = error if isinstance(error, UserError) else repr(error)
+            runner.logger.log(level, f'no report of the evaluation: {reason}')
+
+
+def _best_of(runner) -> tuple | None:
+    """Checkpoints of the best scores so far; None where a run keeps none."""
+    info = runner.message_hub.runtime_info
+    hooks = [h for h in runner.hooks if isinstance(h, CheckpointHook) and h.save_best]
+    if not hooks:
+        return None
+    return tuple(sorted((k, v) for k, v in info.items() if k.startswith('best_ckpt')))
