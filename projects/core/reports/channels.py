@@ -26,7 +26,7 @@ def axis(
     scale: dict[str, Any] = {'type': 'log'} if log else {'zero': zero}
     if bounds is not None:
         scale |= {'domain': [rounded(b) for b in bounds], 'nice': False}
-    axis = {
+    look: dict[str, Any] = {
         'labelExpr': NUMBER_LABEL,
         'tickCount': 6,
         'labelOverlap': 'greedy',
