@@ -35,7 +35,7 @@ def points(block: Points, colors: dict[str, str]) -> dict[str, Any]:
     ]
     x = axis('x', block.x_label, block.log_x)
     y = axis('y', block.y_label)
-    x['scale'] |= {'padding': 12}
+    x['scale'] |= {'padding': 12, 'nice': not block.log_x}
     y['scale'] |= {'padding': 12}
     grey = {'value': colors['edge']}
     layers = []
