@@ -8,6 +8,7 @@ the group ``mmatlas.tasks``, whose value is such an object, ``module:TASK``.
 
 import importlib
 import pkgutil
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
@@ -181,6 +182,11 @@ class Task:
         See :class:`projects.core.benchmark.parts.Parts`.
         """
         return None
+
+    def metered(self, model, meter) -> AbstractContextManager:
+        """Context in which parts inside a prediction of ``model`` are measured, each
+        by ``meter.part(name)``, with a name for the reader."""
+        return nullcontext()
 
 
 def option_of(name: str) -> str:

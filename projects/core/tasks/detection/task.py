@@ -88,5 +88,10 @@ class DetectionTask(ImageTask):
 
         return DetectorParts(model) if DetectorParts.fits(model) else None
 
+    def metered(self, model, meter):
+        from projects.core.tasks.detection.nms_meter import nms_as_part
+
+        return nms_as_part(meter, 'NMS')
+
 
 TASK = DetectionTask()
