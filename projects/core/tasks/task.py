@@ -107,6 +107,19 @@ class Task:
         """Last lines of a training's log, beside the scores."""
         return []
 
+    def validation_losses(self, model, dataset) -> Any:
+        """What computes the losses of a validation, from its predictions alone.
+
+        Args:
+            model: Not in a wrapper.
+            dataset: That of the validation.
+
+        Returns:
+            projects.core.tasks.validation_losses.ValidationLosses: None for a model
+            that has none, or reports its own among its metrics.
+        """
+        return None
+
     def train_in_part(self, model_cfg: dict, trainable_stages: int) -> None:
         """Set in a model's config that only its last stages are trained.
 
