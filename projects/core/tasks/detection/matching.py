@@ -20,6 +20,7 @@ ALL_AREAS = (0.0, 1e10)  # pixels squared, pycocotools' range 'all'
 MAX_DETS = 100  # of an image and a class
 LEAST_IOU = 0.1  # of the pairs that are kept
 RECALLS = np.linspace(0, 1, 101)
+IOU_THRS = tuple(np.linspace(0.5, 0.95, 10).round(2).tolist())
 CHUNK = 1 << 19  # pairs whose IoU is computed at once
 
 
@@ -202,9 +203,7 @@ class Matching:
         # of an empty array there is no row 0
         on_ignored = np.zeros(len(dets), bool)
         on_ignored[found >= 0] = gt_ignored[found[found >= 0]]
-        return Match(
-            found, np.where(found >= 0, on_ignored, out_of_range), gt_ignored
-        )
+        return Match(found, np.where(found >= 0, on_ignored, out_of_range), gt_ignored)
 
     def best(self, among: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """For each detection the ground truth of the greatest IoU.
