@@ -58,7 +58,7 @@ class SumMetric(TokenMetric):
         return {}
 
     def sections(self, dataset) -> list[Section]:
-        blocks = [*self.token_blocks(), *self._of_sequences]
+        blocks = [*self.token_blocks(dataset), *self._of_sequences]
         return [Section('Tokens', blocks)] if blocks else []
 
 
@@ -216,7 +216,7 @@ class TranslationMetric(TokenMetric):
             Section('What it writes', blocks),
             Section(
                 'Tokens',
-                self.token_blocks(),
+                self.token_blocks(dataset),
                 'Of the reference, each predicted after the true ones before it.',
             ),
         ]

@@ -23,7 +23,8 @@ def token_scores(scores: Tensor, labels: Tensor) -> list[dict]:
     ``places``      (n,) where they stand, from 0
     ``nlls``        (n,) the negative log-likelihood of each
     ``chances``     (n,) probability of the token with the highest score
-    ``is_right``    (n,) whether it is the true one
+    ``guesses``     (n,) that token
+    ``labels``      (n,) the true ones
     ==============  ============================================================
 
     Args:
@@ -40,7 +41,8 @@ def token_scores(scores: Tensor, labels: Tensor) -> list[dict]:
         labelled,
         losses[labelled],
         (best.float() - own.float())[labelled],
-        (guesses == labels)[labelled],
+        guesses[labelled],
+        labels[labelled],
     )
     for row, nll in zip(rows, losses.double().sum(1).tolist(), strict=True):
         row['nll'] = nll
@@ -59,20 +61,23 @@ def masked_token_scores(scores: Tensor, labels: Tensor) -> list[dict]:
     nll = F.cross_entropy(scores, true, reduction='none')
     best, guesses = scores.max(-1)
     own = scores.gather(-1, true[:, None]).squeeze(-1)
-    rows = _rows(labelled, nll, best - own, guesses == true)
+    rows = _rows(labelled, nll, best - own, guesses, true)
     for row in rows:
         row['nll'] = row['nlls'].double().sum().item()
     return rows
 
 
-def _rows(labelled: Tensor, nlls: Tensor, leads: Tensor, is_right: Tensor) -> list:
+def _rows(
+    labelled: Tensor, nlls: Tensor, leads: Tensor, guesses: Tensor, labels: Tensor
+) -> list[dict]:
     """A dict for each sequence.
 
     Args:
         labelled: (B, T).
         nlls: (M,).
         leads: (M,) by how much the highest score is above that of the true token.
-        is_right: (M,).
+        guesses: (M,) tokens of the highest scores.
+        labels: (M,).
     """
     counts: Sequence[int] = labelled.sum(1).tolist()
     parts = dict(
@@ -80,13 +85,14 @@ def _rows(labelled: Tensor, nlls: Tensor, leads: Tensor, is_right: Tensor) -> li
         nlls=nlls,
         # log p of the best = its score - logsumexp, and nll = logsumexp - own score
         chances=torch.exp(leads - nlls),
-        is_right=is_right,
+        guesses=guesses,
+        labels=labels,
     )
     split = {name: part.cpu().split(counts) for name, part in parts.items()}
     return [
         dict(
             num_tokens=count,
-            num_right=int(split['is_right'][i].sum()),
+            num_right=int((split['guesses'][i] == split['labels'][i]).sum()),
             **{name: part[i] for name, part in split.items()},
         )
         for i, count in enumerate(counts)

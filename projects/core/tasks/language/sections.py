@@ -115,8 +115,7 @@ def line_blocks(rows: Sequence[dict]) -> list[Block]:
     ]
     # of lines that are equally right the longest come first
     keys = [(score, row['num_tokens']) for score, row in zip(scores, rows, strict=True)]
-    for row, score in zip(rows, scores, strict=True):
-        row['chrf'] = score
+    rows = [{**row, 'chrf': score} for row, score in zip(rows, scores, strict=True)]
     worst, best = ends_of(rows, keys)
     note = 'By chrF (Popović, WMT 2015).'
     if len(rows) == SCORED:

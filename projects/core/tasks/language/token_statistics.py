@@ -3,19 +3,24 @@
 Legend: n tokens.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 import torch
-from mmengine.dist import all_reduce
+from mmengine.dist import all_gather_object, all_reduce
 from mmengine.evaluator import BaseMetric
 
-from projects.core.reports.blocks import Block, Curves, Point, Points, Series
+from projects.core.reports.blocks import Block, Curves, Point, Points, Series, Table
+from projects.core.tasks.language.attention_labels import label
+from projects.core.tasks.language.tokenizers import Tokenizer
 
 ALONE = 16  # first places that are shown each by itself
 PARTS = 4  # of a doubling of the places after them
 NUM_PLACES = ALONE + 20 * PARTS  # up to 16 million tokens
 NUM_CHANCES = 10  # ranges of confidence, of one width
+MOST_TOKENS = 200_000  # of each process, whose mistakes are counted by token
+SHOWN = 10  # mistakes
 
 
 def place_groups(places: np.ndarray) -> np.ndarray:
@@ -37,6 +42,9 @@ class TokenStatistics:
         self.by_place = np.zeros((3, NUM_PLACES))
         # tokens, chances and right ones by range of chances
         self.by_chance = np.zeros((3, NUM_CHANCES))
+        # of the first tokens: how often each is the true one, and what for what
+        self.true: Counter[int] = Counter()
+        self.mistakes: Counter[tuple[int, int]] = Counter()
 
     def add(self, predictions: Sequence[dict]) -> None:
         """Add the tokens of predictions that know each of theirs, see
@@ -44,10 +52,15 @@ class TokenStatistics:
         rows = [row for row in predictions if 'nlls' in row]
         if not rows:
             return
-        places, nlls, chances, is_right = (
+        places, nlls, chances, guesses, labels = (
             torch.cat([row[name] for row in rows]).double().numpy()
-            for name in ('places', 'nlls', 'chances', 'is_right')
+            for name in ('places', 'nlls', 'chances', 'guesses', 'labels')
         )
+        is_right = guesses == labels
+        if self.true.total() < MOST_TOKENS:
+            self.true.update(labels.astype(int).tolist())
+            pairs = np.stack([labels, guesses], 1)[~is_right].astype(int)
+            self.mistakes.update(map(tuple, pairs.tolist()))
         finite = np.isfinite(nlls) & np.isfinite(chances)
         places, nlls, chances, is_right = (
             values[finite] for values in (places, nlls, chances, is_right)
@@ -67,9 +80,18 @@ class TokenStatistics:
             shared = torch.from_numpy(sums).clone()
             all_reduce(shared)
             sums[:] = shared.numpy()
+        for counter in (self.true, self.mistakes):
+            shared = all_gather_object(dict(counter))
+            counter.clear()
+            for counts in shared:
+                counter.update(counts)
 
-    def blocks(self) -> list[Block]:
-        """Loss by place, where there are several, and calibration."""
+    def blocks(self, tokenizer: Tokenizer | None = None) -> list[Block]:
+        """Loss by place, where there are several, calibration, and mistakes.
+
+        Args:
+            tokenizer: Names the tokens; without one no mistake is shown.
+        """
         blocks: list[Block] = []
         count, places, nlls = self.by_place[:, self.by_place[0] > 0]
         if len(count) > 1:
@@ -117,7 +139,27 @@ class TokenStatistics:
                 f'{error:.1%} (Guo et al., ICML 2017, Eq. 3).',
             )
         )
+        if tokenizer is not None and self.mistakes:
+            blocks.append(self._mistake_table(tokenizer))
         return blocks
+
+    def _mistake_table(self, tokenizer: Tokenizer) -> Table:
+        rows = [
+            [
+                f'{label(tokenizer, guess)} for {label(tokenizer, true)}',
+                count,
+                100 * count / self.true[true],
+            ]
+            for (true, guess), count in self.mistakes.most_common(SHOWN)
+        ]
+        return Table(
+            'token-mistakes',
+            'Tokens that are most often taken for others',
+            ['likeliest for true token', 'times', 'of the true token (%)'],
+            rows,
+            digits=1,
+            note=f'Among {self.true.total():,} tokens.',
+        )
 
 
 class TokenMetric(BaseMetric):
@@ -139,6 +181,6 @@ class TokenMetric(BaseMetric):
         self._last, self._running = self._running, TokenStatistics()
         return super().evaluate(size)
 
-    def token_blocks(self) -> list[Block]:
+    def token_blocks(self, dataset) -> list[Block]:
         """Of the last evaluation."""
-        return self._last.blocks()
+        return self._last.blocks(getattr(dataset, 'tokenizer', None))
