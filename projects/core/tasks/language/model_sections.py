@@ -173,7 +173,7 @@ def attention_blocks(model, dataset: TextDataset) -> list[Block]:
 
 def numbered(names: list[str]) -> list[str]:
     """Names of which no two are alike: a sequence may hold a token twice."""
-    return [f'{i} {name}' for i, name in enumerate(names, 1)]
+    return [f'{i}: {name}' for i, name in enumerate(names, 1)]
 
 
 def example_of(dataset: TextDataset, is_causal: bool) -> dict | None:

@@ -18,6 +18,7 @@ from projects.core.tasks.language.tokenizers import Tokenizer
 ALONE = 16  # first places that are shown each by itself
 PARTS = 4  # of a doubling of the places after them
 NUM_PLACES = ALONE + 20 * PARTS  # up to 16 million tokens
+LEAST = 20  # tokens of a group that is shown; of less a mean says nothing
 NUM_CHANCES = 10  # ranges of confidence, of one width
 MOST_TOKENS = 200_000  # of each process, whose mistakes are counted by token
 SHOWN = 10  # mistakes
@@ -93,7 +94,7 @@ class TokenStatistics:
             tokenizer: Names the tokens; without one no mistake is shown.
         """
         blocks: list[Block] = []
-        count, places, nlls = self.by_place[:, self.by_place[0] > 0]
+        count, places, nlls = self.by_place[:, self.by_place[0] >= LEAST]
         if len(count) > 1:
             series = Series(
                 'loss', (places / count + 1).tolist(), (nlls / count).tolist()
@@ -107,7 +108,8 @@ class TokenStatistics:
                     [series],
                     log_x=True,
                     note='Mean negative log-likelihood of the tokens at a place. It '
-                    'falls as far as the model makes use of what stands before.',
+                    'falls as far as the model makes use of what stands before. Places '
+                    f'of less than {LEAST} tokens are left out.',
                 )
             )
         known = self.by_chance[0] > 0
