@@ -7,7 +7,6 @@ scalars, and by how large their values are.
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 from projects.core.literals import literals
@@ -17,8 +16,6 @@ from projects.core.reports.blocks import Block, Curves
 from projects.core.reports.runs import Run
 from projects.core.reports.scalars import Series
 
-#: points of a line; of more the least and the greatest of each part are drawn
-MAX_POINTS = 600
 # what mmengine logs beside losses and metrics
 RATE = re.compile(r'(.*\.)?(base_)?lr')
 TIMES = ('time', 'data_time')
@@ -85,7 +82,7 @@ def curves_of(run: Run) -> list[Block]:
             family.series,
             'Of the training.',
         )
-        for family in families(rest)
+        for family in _by_word(rest)
     ]
     if times:
         charts.append(
@@ -263,19 +260,31 @@ def families(series: Mapping[str, Series]) -> list[Family]:
     """
     stems: dict[str, list[str]] = {}
     for name in series:
-        base = name.removesuffix('_floor')
         kin = [n for n in series if name.startswith((f'{n}_', f'{n}@'))]
-        if base != name:
-            kin += [n for n in series if n.startswith(f'{base}_') and n != name]
-        stem = min(kin, key=len) if kin else SUFFIX.sub('', name)
-        stems.setdefault(stem, []).append(name)
+        kin.sort(key=len)
+        if name.endswith('_floor'):
+            base = name.removesuffix('floor')
+            kin += [n for n in series if n.startswith(base) and n != name]
+        stem = kin[0] if kin else SUFFIX.sub('', name)
+        # what goes on from 'top1' is kin to 'top5', too
+        stems.setdefault(SUFFIX.sub('', stem), []).append(name)
     found: dict[str, list[str]] = {}
     for stem, names in stems.items():
-        key = stem if len(names) > 1 else names[0]
-        if len(names) == 1 and unit_of(names[0], series[names[0]]) == '0 to 1':
-            key = f'{names[0].rpartition("/")[0]}-shares'
+        alone = len(names) == 1 and unit_of(names[0], series[names[0]]) == '0 to 1'
+        key = f'{names[0].rpartition("/")[0]}-shares' if alone else stem
         found.setdefault(key, []).extend(names)
-    return [Family(_key(k), {n: series[n] for n in v}) for k, v in found.items()]
+    return [
+        Family(_key(key if len(names) > 1 else names[0]), {n: series[n] for n in names})
+        for key, names in found.items()
+    ]
+
+
+def _by_word(series: Mapping[str, Series]) -> list[Family]:
+    """Those whose names begin with the same word, as ``score_real``, ``score_fake``."""
+    found: dict[str, dict[str, Series]] = {}
+    for name in series:
+        found.setdefault(re.split('[._/]', name)[0], {})[name] = series[name]
+    return [Family(_key(word), group) for word, group in found.items()]
 
 
 def unit_of(name: str, series: Series) -> str:
@@ -312,40 +321,18 @@ def _chart(
     dashed: Iterable[str] = (),
     log_y: bool = False,
 ) -> Curves:
-    lines = []
-    for name, series in group.items():
-        thin = thinned(series)
-        lines.append(
-            blocks.Series(
-                name,
-                run.x(thin.iterations),
-                thin.values,
-                dashed=name in dashed,
-                group=name.removesuffix(' (validation)'),
-            )
+    lines = [
+        blocks.Series(
+            name,
+            run.x(series.iterations),
+            series.values,
+            dashed=name in dashed,
+            group=name.removesuffix(' (validation)'),
         )
+        for name, series in group.items()
+    ]
     if log_y:
         note += ' Logarithmic axis.'
     return Curves(
         key, title, run.x_label, y_label, lines, log_y=log_y, note=note.strip()
-    )
-
-
-def thinned(series: Series, limit: int = MAX_POINTS) -> Series:
-    """A line of fewer points that looks alike: peaks stay, and both ends."""
-    size = len(series.values)
-    if size <= limit:
-        return series
-    edges = [round(i * size / (limit // 2)) for i in range(limit // 2 + 1)]
-    kept = {0, size - 1}
-    for low, high in pairwise(edges):
-        part = [i for i in range(low, high) if series.values[i] is not None]
-        if part:
-            kept.add(min(part, key=lambda i: series.values[i]))
-            kept.add(max(part, key=lambda i: series.values[i]))
-        else:
-            kept.add(low)  # a gap stays one
-    chosen = sorted(kept)
-    return Series(
-        [series.iterations[i] for i in chosen], [series.values[i] for i in chosen]
     )
