@@ -232,7 +232,8 @@ def config_of(run: Run) -> Section | None:
         )
     if run.config_text:
         text = run.config_text
-        note = f'As the run was given it, all bases merged: {osp.basename(run.config_name)}.'
+        file = osp.basename(run.config_name)
+        note = f'As the run was given it, all bases merged: {file}.'
         if len(text) > MAX_CONFIG:
             text = text[:MAX_CONFIG]
             note += f' The first {MAX_CONFIG:,} letters.'
