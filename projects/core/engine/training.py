@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
+from mmengine.dist import is_main_process
 from mmengine.runner import EpochBasedTrainLoop
 
 from projects.core.config import (
@@ -21,7 +22,7 @@ from projects.core.engine.checkpoint_hook import best_checkpoints, newest_checkp
 from projects.core.engine.disk import is_disk_full
 from projects.core.engine.provenance import Origin
 from projects.core.engine.signals import stop_on_sigterm
-from projects.core.errors import UserError, listed
+from projects.core.errors import UserError, described, listed
 from projects.core.files import make_folder
 from projects.core.quiet import quiet_libraries
 from projects.core.tasks.task import Task, option_of, task_of
@@ -60,7 +61,10 @@ def train(
     launcher: str = 'none',
     cfg_options: list[str] | None = None,
 ):
-    """Train as a config says.
+    """Train as a config says, and leave a page of the run, ``report.html``.
+
+    A run that SIGTERM stops makes no page: what asked it to end gives it seconds.
+    ``tools/report.py`` makes it at any time.
 
     Args:
         config: Config file.
@@ -346,3 +350,16 @@ def _close(runner, seconds: float, task: Task) -> None:
         lines.append(f'last checkpoint: {osp.relpath(info["last_ckpt"])}')
     for line in [*lines, *task.training_results(runner)]:
         runner.logger.info(line)
+    if is_main_process():
+        _make_page(runner)
+
+
+def _make_page(runner) -> None:
+    """The page of the run; one that fails is a warning, the training is over."""
+    from projects.core.reports.report import report
+
+    try:
+        runner.logger.info(f'page: {osp.relpath(report(runner.work_dir))}')
+    except Exception as error:
+        reason = error if isinstance(error, UserError) else described(error)
+        runner.logger.warning(f'no page of the run: {reason}')
