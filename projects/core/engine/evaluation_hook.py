@@ -19,6 +19,8 @@ class EvaluationHook(Hook):
 
     A metric reports by a method ``sections(dataset)``, asked for after its
     ``evaluate``, that returns a list of :class:`projects.core.reports.blocks.Section`.
+    What needs the model, or what a run has written, the task adds:
+    :meth:`projects.core.tasks.task.Task.sections`.
     Of the validations of a training the best is kept, in ``<work_dir>/evaluation``;
     the last one where the config names no best. A test writes to
     ``<work_dir>/test_evaluation``. :class:`projects.core.engine.Runner` registers the
@@ -61,6 +63,7 @@ class EvaluationHook(Hook):
             for metric in loop.evaluator.metrics:
                 if hasattr(metric, 'sections'):
                     sections += metric.sections(dataset)
+            sections += task.sections(runner, loop, metrics or {})
             data = f'{type(dataset).__name__}, {len(dataset)} {task.unit}'
             Evaluation(task.name, at, data, dict(metrics or {}), sections).write(folder)
         except Exception as error:  # hours of training hang on no picture

@@ -15,6 +15,7 @@ from typing import Any
 
 import projects.core.tasks
 from projects.core.errors import UserError, listed
+from projects.core.reports.blocks import Section
 from projects.registry import MODELS, UnknownTypeError
 
 ENTRY_POINT_GROUP = 'mmatlas.tasks'
@@ -112,6 +113,20 @@ class Task:
             UserError: If a model of this kind cannot be trained in part.
         """
         raise UserError(f'trainable_stages: {self.name} cannot be trained in part')
+
+    def sections(self, runner, loop, metrics: dict[str, float]) -> list[Section]:
+        """What a report of an evaluation holds beside what its metrics say.
+
+        Asked for in the main process alone, after a test and after a validation that
+        is the best so far, whose training goes on: so the model and torch's random
+        numbers are left as they are.
+
+        Args:
+            runner: With the model in eval mode, and its ``work_dir``.
+            loop: Of the validation or the test, with ``dataloader`` and ``evaluator``.
+            metrics: By name.
+        """
+        return []
 
     def prepare_test(self, cfg, options: TestOptions) -> None:
         """Let a test write what is asked for: tables, files, pictures.
