@@ -77,7 +77,9 @@ def table_of_differences(
     if unknown:
         notes.append(f'Not recorded: {", ".join(unknown)}.')
     if len(known) < 2:
-        return Text(key, title, 'Fewer than two runs recorded it.', note=' '.join(notes))
+        return Text(
+            key, title, 'Fewer than two runs recorded it.', note=' '.join(notes)
+        )
     names, values = map(list, zip(*known, strict=True))
     rows: dict[tuple, list[str]] = {}
     found = list(differences(values))

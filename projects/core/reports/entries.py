@@ -109,7 +109,7 @@ def is_loss(metric: str) -> bool:
 
 
 def better(metric: str) -> str:
-    """'+' or '-' where more or less of a metric is better; '' where that is not known."""
+    """'+' or '-', as more or less of a metric is better; '' where that is not known."""
     return {'greater': '+', 'less': '-', None: ''}[rule_of(metric)]
 
 
@@ -172,7 +172,9 @@ def _expanded(paths: Sequence[str]) -> list[str]:
     """Patterns by what they match, for shells that leave that to the program."""
     expanded = []
     for path in paths:
-        matches = [] if osp.lexists(path) else sorted(filter(osp.isdir, glob.glob(path)))
+        matches = (
+            [] if osp.lexists(path) else sorted(filter(osp.isdir, glob.glob(path)))
+        )
         expanded += matches or [path]
     return expanded
 
@@ -260,6 +262,7 @@ def described_data(entries: Sequence[Entry], loader: str) -> str:
     texts = {}
     for entry in entries:
         data = run_data(entry.runs[0], loader)
-        what = f'{data.get("type", "?")} ({data.get("size", "?")})'
-        texts.setdefault(f'{what} {str(data.get("checksum"))[:8]}', []).append(entry.name)
+        what = f'{data.get("type", "?")} of {data.get("size", "?")} samples'
+        what += f' (checksum {str(data.get("checksum"))[:8]})'
+        texts.setdefault(what, []).append(entry.name)
     return '; '.join(f'{what}: {listed(names)}' for what, names in texts.items())
