@@ -7,7 +7,7 @@ from functools import partial
 
 from projects.core.errors import listed
 from projects.core.files import check_outputs, write_text
-from projects.core.reports.blocks import Block, Section, Table
+from projects.core.reports.blocks import Block, Number, Section, Table
 from projects.core.reports.differences import config_of, table_of_differences
 from projects.core.reports.entries import (
     Entry,
@@ -19,7 +19,12 @@ from projects.core.reports.entries import (
     run_data,
     shared,
 )
-from projects.core.reports.overlays import costs, evaluations, memory, overlaid_curves
+from projects.core.reports.overlays import (
+    costs,
+    evaluations,
+    memory,
+    overlaid_curves,
+)
 from projects.core.reports.significance import significance
 
 FILE = 'compare.html'
@@ -112,7 +117,7 @@ def sections_of(entries: Sequence[Entry]) -> tuple[list[Section], list[str]]:
             sections.append(significance(entries, main))
         sections.append(Section(f'{main} against cost', costs(entries, main)))
     note = '' if comparable else 'Over different data: read their shape, not height.'
-    drawn = overlaid_curves(entries, metrics if comparable else [])
+    drawn = overlaid_curves(entries, metrics if comparable else [], train_scalars(entries))
     sections.append(Section('Curves', drawn, note))
     if comparable:
         sections.append(Section('Evaluations', evaluations(entries)))
@@ -138,7 +143,7 @@ def _tables(
     columns = {}  # by name: direction and the values
     for metric in metrics[:FIRST_METRICS]:
         sign = better(metric)
-        best = [mean_of(entry.best(metric)) for entry in entries]
+        best = [best_mean(entry, metric) for entry in entries]
         columns[f'{metric}, best'] = sign, best
         if groups:
             columns[f'{metric}, standard deviation'] = (
@@ -177,7 +182,7 @@ def _tables(
     )
     if len(metrics) <= FIRST_METRICS:
         return [first]
-    rows = [[e.name, *(mean_of(e.best(m)) for m in metrics)] for e in entries]
+    rows = [[e.name, *(best_mean(e, m) for m in metrics)] for e in entries]
     second = Table(
         'metrics',
         'All metrics, best of each run',
@@ -195,14 +200,26 @@ def _std(values: Sequence) -> float | None:
     return spread(values).std
 
 
-def _throughput(phase: str, entry: Entry) -> int | None:
+def best_mean(entry: Entry, metric: str) -> Number:
+    """Best value of a metric, the mean of a group."""
+    return mean_of(entry.best(metric))
+
+
+def throughput(phase: str, entry: Entry) -> int | None:
+    """Samples a second of 'train' or 'predict'."""
     found = entry.record(lambda r: r.throughput.get(phase))
     return None if found is None else round(found)
 
 
-def _millions(name: str, entry: Entry) -> float | None:
+def in_millions(name: str, entry: Entry) -> float | None:
+    """A count of the record, such as 'parameters'."""
     found = entry.record(lambda r: getattr(r, name))
     return None if found is None else found / 1e6
+
+
+def rounded_seconds(entry: Entry) -> float | int | None:
+    """Of training."""
+    return _rounded(entry.seconds)
 
 
 def _rounded(value: float | None) -> float | int | None:
@@ -213,11 +230,11 @@ def _rounded(value: float | None) -> float | int | None:
 
 # what a run costs: head of the column, direction, value of an entry
 COSTS = [
-    ('parameters, millions', '-', partial(_millions, 'parameters')),
-    ('multiply-accumulates, millions', '-', partial(_millions, 'macs')),
-    ('training, s', '-', lambda entry: _rounded(entry.seconds)),
-    ('training, samples/s', '+', partial(_throughput, 'train')),
-    ('prediction, samples/s', '+', partial(_throughput, 'predict')),
+    ('parameters, millions', '-', partial(in_millions, 'parameters')),
+    ('multiply-accumulates, millions', '-', partial(in_millions, 'macs')),
+    ('training, s', '-', rounded_seconds),
+    ('training, samples/s', '+', partial(throughput, 'train')),
+    ('prediction, samples/s', '+', partial(throughput, 'predict')),
     ('peak memory, MiB', '-', lambda entry: _rounded(memory(entry))),
 ]
 

@@ -87,10 +87,11 @@ def table_of_differences(
         shown = tuple(_shown(item) for item in items)
         rows.setdefault((path.rpartition('.')[2], shown), []).append(path)
     equal = _equal(values, {path for path, _ in found})
-    notes.append(f'{equal} other settings are equal.' if equal else '')
-    note = ' '.join(filter(None, notes))
     if not rows:
-        return Text(key, title, 'All of it is equal.', note=note)
+        return Text(key, title, f'All {equal} entries are equal.', note=' '.join(notes))
+    if equal:
+        notes.append(f'{equal} other entries are equal.')
+    note = ' '.join(notes)
     table = []
     for (_, shown), paths in rows.items():
         path = paths[0]
@@ -100,7 +101,7 @@ def table_of_differences(
     if len(table) > MOST_ROWS:
         note += f' The first {MOST_ROWS} of {len(table)} differences are shown.'
     columns = names if len(names) <= MOST_COLUMNS else ['values']
-    return Table(key, title, ['setting', *columns], table[:MOST_ROWS], note=note)
+    return Table(key, title, ['entry', *columns], table[:MOST_ROWS], note=note)
 
 
 def _equal(values: list[dict], different: set[str]) -> int:

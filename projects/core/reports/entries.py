@@ -18,6 +18,8 @@ from projects.core.reports.runs import GROUP_FILE, Run, read_run
 KINDS = {'seed': 'repeat', 'fold': 'fold'}
 #: scalars of a validation that measure the machine
 TIMES = ('time', 'data_time', 'memory')
+#: no value, and what pycocotools gives where the data hold nothing of a kind
+MISSING = {None, -1}
 LONGEST_NAME = 36
 
 
@@ -44,7 +46,12 @@ class Entry:
         """Names of what validations measure, that which the run chose its best
         checkpoint by first; losses last."""
         runs = self.runs
-        names = [name for run in runs for name in run.val if name not in TIMES]
+        names = [
+            name
+            for run in runs
+            for name, series in run.val.items()
+            if name not in TIMES and not set(series.values) <= MISSING
+        ]
         names += [n for r in runs if r.test for n in r.test.metrics if n not in TIMES]
         chosen = {name for run in runs for name in run.best}
         return sorted(dict.fromkeys(names), key=lambda n: (is_loss(n), n not in chosen))
@@ -218,7 +225,8 @@ def name_entries(entries: list[Entry]) -> None:
         names = [paths[0][-1]]
     elif len(entries) > 1 and not any('/' in name for name in names):
         tokens = ['_'.join(t) for t in _without_common([n.split('_') for n in names])]
-        names = tokens if all(tokens) else names
+        if all(len(t) > 2 and t[0].isalpha() for t in tokens):  # '0' says nothing
+            names = tokens
     for entry, name in zip(entries, names, strict=True):
         entry.name = _cut(name or osp.basename(osp.abspath(entry.folder)))
     seen: dict[str, int] = {}

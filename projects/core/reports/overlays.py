@@ -62,22 +62,29 @@ def axis_of(entries: Sequence[Entry]) -> Axis:
     return Axis('samples seen', lambda run: run.record.batch_size, note)
 
 
-def overlaid_curves(entries: Sequence[Entry], metrics: Iterable[str]) -> list[Block]:
+def train_scalars(entries: Sequence[Entry]) -> list[str]:
+    """Scalars of the training that are shared, the loss first."""
+    names = shared(
+        entries, lambda e: dict.fromkeys(name for run in e.runs for name in run.train)
+    )
+    names = [name for name in names if name not in NOT_OVERLAID]
+    return sorted(names, key=lambda n: (n != 'loss', n == 'lr'))
+
+
+def overlaid_curves(
+    entries: Sequence[Entry], metrics: Iterable[str], train: Sequence[str]
+) -> list[Block]:
     """Scalars of the training, and of the validations, a line for each entry.
 
     Args:
         entries: A group is its mean, in a band of a standard deviation.
         metrics: Those of validations to draw; none of runs of different data.
+        train: Those of the training, see :func:`train_scalars`.
     """
     axis = axis_of(entries)
-    train = shared(
-        entries, lambda e: dict.fromkeys(name for run in e.runs for name in run.train)
-    )
-    train = [name for name in train if name not in NOT_OVERLAID]
-    train.sort(key=lambda n: (n != 'loss', n == 'lr'))
     wanted = [('val', name) for name in metrics]
-    first = [('train', n) for n in train[:1]]
-    wanted = [*first, *wanted, *(('train', n) for n in train[1:])]
+    loss = [('train', n) for n in train[:1]]
+    wanted = [*loss, *wanted, *(('train', n) for n in train[1:])]
     least, most = POINTS
     charts = min(len(wanted), MOST_CURVES) or 1
     number = int(np.clip(MOST_POINTS / (charts * len(entries)), least, most))
@@ -159,8 +166,16 @@ def _key(name: str) -> str:
     return ''.join(c if c.isalnum() else '-' for c in name)
 
 
-def costs(entries: Sequence[Entry], metric: str) -> list[Block]:
-    """A metric against parameters, operations, time and memory of each entry."""
+def costs(
+    entries: Sequence[Entry], metric: str, group: Callable[[Entry], str] = lambda _: ''
+) -> list[Block]:
+    """A metric against parameters, operations, time and memory of each entry.
+
+    Args:
+        entries: Those that lack one of the two numbers are left out, and counted.
+        metric: By its best value.
+        group: Of the points, in one colour.
+    """
     numbers = {
         'parameters': ('parameters', lambda e: e.record(lambda r: r.parameters)),
         'macs': (
@@ -173,7 +188,7 @@ def costs(entries: Sequence[Entry], metric: str) -> list[Block]:
     blocks = []
     for key, (label, get) in numbers.items():
         points = [
-            Point(entry.name, get(entry), mean_of(entry.best(metric)))
+            Point(entry.name, get(entry), mean_of(entry.best(metric)), group(entry))
             for entry in entries
         ]
         points = [p for p in points if p.x is not None and p.y is not None]

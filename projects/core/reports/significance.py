@@ -68,10 +68,10 @@ def significance(entries: Sequence[Entry], metric: str) -> Section:
     singles = [entry.name for entry in entries if entry not in groups]
     if singles and len(entries) > 1:
         texts.append(
-            f'{"All are" if not groups else "Single runs are"} of one seed each: '
-            'whether a difference is more than chance cannot be known. Train several '
-            'seeds of each by tools/train.py CONFIG --repeat 5, and compare their '
-            f'folders. {"" if not groups else "Not tested: " + ", ".join(singles)}'
+            f'{"These are" if groups else "All runs are"} of one seed each'
+            f'{": " + ", ".join(singles) if groups else ""}. Whether a difference is '
+            'larger than chance cannot be known from one seed: train several of each '
+            'by tools/train.py CONFIG --repeat 5, and compare their folders.'
         )
     if texts:
         blocks.append(Text('difference', metric, '\n\n'.join(texts)))
