@@ -24,6 +24,7 @@ from projects.core.reports.overlays import (
     evaluations,
     memory,
     overlaid_curves,
+    train_scalars,
 )
 from projects.core.reports.significance import significance
 
@@ -117,7 +118,9 @@ def sections_of(entries: Sequence[Entry]) -> tuple[list[Section], list[str]]:
             sections.append(significance(entries, main))
         sections.append(Section(f'{main} against cost', costs(entries, main)))
     note = '' if comparable else 'Over different data: read their shape, not height.'
-    drawn = overlaid_curves(entries, metrics if comparable else [], train_scalars(entries))
+    drawn = overlaid_curves(
+        entries, metrics if comparable else [], train_scalars(entries)
+    )
     sections.append(Section('Curves', drawn, note))
     if comparable:
         sections.append(Section('Evaluations', evaluations(entries)))
