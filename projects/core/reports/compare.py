@@ -60,6 +60,8 @@ def compare(runs: Sequence[str | os.PathLike], out: str | None = None) -> str:
         folders = [osp.dirname(osp.abspath(entry.folder)) for entry in entries]
         out = osp.join(osp.commonpath(folders), FILE)
     title = f'{len(entries)} runs side by side'
+    if any(entry.kind for entry in entries):
+        title = f'{len(entries)} groups of runs side by side'
     if len(entries) == 1:
         title = entries[0].name
     text = render(title, _facts(entries), sections, [*more, *notices])
@@ -129,12 +131,14 @@ def sections_of(entries: Sequence[Entry]) -> tuple[list[Section], list[str]]:
     return [section for section in sections if section.blocks], notices
 
 
-def _facts(entries: Sequence[Entry]) -> dict[str, str]:
-    names = listed([entry.name for entry in entries], limit=12)
+def _facts(entries: Sequence[Entry]) -> list[tuple[str, str | Number]]:
     number = sum(len(entry.runs) for entry in entries)
-    facts = {'runs': names}
+    facts = [('Compared', listed([entry.name for entry in entries], limit=8))]
     if number > len(entries):
-        facts['in all'] = f'{number} runs, groups by their means'
+        facts.append(('Runs in all', number))
+    tasks = {r.record.task for e in entries for r in e.runs if r.record}
+    if tasks:
+        facts.append(('Task', ', '.join(sorted(tasks))))
     return facts
 
 
