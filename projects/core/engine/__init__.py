@@ -4,11 +4,14 @@ from projects.core.cli import run_tool
 from projects.core.engine import (
     checkpoint_hook,
     evaluation_hook,
+    gradients,
     hooks,
     loops,
     optimizers,
+    record_hook,
     seeding,
     speed,
+    step_times,
     stopping,
 )
 from projects.core.engine.evaluation import evaluate
@@ -21,13 +24,16 @@ __all__ = [
     'checkpoint_hook',
     'evaluate',
     'evaluation_hook',
+    'gradients',
     'hooks',
     'infer',
     'loops',
     'optimizers',
+    'record_hook',
     'run_tool',
     'seeding',
     'speed',
+    'step_times',
     'stopping',
     'train',
 ]

@@ -8,6 +8,7 @@ the group ``mmatlas.tasks``, whose value is such an object, ``module:TASK``.
 
 import importlib
 import pkgutil
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
@@ -106,6 +107,19 @@ class Task:
         """Last lines of a training's log, beside the scores."""
         return []
 
+    def validation_losses(self, model, dataset) -> Any:
+        """What computes the losses of a validation, from its predictions alone.
+
+        Args:
+            model: Not in a wrapper.
+            dataset: That of the validation.
+
+        Returns:
+            projects.core.tasks.validation_losses.ValidationLosses: None for a model
+            that has none, or reports its own among its metrics.
+        """
+        return None
+
     def train_in_part(self, model_cfg: dict, trainable_stages: int) -> None:
         """Set in a model's config that only its last stages are trained.
 
@@ -181,6 +195,11 @@ class Task:
         See :class:`projects.core.benchmark.parts.Parts`.
         """
         return None
+
+    def metered(self, model, meter) -> AbstractContextManager:
+        """Context in which parts inside a prediction of ``model`` are measured, each
+        by ``meter.part(name)``, with a name for the reader."""
+        return nullcontext()
 
 
 def option_of(name: str) -> str:

@@ -36,6 +36,11 @@ class DetectionTask(ImageTask):
         )
         return [f'pictures of detections: {osp.relpath(p)}' for p in pictures[-1:]]
 
+    def validation_losses(self, model, dataset):
+        from projects.core.tasks.detection.validation_losses import losses_of_detector
+
+        return losses_of_detector(model, dataset)
+
     def train_in_part(self, model_cfg: dict, trainable_stages: int) -> None:
         model_cfg['backbone']['trainable_stages'] = trainable_stages
 
@@ -87,6 +92,11 @@ class DetectionTask(ImageTask):
         from projects.core.tasks.detection.benchmark import DetectorParts
 
         return DetectorParts(model) if DetectorParts.fits(model) else None
+
+    def metered(self, model, meter):
+        from projects.core.tasks.detection.nms_meter import nms_as_part
+
+        return nms_as_part(meter, 'NMS')
 
 
 TASK = DetectionTask()
