@@ -8,12 +8,13 @@ from projects.core.reports.blocks import Matrix, Table, Text
 from projects.core.reports.compare import compare, sections_of
 from projects.core.reports.differences import (
     MISSING,
-    config_of,
     differences,
+    settings_of,
     table_of_differences,
 )
 from projects.core.reports.entries import Entry, name_entries, read_entries
 from projects.core.reports.overlays import MOST_POINTS, averaged, axis_of
+from projects.core.reports.runs import Run
 
 
 def compared(*paths):
@@ -356,8 +357,9 @@ def test_differences_of_configs(first, second, expected):
 def test_a_config_is_read_and_never_run(tmp_path):
     file = tmp_path / 'made'
     text = f'import os\nos.mkdir({str(file)!r})\nlr = 1\nx = os.mkdir({str(file)!r})'
-    assert config_of(text) == dict(lr=1)
-    assert config_of('lr = (') == {}
+    run = Run(tmp_path, 'x', config_text=text)
+    assert settings_of(run) == dict(lr=1)
+    assert settings_of(Run(tmp_path, 'x', config_text='lr = (')) == {}
     assert not file.exists()
 
 
@@ -428,7 +430,7 @@ def test_members_of_a_group_that_goes_on_are_averaged_as_far_as_all_are(tmp_path
 def test_no_foreign_file_is_replaced(two, tmp_path):
     out = tmp_path / 'mine.html'
     out.write_text('mine')
-    with pytest.raises(UserError, match='--out'):
+    with pytest.raises(UserError, match='-o'):
         compare(two, str(out))
     assert out.read_text() == 'mine'
 
