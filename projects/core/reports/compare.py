@@ -8,18 +8,21 @@ from functools import partial
 from projects.core.errors import listed
 from projects.core.files import check_outputs, write_text
 from projects.core.reports.blocks import Block, Number, Section, Table
-from projects.core.reports.differences import config_of, table_of_differences
+from projects.core.reports.differences import settings_of, table_of_differences
 from projects.core.reports.entries import (
     Entry,
     better,
     described_data,
     is_loss,
+    link_pages,
     mean_of,
+    on_one_machine,
     read_entries,
     run_data,
     shared,
 )
 from projects.core.reports.overlays import (
+    ELSEWHERE,
     costs,
     evaluations,
     memory,
@@ -27,12 +30,14 @@ from projects.core.reports.overlays import (
     train_scalars,
 )
 from projects.core.reports.significance import significance
+from projects.core.values import PATH, checked, optional
 
 FILE = 'compare.html'
 #: metrics of the first table; the second one holds all
 FIRST_METRICS = 2
 
 
+@checked(out=optional(PATH))
 def compare(runs: Sequence[str | os.PathLike], out: str | None = None) -> str:
     """Write a page that lays runs side by side.
 
@@ -51,19 +56,22 @@ def compare(runs: Sequence[str | os.PathLike], out: str | None = None) -> str:
     """
     from projects.core.reports.page import render
 
-    paths = [os.fspath(run) for run in runs]
+    if isinstance(runs, (str, os.PathLike)):
+        runs = [runs]
     if out is not None:
-        check_outputs([out], '--out')
-    entries, notices = read_entries(paths)
-    sections, more = sections_of(entries)
+        check_outputs([out], '-o')
+    entries, notices = read_entries([os.fspath(run) for run in runs])
     if out is None:
         folders = [osp.dirname(osp.abspath(entry.folder)) for entry in entries]
         out = osp.join(osp.commonpath(folders), FILE)
-    title = f'{len(entries)} runs side by side'
+        check_outputs([out], '-o')
+    link_pages(entries, out)
+    sections, first = sections_of(entries)
+    what = 'groups of runs' if any(entry.kind for entry in entries) else 'runs'
+    title = f'{len(entries)} {what} side by side'
     if len(entries) == 1:
         title = entries[0].name
-    text = render(title, _facts(entries), sections, [*more, *notices])
-    write_text(out, text, '--out')
+    write_text(out, render(title, _facts(entries), sections, [*first, *notices]), '-o')
     return out
 
 
@@ -129,12 +137,14 @@ def sections_of(entries: Sequence[Entry]) -> tuple[list[Section], list[str]]:
     return [section for section in sections if section.blocks], notices
 
 
-def _facts(entries: Sequence[Entry]) -> dict[str, str]:
-    names = listed([entry.name for entry in entries], limit=12)
+def _facts(entries: Sequence[Entry]) -> list[tuple[str, str | Number]]:
     number = sum(len(entry.runs) for entry in entries)
-    facts = {'runs': names}
+    facts = [('Compared', listed([entry.name for entry in entries], limit=8))]
     if number > len(entries):
-        facts['in all'] = f'{number} runs, groups by their means'
+        facts.append(('Runs in all', number))
+    tasks = {r.record.task for e in entries for r in e.runs if r.record}
+    if tasks:
+        facts.append(('Task', ', '.join(sorted(tasks))))
     return facts
 
 
@@ -172,6 +182,9 @@ def _tables(
         notes.append('Of groups the means.')
     if comparable and len(entries) > 1:
         notes.append('The best of each column is marked.')
+    if not on_one_machine(entries):
+        notes.append(ELSEWHERE)
+        marks |= dict.fromkeys(MEASURED, '')
     first = Table(
         'runs',
         'Runs',
@@ -242,6 +255,10 @@ COSTS = [
 ]
 
 
+# columns that depend on the machine
+MEASURED = [name for name, _, _ in COSTS[2:]]
+
+
 def _differences(entries: Sequence[Entry]) -> Section:
     """What the first runs of the entries do not have in common."""
     runs = [entry.runs[0] for entry in entries]
@@ -254,9 +271,7 @@ def _differences(entries: Sequence[Entry]) -> Section:
     return Section(
         'What differs',
         [
-            table(
-                'config', 'Config', values=[config_of(run.config_text) for run in runs]
-            ),
+            table('config', 'Config', values=[settings_of(run) for run in runs]),
             table('data', 'Data', values=[r.data if r else {} for r in records]),
             table('code', 'Code', values=[r.code if r else {} for r in records]),
             table(

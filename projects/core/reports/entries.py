@@ -3,15 +3,18 @@
 import glob
 import json
 import math
+import os
 import os.path as osp
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from projects.core.errors import UserError, listed
 from projects.core.metric_names import rule_of
 from projects.core.reports.blocks import Number
+from projects.core.reports.report import FILE as PAGE
 from projects.core.reports.runs import GROUP_FILE, Run, read_run
 
 #: kind of a group by the beginning of its members' names
@@ -20,6 +23,8 @@ KINDS = {'seed': 'repeat', 'fold': 'fold'}
 TIMES = ('time', 'data_time', 'memory')
 #: no value, and what pycocotools gives where the data hold nothing of a kind
 MISSING = {None, -1}
+#: what times depend on, of a record's environment
+MACHINE = ('cpu', 'gpu', 'cores', 'threads')
 LONGEST_NAME = 36
 
 
@@ -32,6 +37,8 @@ class Entry:
         runs: One, or the members in order.
         kind: 'repeat' or 'fold' of a group, else ''.
         name: In legends and tables.
+        family: Entries of one have one colour among points; may be empty.
+        link: Address of its own page; may be empty.
         notices: What is missing, in sentences.
     """
 
@@ -39,6 +46,8 @@ class Entry:
     runs: list[Run]
     kind: str = ''
     name: str = ''
+    family: str = ''
+    link: str = ''
     notices: list[str] = field(default_factory=list)
 
     @property
@@ -104,6 +113,17 @@ class Entry:
         return f'{finished} of {len(self.runs)} finished'
 
 
+def on_one_machine(entries: Sequence[Entry]) -> bool:
+    """Whether times may be compared, as far as is known."""
+    machines = {
+        tuple(run.record.environment.get(name) for name in MACHINE)
+        for entry in entries
+        for run in entry.runs
+        if run.record and run.record.environment
+    }
+    return len(machines) < 2
+
+
 def mean_of(values: Sequence[Number]) -> Number:
     """Of those that are numbers; None without one."""
     found = [v for v in values if v is not None and math.isfinite(v)]
@@ -124,6 +144,20 @@ def run_data(run: Run, loader: str) -> dict[str, Any]:
     """What the record says of the data of 'train' or 'val'; empty if nothing."""
     found = run.record.data.get(loader) if run.record else None
     return found if isinstance(found, dict) else {}
+
+
+def link_pages(entries: Sequence[Entry], out: str) -> None:
+    """Let each entry lead to the page of its run, where there is one.
+
+    Args:
+        entries: Those to link.
+        out: File of the page that they are shown on.
+    """
+    for entry in entries:
+        page = osp.join(entry.folder, PAGE)
+        if osp.isfile(page):
+            path = osp.relpath(page, osp.dirname(osp.abspath(out)))
+            entry.link = quote(path.replace(os.sep, '/'))
 
 
 def _best(run: Run, metric: str) -> Number:

@@ -15,7 +15,7 @@ from projects.core.reports.blocks import (
     Series,
     Table,
 )
-from projects.core.reports.entries import Entry, better, mean_of, shared
+from projects.core.reports.entries import Entry, better, mean_of, on_one_machine, shared
 from projects.core.reports.runs import Run
 
 #: points of all curves of a page, and of each: a page stays under 3 MB
@@ -27,6 +27,10 @@ MOST_CURVES = 16
 MOST_CLASSES = 60
 #: scalars of a training that say nothing of learning, or say it twice
 NOT_OVERLAID = ('base_lr', 'time', 'data_time', 'memory')
+ELSEWHERE = (
+    'Not all ran on the same machine with as many threads: times and memory differ by '
+    'that, too.'
+)
 #: beginnings of the names of series that stand for all classes
 MEANS = ('mean', 'all', 'average')
 
@@ -166,15 +170,12 @@ def _key(name: str) -> str:
     return ''.join(c if c.isalnum() else '-' for c in name)
 
 
-def costs(
-    entries: Sequence[Entry], metric: str, group: Callable[[Entry], str] = lambda _: ''
-) -> list[Block]:
+def costs(entries: Sequence[Entry], metric: str) -> list[Block]:
     """A metric against parameters, operations, time and memory of each entry.
 
     Args:
         entries: Those that lack one of the two numbers are left out, and counted.
         metric: By its best value.
-        group: Of the points, in one colour.
     """
     numbers = {
         'parameters': ('parameters', lambda e: e.record(lambda r: r.parameters)),
@@ -185,10 +186,17 @@ def costs(
         'seconds': ('seconds of training', lambda e: e.seconds),
         'memory': ('peak memory, MiB', memory),
     }
+    elsewhere = '' if on_one_machine(entries) else ELSEWHERE
     blocks = []
     for key, (label, get) in numbers.items():
         points = [
-            Point(entry.name, get(entry), mean_of(entry.best(metric)), group(entry))
+            Point(
+                entry.name,
+                get(entry),
+                mean_of(entry.best(metric)),
+                entry.family,
+                entry.link,
+            )
             for entry in entries
         ]
         points = [p for p in points if p.x is not None and p.y is not None]
@@ -196,9 +204,11 @@ def costs(
             continue  # nothing is gained by a column of points
         xs = [p.x for p in points]
         wide = min(xs) > 0 and max(xs) / min(xs) > 20
-        note = ''
+        notes = []
         if len(points) < len(entries):
-            note = f'Of {len(points)} of {len(entries)}; the others do not say.'
+            notes.append(f'{len(points)} of {len(entries)}; the others do not say.')
+        if elsewhere and key in ('seconds', 'memory'):
+            notes.append(elsewhere)
         blocks.append(
             Points(
                 f'cost-{key}',
@@ -209,7 +219,7 @@ def costs(
                 log_x=wide,
                 front=bool(better(metric)),
                 lower=better(metric) == '-',
-                note=note,
+                note=' '.join(notes),
             )
         )
     return blocks

@@ -18,6 +18,8 @@ from projects.core.reports.statistics import (
 LEVEL = 0.05
 #: pairs of which a sentence is written; the table holds all
 MOST_SENTENCES = 6
+#: rows of the table of pairs
+MOST_PAIRS = 60
 SOURCES = {
     WELCH: 'Welch\'s t-test (two-sided, groups of unequal spread; "The '
     "generalization of 'Student's' problem when several different population "
@@ -195,7 +197,12 @@ def _spreads(groups: list[Entry], metric: str) -> Table:
         ],
         rows,
         better=['', '', better(metric), '', '', '', ''],
-        note="The interval of the mean is Student's t.",
+        note="The interval of the mean is by Student's t"
+        + (
+            ', wider for folds, which share training data.'
+            if any(entry.kind == 'fold' for entry in groups)
+            else '.'
+        ),
     )
 
 
@@ -220,6 +227,13 @@ def _pairs(tests: list[tuple], ps: list | None, metric: str) -> Table:
                 test.smallest,
             ]
         )
+    note = (
+        'The interval is that of each pair alone. The least difference is the true one '
+        'that the test finds four times in five.'
+    )
+    if len(rows) > MOST_PAIRS:
+        note += f' {MOST_PAIRS} of {len(rows)} pairs, the greatest differences first.'
+        rows.sort(key=lambda row: -abs(row[1] or 0))
     return Table(
         'pairs',
         f'{metric}: differences',
@@ -232,7 +246,6 @@ def _pairs(tests: list[tuple], ps: list | None, metric: str) -> Table:
             'larger than chance',
             'least difference that would be seen',
         ],
-        rows,
-        note='The interval is that of each pair alone. The least difference is the '
-        'true one that the test finds four times in five.',
+        rows[:MOST_PAIRS],
+        note=note,
     )
