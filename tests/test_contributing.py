@@ -24,9 +24,7 @@ def checkout(tmp_path_factory):
     """A copy of the project with the guide's files in it."""
     root = tmp_path_factory.mktemp('checkout')
     for folder in ('projects', 'configs', 'tools'):
-        shutil.copytree(
-            ROOT / folder, root / folder, ignore=shutil.ignore_patterns('__pycache__')
-        )
+        shutil.copytree(ROOT / folder, root / folder)
     for name, text in FILES:
         file = root / name
         assert not file.exists(), f'{name} is no new plugin'

@@ -12,9 +12,9 @@ from mmengine.hooks import CheckpointHook, Hook
 from toy_runs import LANGUAGE, ToyTexts
 
 from projects.core.engine import train
-from projects.core.engine.checkpoint_hook import rule_of
 from projects.core.engine.seeding import BATCH, SeededSampler
 from projects.core.errors import UserError
+from projects.core.metric_names import rule_of
 from projects.core.variants import config_root
 from projects.core.weights import read_checkpoint
 from projects.registry import HOOKS

@@ -122,6 +122,7 @@ def test_two_epochs_and_two_are_four(write, fresh):
     assert difference(whole, resumed) == 0
 
 
+@pytest.mark.slow  # detectors and GANs do so in the default run
 def test_two_processes_take_the_steps_of_one(write, fresh, train_in_two):
     """Although one has more tokens than the other."""
     extra = """

@@ -111,6 +111,7 @@ load_checkpoint(torch.nn.Linear(2, 2), {checkpoint!r})
     assert err == ''
 
 
+@pytest.mark.slow
 def test_a_missing_extra_is_no_warning():
     hidden = "import sys; sys.modules['faster_coco_eval'] = None; "
     imports = 'import projects, mmdet.evaluation'

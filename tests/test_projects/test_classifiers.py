@@ -254,7 +254,16 @@ def test_every_classifier_is_here():
     assert {spec.name for spec in SPECS} == names
 
 
-@pytest.fixture(scope='module', params=SPECS, ids=lambda spec: spec.name)
+def marks_of(spec, input=None):
+    """Slow is what takes seconds and has a sibling of the same code."""
+    is_slow = spec.name == 'efficientnet_v2_xl' or (spec.small and input == spec.input)
+    return [pytest.mark.slow] if is_slow else []
+
+
+@pytest.fixture(
+    scope='module',
+    params=[pytest.param(spec, marks=marks_of(spec), id=spec.name) for spec in SPECS],
+)
 def spec(request):
     return request.param
 
@@ -311,7 +320,7 @@ def model(spec, cheap_weights):
         pytest.param(
             spec,
             input,
-            marks=[pytest.mark.slow] if spec.small and input == spec.input else [],
+            marks=marks_of(spec, input),
             id=f'{spec.name}-{input[-1]}',
         )
         for spec in SPECS

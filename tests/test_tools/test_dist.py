@@ -118,6 +118,7 @@ def test_two_processes_take_the_step_of_one(write_config, four_images, fresh):
     assert re.search(r'seed 0, on 2 x cpu', done.stdout)
 
 
+@pytest.mark.slow
 def test_rank_that_fails_shows_its_exception(write_config, tmp_path):
     (tmp_path / 'failing_hook.py').write_text(FAILING_HOOK)
     config = write_config("""

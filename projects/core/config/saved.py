@@ -4,9 +4,7 @@ A checkpoint may come from anyone. MMEngine reads the config in one as a Python
 file, and looks its types up as names of anything that can be imported.
 """
 
-import ast
 import json
-import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +15,7 @@ from mmengine.registry import registry as mmengine_registry
 
 from projects.core.config.walk import walk
 from projects.core.errors import UserError
+from projects.core.literals import literals
 
 JSON_KEY = 'cfg_json'  # 'config' and 'cfg' are MMEngine's, which runs them
 # whose registries a type may be looked up in
@@ -79,7 +78,11 @@ def saved_config(meta: dict, source: str) -> Config:
             f'{source} holds no config; give a checkpoint that tools/train.py wrote'
         )
     try:
-        content = json.loads(text, object_hook=_tuples) if is_json else _parse(text)
+        content = (
+            json.loads(text, object_hook=_tuples)
+            if is_json
+            else literals(text, BUILT_FROM)
+        )
         if not isinstance(content, dict):
             raise ValueError('it is no dict')
         content.pop('_base_', None)
@@ -106,64 +109,6 @@ def saved_config(meta: dict, source: str) -> Config:
 def _tuples(value: dict) -> Any:
     inside = value.get(TUPLE)
     return tuple(inside) if len(value) == 1 and isinstance(inside, list) else value
-
-
-def _parse(text: str) -> dict:
-    """Entries of a Python text that are data.
-
-    Raises:
-        ValueError: If one that counts is not.
-    """
-    content = {}
-    for statement in ast.parse(text).body:
-        if not (
-            isinstance(statement, ast.Assign)
-            and len(statement.targets) == 1
-            and isinstance(statement.targets[0], ast.Name)
-        ):
-            continue
-        name = statement.targets[0].id
-        try:
-            content[name] = _value(statement.value, name)
-        except ValueError:
-            if name in BUILT_FROM:
-                raise
-            content.pop(name, None)
-    return content
-
-
-def _value(node: ast.expr, path: str) -> Any:
-    """The value of an expression of literals and ``dict(...)``."""
-    match node:
-        case ast.Constant(value=None | bool() | int() | float() | str()):
-            return node.value
-        case ast.List() | ast.Tuple() | ast.Set():
-            values = [_value(v, f'{path}.{i}') for i, v in enumerate(node.elts)]
-            return tuple(values) if isinstance(node, ast.Tuple) else values
-        case ast.Dict() if None not in node.keys:
-            keys = [_value(k, path) for k in node.keys]
-            return {
-                str(k): _value(v, f'{path}.{k}')
-                for k, v in zip(keys, node.values, strict=True)
-            }
-        case ast.Call(func=ast.Name('dict'), args=[ast.Dict() as inside], keywords=[]):
-            return _value(inside, path)  # how MMEngine writes keys that are no names
-        case ast.Call(func=ast.Name('dict'), args=[]) if all(
-            keyword.arg for keyword in node.keywords
-        ):
-            return {k.arg: _value(k.value, f'{path}.{k.arg}') for k in node.keywords}
-        case ast.UnaryOp(op=ast.USub(), operand=operand):
-            number = _value(operand, path)
-            if isinstance(number, (int, float)):
-                return -number
-        case ast.Name('inf' | 'nan'):
-            return getattr(math, node.id)
-        case ast.Attribute() if path.endswith('.type'):  # a class, by its place
-            return ast.unparse(node)
-    raise ValueError(
-        f'{path} in line {node.lineno} is no data but the code '
-        f'{ast.unparse(node)[:60]!r}, which is not run'
-    )
 
 
 def _check_types(content: dict) -> None:

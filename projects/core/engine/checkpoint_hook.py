@@ -1,8 +1,8 @@
 """Saving checkpoints, the best one by a metric of either direction."""
 
 import os.path as osp
-import re
 from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 
 from mmengine.dist import is_main_process
@@ -11,40 +11,8 @@ from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
 from projects.core.engine.disk import is_disk_full, spared_by_full_disk
 from projects.core.engine.stopping import STOPPED, forget_stop
 from projects.core.errors import UserError, listed
+from projects.core.metric_names import rule_of
 from projects.registry import HOOKS
-
-# Of names: words that may be a part of a longer one, as in FrechetInceptionDistance
-LESS_PARTS = ('distance', 'divergence', 'entropy', 'error', 'frechet', 'loss')
-LESS_PARTS += ('perplexity', 'wasserstein')
-GREATER_PARTS = ('acc', 'auc', 'bleu', 'dice', 'inception', 'iou', 'precision')
-GREATER_PARTS += ('recall', 'rouge')
-# and those that count as a whole word only
-LESS_WORDS = {'bits', 'bpb', 'bpc', 'bpd', 'cer', 'ece', 'eer', 'epe', 'err', 'fid'}
-LESS_WORDS |= {'js', 'kid', 'kl', 'lpips', 'mae', 'mape', 'mse', 'nll', 'ppl', 'rmse'}
-LESS_WORDS |= {'wer'}
-GREATER_WORDS = {'ap', 'ar', 'map', 'psnr', 'ssim', 'top', 'f', 'r'}  # F1, R2
-GREATER_WORDS |= {'coverage', 'density', 'good', 'kept', 'match', 'modes'}
-
-
-def rule_of(metric: str) -> str | None:
-    """Which values of a metric are better, by its name.
-
-    Args:
-        metric: As 'accuracy/top1'; the last part counts first.
-
-    Returns:
-        'greater', 'less' or, where the name does not say, None.
-    """
-    for name in (metric.rpartition('/')[2], metric):
-        words = re.findall('[a-z]+', name.lower())
-        # first: a top-1 error is an error
-        for rule, parts, wholes in (
-            ('less', LESS_PARTS, LESS_WORDS),
-            ('greater', GREATER_PARTS, GREATER_WORDS),
-        ):
-            if any(w in wholes or any(p in w for p in parts) for w in words):
-                return rule
-    return None
 
 
 @HOOKS.register_module()
@@ -242,6 +210,18 @@ class CheckpointHook(MMEngineCheckpointHook):
             if keys is not defaults and any(k.lower() in metric.lower() for k in keys):
                 return rule
         return rule_of(metric)
+
+
+def best_checkpoints(runner) -> Iterator[tuple[str, float, str]]:
+    """Metric, score and file of each best checkpoint of a training so far."""
+    info = runner.message_hub.runtime_info
+    for hook in runner.hooks:
+        if isinstance(hook, MMEngineCheckpointHook) and hook.save_best:
+            keys = hook.key_indicators
+            for key in keys:
+                suffix = f'_{key}' if len(keys) > 1 else ''  # as it keeps them
+                if (file := info.get(f'best_ckpt{suffix}')) is not None:
+                    yield key, info[f'best_score{suffix}'], file
 
 
 def newest_checkpoint(work_dir: str) -> str | None:

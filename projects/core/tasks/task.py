@@ -8,13 +8,16 @@ the group ``mmatlas.tasks``, whose value is such an object, ``module:TASK``.
 
 import importlib
 import pkgutil
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
 
 import projects.core.tasks
+from projects.core.datasets.folds import Fold, Folds, hold_out
 from projects.core.errors import UserError, listed
+from projects.core.reports.blocks import Section
 from projects.registry import MODELS, UnknownTypeError
 
 ENTRY_POINT_GROUP = 'mmatlas.tasks'
@@ -82,6 +85,17 @@ class Task:
     def prepare(self, cfg) -> None:
         """Complete the config of a training or a test by the kind's defaults."""
 
+    def hold_out(self, cfg, fold: Fold) -> Folds:
+        """Let a config train on all but a fold of its data, and validate on that.
+
+        Before :meth:`prepare`. Which sample is in which fold hangs on nothing but the
+        data, the number of folds and the seed.
+
+        Raises:
+            UserError: If data of this kind, or these, cannot be split.
+        """
+        return hold_out(cfg, fold)[0]
+
     def check_data(self, cfg) -> list[str]:
         """Look over the data of a config before anything is written.
 
@@ -105,6 +119,19 @@ class Task:
         """Last lines of a training's log, beside the scores."""
         return []
 
+    def validation_losses(self, model, dataset) -> Any:
+        """What computes the losses of a validation, from its predictions alone.
+
+        Args:
+            model: Not in a wrapper.
+            dataset: That of the validation.
+
+        Returns:
+            projects.core.tasks.validation_losses.ValidationLosses: None for a model
+            that has none, or reports its own among its metrics.
+        """
+        return None
+
     def train_in_part(self, model_cfg: dict, trainable_stages: int) -> None:
         """Set in a model's config that only its last stages are trained.
 
@@ -112,6 +139,20 @@ class Task:
             UserError: If a model of this kind cannot be trained in part.
         """
         raise UserError(f'trainable_stages: {self.name} cannot be trained in part')
+
+    def sections(self, runner, loop, metrics: dict[str, float]) -> list[Section]:
+        """What a report of an evaluation holds beside what its metrics say.
+
+        Asked for in the main process alone, after a test and after a validation that
+        is the best so far, whose training goes on: so the model and torch's random
+        numbers are left as they are.
+
+        Args:
+            runner: With the model in eval mode, and its ``work_dir``.
+            loop: Of the validation or the test, with ``dataloader`` and ``evaluator``.
+            metrics: By name.
+        """
+        return []
 
     def prepare_test(self, cfg, options: TestOptions) -> None:
         """Let a test write what is asked for: tables, files, pictures.
@@ -166,6 +207,11 @@ class Task:
         See :class:`projects.core.benchmark.parts.Parts`.
         """
         return None
+
+    def metered(self, model, meter) -> AbstractContextManager:
+        """Context in which parts inside a prediction of ``model`` are measured, each
+        by ``meter.part(name)``, with a name for the reader."""
+        return nullcontext()
 
 
 def option_of(name: str) -> str:
