@@ -3,6 +3,7 @@
 Legend: N images, K classes, k <= 5 best classes of an image; labels in [0, K).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -42,17 +43,35 @@ class Outcome:
 
     @cached_property
     def confidence(self) -> np.ndarray:
-        """(N, ) scores of the best class."""
-        return self.values[:, 0]
+        """(N, ) scores of the best class, in [0, 1]."""
+        return self.values[:, 0].clip(0, 1)
 
-    @cached_property
+    @property
     def confusion(self) -> np.ndarray:
         """(K, K) number of images by true and by predicted label."""
+        return self.confusion_of(range(len(self.classes)))
+
+    def confusion_of(self, labels: Sequence[int]) -> np.ndarray:
+        """The part of :attr:`confusion` that these labels are in, L: (L, L)."""
         from sklearn.metrics import confusion_matrix  # not at a training's start
 
-        return confusion_matrix(
-            self.true, self.labels[:, 0], labels=range(len(self.classes))
+        return confusion_matrix(self.true, self.labels[:, 0], labels=list(labels))
+
+    def confused_pairs(self) -> list[tuple[int, int, int]]:
+        """Number of images, true and predicted label of each confusion, the most
+        frequent first; without a matrix of (K, K)."""
+        pairs, counts = np.unique(
+            np.stack([self.true, self.labels[:, 0]])[:, ~self.right],
+            axis=1,
+            return_counts=True,
         )
+        order = np.argsort(-counts, kind='stable')
+        columns = (counts[order].tolist(), *pairs[:, order].tolist())
+        return list(zip(*columns, strict=True))
+
+    def class_scores(self) -> np.ndarray:
+        """(K, 4), see :func:`scores_of_classes`."""
+        return scores_of_classes(self.true, self.labels[:, 0], len(self.classes))
 
     def accuracies(self) -> list[float]:
         """Share of the images whose class is among the first 1, 2, ... k, in %; of k
@@ -88,6 +107,38 @@ class Outcome:
                 for label, value in best
             ],
         }
+
+
+def scores_of_classes(
+    true: np.ndarray,
+    predicted: np.ndarray,
+    num_classes: int,
+    weights: np.ndarray | None = None,
+) -> np.ndarray:
+    """Precision, recall, F1 in % and support of each class.
+
+    Precision is NaN for a class that is never predicted, recall for one
+    without images, F1 for one that is neither.
+
+    Args:
+        true: (N, ) labels.
+        predicted: The same.
+        num_classes: K.
+        weights: (N, ), how often each counts; once where None.
+
+    Returns:
+        np.ndarray: (K, 4).
+    """
+    from sklearn.metrics import precision_recall_fscore_support
+
+    scores = precision_recall_fscore_support(
+        true,
+        predicted,
+        labels=np.arange(num_classes),
+        sample_weight=weights,
+        zero_division=np.nan,
+    )
+    return np.stack(scores, 1) * (100, 100, 100, 1)
 
 
 @dataclass

@@ -18,7 +18,12 @@ from torch import Tensor
 
 from projects.core.files import write_text
 from projects.core.reports.blocks import Section
-from projects.core.tasks.classification.outcome import MAX_SCORED, NUM_BEST, Outcome
+from projects.core.tasks.classification.outcome import (
+    MAX_SCORED,
+    NUM_BEST,
+    Outcome,
+    scores_of_classes,
+)
 from projects.registry import METRICS
 
 ALL_ROWS = 20  # of the table on the screen
@@ -62,20 +67,11 @@ def class_scores(confusion: np.ndarray) -> np.ndarray:
     Returns:
         np.ndarray: (K, 4).
     """
-    from sklearn.metrics import precision_recall_fscore_support
-
     labels = np.arange(len(confusion))
     true, predicted = (
         grid.ravel() for grid in np.meshgrid(labels, labels, indexing='ij')
     )
-    scores = precision_recall_fscore_support(
-        true,
-        predicted,
-        labels=labels,
-        sample_weight=confusion.ravel(),
-        zero_division=np.nan,
-    )
-    return np.stack(scores, 1) * (100, 100, 100, 1)
+    return scores_of_classes(true, predicted, len(labels), confusion.ravel())
 
 
 @METRICS.register_module()
@@ -245,18 +241,18 @@ def class_table(scores: np.ndarray, classes: Sequence[str]) -> str:
     return table.table + note
 
 
-def confused_pairs(confusion: np.ndarray) -> list[tuple[int, int, int]]:
-    """Number, true and predicted label of all confusions, the most frequent first."""
-    wrong = np.argwhere(confusion * ~np.eye(len(confusion), dtype=bool)).tolist()
-    pairs = ((int(confusion[i, j]), i, j) for i, j in wrong)
-    return sorted(pairs, key=lambda pair: -pair[0])
-
-
 def confused(confusion: np.ndarray, classes: Sequence[str], num: int = 5) -> str:
     """The largest numbers beside the diagonal, as 'true for predicted'."""
+    pairs = sorted(
+        (
+            (count, i, j)
+            for (i, j), count in np.ndenumerate(confusion)
+            if i != j and count
+        ),
+        key=lambda pair: -pair[0],
+    )
     return ', '.join(
-        f'{classes[i]} for {classes[j]} ({count})'
-        for count, i, j in confused_pairs(confusion)[:num]
+        f'{classes[i]} for {classes[j]} ({count})' for count, i, j in pairs[:num]
     )
 
 

@@ -1,12 +1,13 @@
 """What an evaluation of a classifier reports, as blocks of a page."""
 
+from collections import Counter
+
 import numpy as np
 
 from projects.core.reports.blocks import (
     Bars,
     Curves,
     Matrix,
-    Pictures,
     Point,
     Points,
     Section,
@@ -20,7 +21,6 @@ from projects.core.tasks.classification.outcome import (
     accuracy_of_the_surest,
 )
 from projects.core.tasks.classification.pictures import surest_pictures
-from projects.core.tasks.classification.report import class_scores, confused_pairs
 
 MAX_IN_MATRIX = 30  # classes
 NUM_PAIRS = 10
@@ -41,7 +41,7 @@ def sections_of(outcome: Outcome, dataset) -> list[Section]:
         Section('Classes', [_classes(outcome, names), *_confusion(outcome, names)]),
         Section('Confidence', [_calibration(outcome), _histogram(outcome)]),
     ]
-    pictures: list[Pictures] = surest_pictures(outcome, dataset)
+    pictures = surest_pictures(outcome, dataset)
     if pictures:
         sections.append(Section('Examples', pictures))
     return sections
@@ -49,8 +49,9 @@ def sections_of(outcome: Outcome, dataset) -> list[Section]:
 
 def unique(names: list[str]) -> list[str]:
     """Names, with their labels where two are alike (ImageNet has two cranes)."""
+    counts = Counter(names)
     return [
-        f'{name} ({label})' if names.count(name) > 1 else name
+        f'{name} ({label})' if counts[name] > 1 else name
         for label, name in enumerate(names)
     ]
 
@@ -71,8 +72,7 @@ def _top_k(outcome: Outcome) -> Bars:
 def _coverage(outcome: Outcome) -> Curves:
     accuracy = accuracy_of_the_surest(outcome)
     num_images = len(accuracy)
-    # the first images alone say little
-    ends = np.unique(np.linspace(0, num_images, NUM_POINTS + 1).round().astype(int)[1:])
+    ends = np.unique(np.linspace(1, num_images, NUM_POINTS).round().astype(int))
     return Curves(
         'coverage',
         'Accuracy of the surest images',
@@ -86,7 +86,7 @@ def _coverage(outcome: Outcome) -> Curves:
 
 
 def _classes(outcome: Outcome, names: list[str]) -> Table:
-    numbers = class_scores(outcome.confusion)
+    numbers = outcome.class_scores()
     precisions = outcome.average_precisions()
     columns = ['class', 'precision (%)', 'recall (%)', 'F1 (%)', 'images']
     rows = [
@@ -112,7 +112,7 @@ def _classes(outcome: Outcome, names: list[str]) -> Table:
 
 
 def _confusion(outcome: Outcome, names: list[str]) -> list[Matrix | Table]:
-    confusion, pairs = outcome.confusion, confused_pairs(outcome.confusion)
+    pairs = outcome.confused_pairs()
     shown, note = list(range(len(names))), ''
     if len(names) > MAX_IN_MATRIX:
         chosen: dict[int, None] = {}
@@ -136,12 +136,12 @@ def _confusion(outcome: Outcome, names: list[str]) -> list[Matrix | Table]:
                 'predicted class',
                 [names[i] for i in shown],
                 [names[i] for i in shown],
-                confusion[np.ix_(shown, shown)].tolist(),
+                outcome.confusion_of(shown).tolist(),
                 note=note + 'Images by true (row) and predicted class (column).',
             )
         )
     if pairs:
-        support = confusion.sum(1)
+        support = np.bincount(outcome.true)
         blocks.append(
             Table(
                 'confused',
