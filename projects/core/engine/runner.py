@@ -161,6 +161,18 @@ class Runner(MMEngineRunner):
             loop['type'] = 'projects.EpochBasedTrainLoop'
         return super().build_train_loop(loop)
 
+    def build_val_loop(self, loop):
+        if isinstance(loop, dict) and _name({'type': 'ValLoop', **loop}) == 'ValLoop':
+            loop = {**loop, 'type': 'projects.ValLoop'}
+        return super().build_val_loop(loop)
+
+    def build_log_processor(self, log_processor):
+        if isinstance(log_processor, dict) and (
+            _name({'type': 'LogProcessor', **log_processor}) == 'LogProcessor'
+        ):
+            log_processor = {**log_processor, 'type': 'projects.LogProcessor'}
+        return super().build_log_processor(log_processor)
+
     @staticmethod
     def build_dataloader(dataloader, seed=None, diff_rank_seed=False):
         if isinstance(dataloader, dict):
