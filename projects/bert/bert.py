@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from projects.core.layers import ScaledDotProductAttention
 from projects.core.layers.backbone import LayerGroups
+from projects.core.tasks.attention_recording import recorded_attention
 from projects.core.tasks.language.backbones import SequenceBackbone, hiding_mask
 from projects.registry import MODELS
 
@@ -227,9 +228,6 @@ class BERT(SequenceBackbone):
             inputs: ``tokens`` and, where there are such, ``lengths`` and
                 ``token_types``.
         """
-        # brings what draws pictures
-        from projects.core.tasks.attention_maps import recorded_attention
-
         with recorded_attention(self) as maps:
             self(
                 inputs['tokens'],

@@ -16,6 +16,7 @@ from projects.core.errors import UserError
 from projects.core.tasks.language.backbones import IGNORE
 from projects.core.tasks.language.benchmark import masked_labels
 from projects.core.tasks.language.models import SequenceModel, token_loss, with_rest
+from projects.core.tasks.language.scores import masked_token_scores
 from projects.core.tasks.language.tokenizers import Tokenizer, enclosed
 from projects.registry import MODELS
 
@@ -57,10 +58,10 @@ class BERTForPreTraining(SequenceModel):
     """Says what was masked, and whether two texts belong together.
 
     The scores of tokens are computed where there is a label only, about one in
-    seven. A prediction holds ``nll`` (nats), ``num_tokens`` and ``num_right`` of
-    the masked tokens and, where the data have pairs, ``pred_score`` (2,) and
-    ``gt_label`` (1,) of the pair: 0 if the second text belongs to the first, 1 if
-    it does not.
+    seven. A prediction is that of
+    :func:`~projects.core.tasks.language.scores.token_scores` and, where the data have
+    pairs, ``pred_score`` (2,) and ``gt_label`` (1,) of the pair: 0 if the second text
+    belongs to the first, 1 if it does not.
 
     Args:
         backbone: Config of :class:`~projects.bert.BERT`.
@@ -130,16 +131,8 @@ class BERTForPreTraining(SequenceModel):
 
     def predictions(self, outs: dict, data_samples: dict) -> list[dict]:
         labels = data_samples['labels']
-        is_masked = labels != IGNORE
-        scores = self.token_scores(outs['hidden'][is_masked]).float()
-        labels = labels[is_masked]
-        nll = F.cross_entropy(scores, labels, reduction='none').double()
-        is_right = scores.argmax(-1) == labels
-        counts = is_masked.sum(1).tolist()
-        rows = [
-            dict(nll=n.sum().item(), num_tokens=len(n), num_right=r.sum().item())
-            for n, r in zip(nll.split(counts), is_right.split(counts), strict=True)
-        ]
+        scores = self.token_scores(outs['hidden'][labels != IGNORE])
+        rows = masked_token_scores(scores, labels)
         if 'pairs' in outs and 'pair_labels' in data_samples:
             scores, pair_labels = outs['pairs'].softmax(-1), data_samples['pair_labels']
             for row, score, label in zip(rows, scores, pair_labels, strict=True):

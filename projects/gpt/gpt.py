@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from projects.core.layers import KeyValueCache, ScaledDotProductAttention
+from projects.core.tasks.attention_recording import recorded_attention
 from projects.core.tasks.language.backbones import SequenceBackbone
 from projects.registry import MODELS
 
@@ -224,9 +225,6 @@ class GPT(SequenceBackbone):
 
     def attention_maps(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """(B, N, T, T) of each block, as 'decoder 0': rows are queries, of sum 1."""
-        # brings what draws pictures
-        from projects.core.tasks.attention_maps import recorded_attention
-
         with recorded_attention(self) as maps:
             self(inputs['tokens'])
         return {f'decoder {i}': attention for i, attention in enumerate(maps)}

@@ -13,8 +13,11 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from projects.core.errors import UserError
+from projects.core.reports.blocks import Point, Points, Section, Table
 from projects.registry import DATASETS, METRICS, MODELS
 from projects.rnn.layers import make_layers, run_layers
+
+SHOWN = 500  # sequences of a report
 
 
 @DATASETS.register_module()
@@ -55,6 +58,10 @@ class AddingProblem(Dataset):
 
     def __len__(self) -> int:
         return len(self.targets)
+
+    def content(self) -> list[Tensor]:
+        """For a checksum."""
+        return [self.inputs, self.targets]
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         return dict(inputs=self.inputs[index], targets=self.targets[index])
@@ -98,7 +105,8 @@ class SequenceRegressor(BaseModel):
             inputs: (B, T, input_dims).
             targets: (B,); None only in the mode 'tensor'.
             mode: 'tensor' for (B,) numbers, 'loss' for the mean squared error,
-                'predict' for a dict of ``error``, the difference, for each sequence.
+                'predict' for a dict of ``target`` and ``error``, by how much the
+                number is above it, for each sequence.
         """
         hidden, _ = run_layers(self.layers, inputs, fused=self.fused)
         numbers = self.output(hidden[:, -1]).squeeze(-1)
@@ -106,7 +114,8 @@ class SequenceRegressor(BaseModel):
             return numbers
         if mode == 'loss':
             return dict(loss=F.mse_loss(numbers, targets))
-        return [dict(error=error) for error in (numbers - targets).tolist()]
+        pairs = zip(targets.tolist(), (numbers - targets).tolist(), strict=True)
+        return [dict(target=target, error=error) for target, error in pairs]
 
 
 @METRICS.register_module()
@@ -115,8 +124,57 @@ class MeanSquaredError(BaseMetric):
 
     default_prefix = 'adding'
 
-    def process(self, data_batch, data_samples: list[dict]) -> None:
-        self.results += [sample['error'] ** 2 for sample in data_samples]
+    def __init__(self, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.shown: list[tuple[float, float]] = []
 
-    def compute_metrics(self, results: list[float]) -> dict[str, float]:
-        return dict(mse=float(np.mean(results)))
+    def process(self, data_batch, data_samples: list[dict]) -> None:
+        self.results += [(sample['target'], sample['error']) for sample in data_samples]
+
+    def compute_metrics(self, results: list[tuple]) -> dict[str, float]:
+        self.shown = results[:SHOWN]
+        return dict(mse=float(np.mean([error**2 for _, error in results])))
+
+    def sections(self, dataset) -> list[Section]:
+        """Answers by the truth, and the error beside that of knowing nothing."""
+        if not self.shown:
+            return []
+        targets, errors = np.array(self.shown).T
+        points = [
+            Point(f'sequence {i}', float(target), float(target + error))
+            for i, (target, error) in enumerate(zip(targets, errors, strict=True))
+        ]
+        note = f'Of the first {len(self.shown)} sequences.'
+        return [
+            Section(
+                'Sums',
+                [
+                    Points(
+                        'sums',
+                        'Answers',
+                        'true sum',
+                        'predicted sum',
+                        points,
+                        diagonal=True,
+                        note=note,
+                    ),
+                    Table(
+                        'errors',
+                        'Errors',
+                        ['answer', 'mean squared error', 'mean absolute error'],
+                        [
+                            ['the model', *errors_of(errors)],
+                            ['always 1, the mean', *errors_of(1 - targets)],
+                        ],
+                        digits=5,
+                        better=['', '-', '-'],
+                        note=note,
+                    ),
+                ],
+            )
+        ]
+
+
+def errors_of(errors: np.ndarray) -> tuple[float, float]:
+    """Mean square and mean absolute value."""
+    return float(np.mean(errors**2)), float(np.mean(np.abs(errors)))

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from projects.core.layers import KeyValueCache
+from projects.core.tasks.attention_recording import recorded_attention
 from projects.core.tasks.language.backbones import (
     EncoderDecoderBackbone,
     hiding_mask,
@@ -201,8 +202,6 @@ class Transformer(EncoderDecoderBackbone):
             dict: Of each layer 'encoder i' (B, N, S, S), 'decoder i' (B, N, T, T)
             and 'decoder to encoder i' (B, N, T, S); the rows are queries, of sum 1.
         """
-        from projects.core.tasks.attention_maps import recorded_attention
-
         with recorded_attention(self) as maps:
             memory = self.encode(inputs['tokens'], inputs.get('lengths'))
             self.decode(inputs['target'], memory)

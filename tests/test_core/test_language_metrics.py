@@ -95,7 +95,8 @@ def sample(written, reference, nll=0.0):
 
 def test_translation_by_hand():
     # words: 4 of 4 and 3 of 4 right, pairs 3 of 3 and 2 of 3, triples 2 and 1 of 2,
-    # fours 1 and 0 of 1: (7/8 * 5/6 * 3/4 * 1/2) ** (1/4), no brevity penalty
+    # fours 1 and 0 of 1: (7/8 * 5/6 * 3/4 * 1/2) ** (1/4), no brevity penalty; of
+    # characters, without the blanks, there are as many, and chrF is their mean
     samples = [
         sample('a b c d', 'a b c d', nll=math.log(16)),
         sample('a b c e', 'a b c d'),
@@ -105,6 +106,7 @@ def test_translation_by_hand():
     assert metrics == {
         'translation/exact_match': 50.0,
         'translation/bleu': pytest.approx(bleu, rel=1e-9),
+        'translation/chrf': pytest.approx(100 * (7 / 8 + 5 / 6 + 3 / 4 + 1 / 2) / 4),
         'translation/perplexity': pytest.approx(2.0),  # 4 bits of 4 tokens
     }
 

@@ -343,9 +343,21 @@ class TestAddingProblem:
 
     def test_metric(self):
         metric = METRICS.build(dict(type='projects.MeanSquaredError'))
-        metric.process(None, [dict(error=1.0), dict(error=-2.0)])
-        metric.process(None, [dict(error=0.5)])
+        assert metric.sections(None) == []
+        rows = [(0.5, 1.0), (1.5, -2.0), (1.0, 0.5)]
+        rows = [dict(target=target, error=error) for target, error in rows]
+        metric.process(None, rows[:2])
+        metric.process(None, rows[2:])
         assert metric.evaluate(3) == {'adding/mse': pytest.approx(5.25 / 3)}
+        sums, errors = metric.sections(None)[0].blocks
+        assert [(p.x, p.y) for p in sums.points] == [(0.5, 1.5), (1.5, -0.5), (1, 1.5)]
+        assert errors.rows[0] == [
+            'the model',
+            pytest.approx(1.75),
+            pytest.approx(3.5 / 3),
+        ]
+        # 1 is wrong by a half twice
+        assert errors.rows[1][1:] == [pytest.approx(0.5 / 3), pytest.approx(1 / 3)]
 
     @pytest.mark.parametrize('cell', CELLS)
     def test_a_config_s_model(self, cell):

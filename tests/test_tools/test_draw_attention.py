@@ -13,8 +13,8 @@ from projects.core.layers import ScaledDotProductAttention
 from projects.core.tasks.attention_maps import (
     attention_rollout,
     draw_attention,
-    recorded_attention,
 )
+from projects.core.tasks.attention_recording import recorded_attention
 from projects.registry import MODELS
 from projects.vit import VisionTransformer
 from projects.vit.draw_positions import draw_positions, similarities

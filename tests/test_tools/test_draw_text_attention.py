@@ -8,13 +8,15 @@ from mmengine.config import Config
 
 from projects.core.engine.inference import load_model
 from projects.core.errors import UserError
-from projects.core.tasks.language.attention_pictures import (
-    attention_figure,
+from projects.core.tasks.language.attention_labels import (
     chosen_maps,
-    draw_text_attention,
-    fonts_for,
     label,
     labels_of,
+)
+from projects.core.tasks.language.attention_pictures import (
+    attention_figure,
+    draw_text_attention,
+    fonts_for,
     read_texts,
 )
 from projects.core.tasks.language.models import (

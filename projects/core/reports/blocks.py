@@ -135,6 +135,7 @@ class Points(Block):
         log_x: Logarithmic axis.
         front: A line joins the points that none surpasses, being both further to
             the left and higher (Pareto front).
+        lower: Lower counts as higher for the front: less of y is better.
         diagonal: The line y = x is drawn, as of a calibration.
     """
 
@@ -144,6 +145,7 @@ class Points(Block):
     points: list[Point]
     log_x: bool = False
     front: bool = False
+    lower: bool = False
     diagonal: bool = False
 
 

@@ -46,11 +46,11 @@ class Record:
         config: Path of the config as the user gave it.
         task: Kind of the model, :attr:`projects.core.tasks.task.Task.name`.
         model: Its class.
-        command: Arguments of the process, the program first.
+        command: What trains like this from the beginning, the program first.
         cfg_options: Settings over the config's, ``key.sub=value``.
         seed: Of all random numbers.
         world_size: Processes.
-        batch_size: Samples of a step of all processes, accumulated ones included.
+        batch_size: Samples of an iteration of all processes.
         unit: What the training loop counts, 'epoch' or 'iter'.
         length: Of those, what the run is to come to.
         epoch_length: Iterations of an epoch.
@@ -68,8 +68,9 @@ class Record:
         step_flops: Floating-point operations of a training step, forward and backward.
         macs: Multiply-accumulates of one input in prediction.
         times: Seconds by part of a step, medians of sampled steps: 'train' with
-            'data', 'forward', 'loss', 'backward', 'optimiser'; 'predict' with 'data',
-            'forward', 'decode', 'NMS'. A part that a model does not have is missing.
+            'data', 'forward', 'loss' ('rest' of a model with a ``train_step`` of its
+            own), 'backward', 'optimiser'; 'predict' with 'data', 'forward', 'decode',
+            'NMS'. A part that a model does not have is missing.
         throughput: Samples a second, of 'train' and 'predict', all processes together.
         memory: Bytes: 'peak_rss' of the main process without its data loader's
             workers, 'peak_gpu' of tensors on its GPU.

@@ -11,8 +11,7 @@ Legend: N heads, T tokens, H and W in pixels.
 """
 
 import os.path as osp
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,7 @@ from matplotlib.patches import Rectangle
 from mmengine.dataset import pseudo_collate
 from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
-from torch import Tensor, nn
+from torch import Tensor
 
 from projects.core.config import explained, load_config, test_pipeline_of
 from projects.core.datasets.decoding import as_picture
@@ -30,6 +29,7 @@ from projects.core.errors import UserError
 from projects.core.files import check_outputs, output_file
 from projects.core.layers import ScaledDotProductAttention
 from projects.core.quiet import hushed, quiet_libraries
+from projects.core.tasks.attention_recording import recorded_attention
 from projects.core.tasks.drawing import MAX_SIDE
 from projects.core.tasks.images import ImagePipeline
 from projects.core.values import FLAG, PATH, checked, optional, pair, whole
@@ -37,36 +37,6 @@ from projects.core.weights import load_weights, read_weights
 from projects.registry import MODELS
 
 COLUMNS = 7  # panels in a row of a picture
-
-
-@contextmanager
-def recorded_attention(model: nn.Module) -> Iterator[list[Tensor]]:
-    """Record the attention of all blocks while the model is run.
-
-    Attention is written out as long as that takes; see
-    :class:`projects.core.layers.ScaledDotProductAttention`.
-
-    Yields:
-        list: Is filled with (B, N, T, T) attention in the order in which it is
-        computed: rows are queries, each of sum 1.
-    """
-    modules = [m for m in model.modules() if isinstance(m, ScaledDotProductAttention)]
-    were_fused = [module.fused for module in modules]
-    recorded: list[Tensor] = []
-    hooks = [
-        module.softmax.register_forward_hook(
-            lambda _, __, attention: recorded.append(attention.detach())
-        )
-        for module in modules
-    ]
-    try:
-        for module in modules:
-            module.fused = False
-        yield recorded
-    finally:
-        for module, hook, fused in zip(modules, hooks, were_fused, strict=True):
-            hook.remove()
-            module.fused = fused
 
 
 def attention_rollout(attentions: Sequence[Tensor]) -> list[Tensor]:

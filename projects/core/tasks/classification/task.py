@@ -35,6 +35,13 @@ class ClassificationTask(ImageTask):
 
         return check_classification_data(cfg)
 
+    def validation_losses(self, model, dataset):
+        from projects.core.tasks.classification.validation_losses import (
+            losses_of_classifier,
+        )
+
+        return losses_of_classifier(model)
+
     def train_in_part(self, model_cfg: dict, trainable_stages: int) -> None:
         model_cfg['trainable_stages'] = trainable_stages
 

@@ -41,14 +41,23 @@ def yardsticks(train: bytes, held_out: bytes) -> dict[str, float]:
     known = train[-XZ_BYTES:]
     with ThreadPoolExecutor(2) as pool:  # compressing frees the interpreter
         before, after = pool.map(xz_size, (known, known + held_out), (6, 6))
-    sizes = {
-        'gzip': len(gzip.compress(held_out, 9)),
-        'xz': xz_size(held_out, 9),
-        'xz after the training text': after - before,
+    return {
+        **of_text_alone(held_out),
+        'xz after the training text': 8 * (after - before) / len(held_out),
+        'order-2 model': order_2_bits(train, held_out),
     }
-    bits = {name: 8 * size / len(held_out) for name, size in sizes.items()}
-    bits['order-2 model'] = order_2_bits(train, held_out)
-    return bits
+
+
+def of_text_alone(text: bytes) -> dict[str, float]:
+    """Bits per byte by gzip and xz, which read nothing else.
+
+    Raises:
+        ValueError: If there is no text.
+    """
+    if not text:
+        raise ValueError('there is no held-out text')
+    sizes = dict(gzip=len(gzip.compress(text, 9)), xz=xz_size(text, 9))
+    return {name: 8 * size / len(text) for name, size in sizes.items()}
 
 
 def xz_size(text: bytes, preset: int) -> int:

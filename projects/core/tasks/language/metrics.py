@@ -7,9 +7,15 @@ import math
 from collections.abc import Sequence
 from functools import cached_property
 
-from mmengine.evaluator import BaseMetric
-
 from projects.core.errors import UserError
+from projects.core.reports.blocks import Block, Section
+from projects.core.tasks.language.sections import (
+    SCORED,
+    bleu_table,
+    line_blocks,
+    sequence_table,
+)
+from projects.core.tasks.language.token_statistics import TokenMetric
 from projects.core.tasks.language.tokenizers import Tokenizer
 from projects.registry import METRICS
 
@@ -34,16 +40,26 @@ def share(part: float, whole: float) -> float:
     return 100 * part / whole if whole else math.nan
 
 
-class SumMetric(BaseMetric):
+class SumMetric(TokenMetric):
     """Keeps of each prediction what ``names`` says, if it has it."""
 
     names: tuple[str, ...]
+    _of_sequences: Sequence[Block] = ()
 
     def process(self, data_batch, data_samples: Sequence[dict]) -> None:
+        super().process(data_batch, data_samples)
         self.results += [
             {name: sample[name] for name in self.names if name in sample}
             for sample in data_samples
         ]
+
+    def compute_metrics(self, results: list[dict]) -> dict[str, float]:
+        self._of_sequences = sequence_table(results)
+        return {}
+
+    def sections(self, dataset) -> list[Section]:
+        blocks = [*self.token_blocks(dataset), *self._of_sequences]
+        return [Section('Tokens', blocks)] if blocks else []
 
 
 @METRICS.register_module()
@@ -66,10 +82,11 @@ class LanguageMetric(SumMetric):
     """
 
     default_prefix = 'language'
-    names = ('nll', 'num_tokens', 'num_right', 'num_bytes')
+    names = ('nll', 'num_tokens', 'num_right', 'num_bytes', 'text')
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
-        metrics = dict(perplexity=perplexity(results))
+        metrics = super().compute_metrics(results)
+        metrics |= dict(perplexity=perplexity(results))
         if results and 'num_bytes' in results[0]:
             bits = total(results, 'nll') / math.log(2)
             num_bytes = total(results, 'num_bytes')
@@ -96,10 +113,11 @@ class MaskedTokenMetric(SumMetric):
     """
 
     default_prefix = 'masked'
-    names = ('nll', 'num_tokens', 'num_right', 'nsp_right')
+    names = ('nll', 'num_tokens', 'num_right', 'nsp_right', 'text')
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
-        metrics = dict(
+        metrics = super().compute_metrics(results)
+        metrics |= dict(
             accuracy=share(total(results, 'num_right'), total(results, 'num_tokens'))
         )
         if results and 'nll' in results[0]:
@@ -111,13 +129,15 @@ class MaskedTokenMetric(SumMetric):
 
 
 @METRICS.register_module()
-class TranslationMetric(BaseMetric):
+class TranslationMetric(TokenMetric):
     """What a model writes by itself against the reference.
 
     ================  =======================================================
     ``exact_match``   lines that are the reference to the letter, in %
     ``bleu``          BLEU of the corpus (Papineni et al., ACL 2002) as
                       sacrebleu computes it (Post, WMT 2018), from 0 to 100
+    ``chrf``          chrF2 of the corpus (Popović, WMT 2015) by sacrebleu, from 0
+                      to 100: of characters, so that it needs no words
     ``perplexity``    of the reference's tokens, each after the true ones
     ================  =======================================================
 
@@ -143,6 +163,7 @@ class TranslationMetric(BaseMetric):
             )
         super().__init__(**kwargs)
         self.tokenize = tokenize
+        self._lines: list[dict] = []
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -154,18 +175,21 @@ class TranslationMetric(BaseMetric):
         return Tokenizer(text, 'the tokenizer of the data set')
 
     def process(self, data_batch, data_samples: Sequence[dict]) -> None:
+        super().process(data_batch, data_samples)
         self.results += [
             dict(
                 written=self.tokenizer.decode(sample['tokens']),
-                reference=sample['reference'],
-                nll=sample['nll'],
-                num_tokens=sample['num_tokens'],
+                **{
+                    name: sample[name]
+                    for name in ('source', 'reference', 'nll', 'num_tokens')
+                    if name in sample
+                },
             )
             for sample in data_samples
         ]
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
-        from sacrebleu.metrics import BLEU
+        from sacrebleu.metrics import BLEU, CHRF
 
         written, references = (
             [result[name] for result in results] for name in ('written', 'reference')
@@ -173,8 +197,26 @@ class TranslationMetric(BaseMetric):
         right = sum(map(str.__eq__, written, references))
         # force: dates are tokens with a blank before the full stop
         bleu = BLEU(tokenize=self.tokenize, force=True)
-        return dict(
+        self._bleu = bleu.corpus_score(written, [references])
+        self._lines = results[:SCORED]
+        self._scores = dict(
             exact_match=share(right, len(results)),
-            bleu=bleu.corpus_score(written, [references]).score,
+            bleu=self._bleu.score,
+            chrf=CHRF().corpus_score(written, [references]).score,
             perplexity=perplexity(results),
         )
+        return self._scores
+
+    def sections(self, dataset) -> list[Section]:
+        if not self._lines:
+            return []
+        scores = (self._scores[name] for name in ('chrf', 'exact_match'))
+        blocks = [bleu_table(self._bleu, *scores), *line_blocks(self._lines)]
+        return [
+            Section('What it writes', blocks),
+            Section(
+                'Tokens',
+                self.token_blocks(dataset),
+                'Of the reference, each predicted after the true ones before it.',
+            ),
+        ]

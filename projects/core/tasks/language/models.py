@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from projects.core.tasks.language.backbones import IGNORE, SequenceBackbone
 from projects.core.tasks.language.generation import generate, search
+from projects.core.tasks.language.scores import token_scores
 from projects.core.tasks.language.tokenizers import SPECIAL, Tokenizer, enclosed
 from projects.registry import MODELS
 
@@ -143,8 +144,7 @@ class CausalLanguageModel(SequenceModel):
 
     The backbone is a :class:`~projects.core.tasks.language.backbones.
     SequenceBackbone` in which no hidden state depends on later tokens. A
-    prediction holds ``nll``, the negative log-likelihood (nats) of the labelled
-    tokens, and ``num_tokens``, their number.
+    prediction is that of :func:`~projects.core.tasks.language.scores.token_scores`.
 
     Args:
         backbone: Config of the architecture.
@@ -211,8 +211,9 @@ class EncoderDecoder(SequenceModel):
 
     The backbone is an :class:`~projects.core.tasks.language.backbones.
     EncoderDecoderBackbone`. In training it sees the true target up to each token
-    (teacher forcing). A prediction holds ``nll`` and ``num_tokens`` of the true
-    target and, in evaluation, ``tokens``: what the model writes by itself.
+    (teacher forcing). A prediction is that of
+    :func:`~projects.core.tasks.language.scores.token_scores`, of the true target,
+    and, in evaluation, ``tokens``: what the model writes by itself.
 
     Args:
         backbone: Config of the architecture.
@@ -369,25 +370,6 @@ class SequenceClassifier(SequenceModel):
         return f'{row["text"]}: ' + ', '.join(
             f'{p["class"]} {100 * p["score"]:.1f} %' for p in row['predictions']
         )
-
-
-def token_scores(scores: Tensor, labels: Tensor) -> list[dict]:
-    """``nll`` in nats and ``num_tokens`` of the labelled tokens of each sequence,
-    and ``num_right``, how many of them have the highest score."""
-    losses = F.cross_entropy(
-        scores.float().transpose(1, 2), labels, ignore_index=IGNORE, reduction='none'
-    )
-    labelled = labels != IGNORE
-    right = (scores.argmax(-1) == labels) & labelled
-    return [
-        dict(nll=nll, num_tokens=num, num_right=num_right)
-        for nll, num, num_right in zip(
-            losses.double().sum(1).tolist(),
-            labelled.sum(1).tolist(),
-            right.sum(1).tolist(),
-            strict=True,
-        )
-    ]
 
 
 def with_rest(rows: list[dict], data_samples: dict) -> list[dict]:

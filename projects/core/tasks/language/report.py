@@ -8,8 +8,8 @@ from mmengine.evaluator import BaseMetric
 
 from projects.core.errors import one_line
 from projects.core.files import write_text
-from projects.core.tasks.language.compressors import yardsticks
 from projects.core.tasks.language.corpora import DocumentCorpus
+from projects.core.tasks.language.model_sections import held_out_text, yardsticks_of
 from projects.core.tasks.language.tokenizers import Tokenizer
 from projects.registry import METRICS
 
@@ -69,15 +69,11 @@ def last_lines(runner, metrics: dict, out: str | None) -> list[str]:
     lines += [f'{name} {value:.4f}' for name, value in metrics.items()]
     bits = next((v for k, v in metrics.items() if k.endswith('bits_per_byte')), None)
     if bits is not None and isinstance(dataset.corpus, DocumentCorpus):
-        train, held_out = (
-            ''.join(text for _, text in dataset.corpus.documents(split)).encode()
-            for split in ('train', dataset.split)
-        )
         lines.append(
-            f'bits per byte of the same {len(held_out):,} bytes: the model {bits:.3f}, '
+            f'bits per byte of the same {len(held_out_text(dataset)):,} bytes: '
+            f'the model {bits:.3f}, '
             + ', '.join(
-                f'{name} {value:.3f}'
-                for name, value in yardsticks(train, held_out).items()
+                f'{name} {value:.3f}' for name, value in yardsticks_of(dataset).items()
             )
         )
     rows = [row for row in report.rows if 'prediction' in row]

@@ -1,7 +1,9 @@
 """Sequences of tokens, as the engine sees them."""
 
+from projects.core.datasets.folds import Fold, Folds
 from projects.core.errors import UserError
 from projects.core.files import check_outputs
+from projects.core.reports.blocks import Section
 from projects.core.tasks.custom_hooks import add_hooks
 from projects.core.tasks.evaluators import add_evaluators
 from projects.core.tasks.task import InferOptions, Task, TestOptions, refuse_options
@@ -40,6 +42,11 @@ class LanguageTask(Task):
         if cfg.get('train_dataloader'):
             add_hooks(cfg, HOOK)
 
+    def hold_out(self, cfg, fold: Fold) -> Folds:
+        from projects.core.tasks.language.folds import hold_out_texts
+
+        return hold_out_texts(cfg, fold)
+
     def check_data(self, cfg) -> list[str]:
         from projects.core.tasks.language.data_checks import check_text_data
 
@@ -47,6 +54,13 @@ class LanguageTask(Task):
 
     def names_of(self, inputs: dict) -> list[str]:
         return list((inputs.get('data_samples') or {}).get('text') or [])
+
+    def sections(self, runner, loop, metrics: dict[str, float]) -> list[Section]:
+        from projects.core.tasks.language.model_sections import sections_of
+
+        model = getattr(runner.model, 'module', runner.model)
+        is_test = runner._train_loop is None
+        return sections_of(model, loop.dataloader.dataset, metrics, is_test)
 
     def prepare_test(self, cfg, options: TestOptions) -> None:
         if options.show_dir is not None:

@@ -19,11 +19,8 @@ from projects.core.tasks.language.backbones import (
     padding_mask,
 )
 from projects.core.tasks.language.benchmark import masked_labels
-from projects.core.tasks.language.models import (
-    SequenceModel,
-    token_loss,
-    token_scores,
-)
+from projects.core.tasks.language.models import SequenceModel, token_loss
+from projects.core.tasks.language.scores import token_scores
 from projects.registry import MODELS
 
 GPT2 = dict(net='GPT2LMHeadModel', config='GPT2Config')
