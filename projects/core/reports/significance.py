@@ -21,12 +21,9 @@ MOST_SENTENCES = 6
 #: rows of the table of pairs
 MOST_PAIRS = 60
 SOURCES = {
-    WELCH: 'Welch\'s t-test (two-sided, groups of unequal spread; "The '
-    "generalization of 'Student's' problem when several different population "
-    'variances are involved", Biometrika 1947)',
-    CORRECTED: 'The paired t-test, corrected for folds that share training data '
-    '(Nadeau and Bengio, "Inference for the Generalization Error", Machine Learning '
-    '2003)',
+    WELCH: "Welch's t-test, two-sided, which lets groups spread differently",
+    CORRECTED: 'the paired t-test, corrected for folds that share training data '
+    '(Nadeau and Bengio, Machine Learning 2003)',
 }
 
 
@@ -49,24 +46,26 @@ def significance(entries: Sequence[Entry], metric: str) -> Section:
         (first, second, _test(first, second, metric))
         for first, second in combinations(groups, 2)
     ]
-    texts = []
-    made = [test for test in tests if test[2].p is not None]
-    ps = holm([test.p for _, _, test in tests]) if len(tests) > 1 else None
-    if made:
-        used = dict.fromkeys(test.test for _, _, test in made)
-        texts.append('. '.join(SOURCES[name] for name in used) + ', by scipy.')
-    if ps and made:
-        texts.append(
-            f'{len(made)} pairs are tested, and the p values are corrected for that '
-            'by the method of Holm (1979): at most one time in twenty is any of the '
-            'differences that are called real due to chance.'
-        )
-    shown = tests[:MOST_SENTENCES]
-    corrected = (ps or [test.p for _, _, test in tests])[:MOST_SENTENCES]
-    for (first, second, test), p in zip(shown, corrected, strict=True):
-        texts.append(sentence(first, second, test, p, metric))
+    ps = [test.p for _, _, test in tests]
+    if len(tests) > 1:
+        ps = holm(ps)
+    texts = [
+        sentence(*test, p, metric)
+        for test, p in zip(tests[:MOST_SENTENCES], ps, strict=False)
+    ]
     if len(tests) > MOST_SENTENCES:
         texts.append(f'The table holds all {len(tests)} pairs.')
+    used = dict.fromkeys(test.test for _, _, test in tests if test.p is not None)
+    if used:
+        texts.append(
+            f'The test is {" and ".join(SOURCES[name] for name in used)}, by scipy.'
+        )
+    if used and len(tests) > 1:
+        texts.append(
+            f'Of {len(tests)} pairs the p values are corrected by the method of Holm '
+            '(1979): the risk that any of the differences called larger than chance '
+            'is not is 5 %.'
+        )
     singles = [entry.name for entry in entries if entry not in groups]
     if singles and len(entries) > 1:
         texts.append(
@@ -211,10 +210,10 @@ def figure_of(value: float | None) -> str:
     return '–' if value is None else f'{value:.4g}'
 
 
-def _pairs(tests: list[tuple], ps: list | None, metric: str) -> Table:
+def _pairs(tests: list[tuple], ps: list, metric: str) -> Table:
     rows = []
     for i, (first, second, test) in enumerate(tests):
-        p = ps[i] if ps else test.p
+        p = ps[i]
         verdict = '–' if p is None else 'yes' if p < LEVEL else 'no'
         rows.append(
             [
@@ -242,7 +241,7 @@ def _pairs(tests: list[tuple], ps: list | None, metric: str) -> Table:
             'difference',
             '95 % interval from',
             'to',
-            'p, corrected' if ps else 'p',
+            'p, corrected' if len(tests) > 1 else 'p',
             'larger than chance',
             'least difference that would be seen',
         ],
