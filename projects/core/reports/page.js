@@ -40,8 +40,10 @@ function draw(chart) {
 
 async function start(chart) {
   const spec = readSpec(chart);
-  const {color} = spec.encoding ?? spec.layer.at(-1).encoding;
-  if (color) color.legend = null;  // the page has its own
+  // the page has its own
+  for (const {encoding} of [spec, ...spec.layer ?? []]) {
+    for (const channel of Object.values(encoding ?? {})) if (channel.legend) channel.legend = null;
+  }
   delete spec.title;
   spec.width = 'container';
   spec.config.background = null;
