@@ -21,6 +21,7 @@ from projects.core.reports.entries import (
     run_data,
     shared,
 )
+from projects.core.reports.group import FOLD
 from projects.core.reports.overlays import (
     ELSEWHERE,
     costs,
@@ -103,7 +104,7 @@ def sections_of(entries: Sequence[Entry]) -> tuple[list[Section], list[str]]:
         trained = {
             run_data(run, 'train').get('checksum')
             for entry in entries
-            if entry.kind != 'fold'
+            if entry.kind != FOLD
             for run in entry.runs
         }
         if len(trained - {None}) > 1:
