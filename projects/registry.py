@@ -166,6 +166,7 @@ METRICS = PluginRegistry('metric', mmengine_registry.METRICS)
 HOOKS = PluginRegistry('hook', mmengine_registry.HOOKS)
 RUNNERS = PluginRegistry('runner', mmengine_registry.RUNNERS)
 LOOPS = PluginRegistry('loop', mmengine_registry.LOOPS)
+LOG_PROCESSORS = PluginRegistry('log processor', mmengine_registry.LOG_PROCESSORS)
 FUNCTIONS = PluginRegistry('function', mmengine_registry.FUNCTIONS)
 TASK_UTILS = PluginRegistry('task util', mmengine_registry.TASK_UTILS)
 PARAM_SCHEDULERS = PluginRegistry(

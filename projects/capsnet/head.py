@@ -107,6 +107,9 @@ class CapsuleHead(ClsHead):
         ValueError: If ``primary_dims`` does not divide ``in_channels``.
     """
 
+    #: what :meth:`loss` has in common with a prediction, for that of a validation
+    kept_calls = ('capsules',)
+
     def __init__(
         self,
         num_classes: int,

@@ -1,5 +1,8 @@
 """The device that a user names."""
 
+import platform
+from pathlib import Path
+
 import torch
 
 from projects.core.errors import UserError, did_you_mean
@@ -38,3 +41,17 @@ def find_device(name: str | None = None) -> str:
     except Exception as error:  # each kind of device says it in another way
         raise UserError(f"device '{name}' cannot be used here; use cpu") from error
     return str(name)
+
+
+def device_name(device: torch.device) -> str:
+    """The model of a GPU, or of the processor."""
+    if device.type == 'cuda':
+        return torch.cuda.get_device_name(device)
+    cpuinfo = Path('/proc/cpuinfo')
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
+    names = [
+        line.partition(':')[2].strip()
+        for line in lines
+        if line.startswith('model name')
+    ]
+    return names[0] if names else platform.processor() or platform.machine()

@@ -59,6 +59,10 @@ class AddingProblem(Dataset):
     def __len__(self) -> int:
         return len(self.targets)
 
+    def content(self) -> list[Tensor]:
+        """For a checksum."""
+        return [self.inputs, self.targets]
+
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         return dict(inputs=self.inputs[index], targets=self.targets[index])
 

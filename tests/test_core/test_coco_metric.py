@@ -10,8 +10,8 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from projects.core.errors import UserError
-from projects.core.tasks.detection import coco_metric
-from projects.core.tasks.detection.coco_metric import summary
+from projects.core.tasks.detection import coco_engine
+from projects.core.tasks.detection.coco_engine import summary
 from projects.registry import METRICS
 
 KEYS = [
@@ -217,7 +217,7 @@ def test_two_images_by_hand(tmp_path, backend):
 def test_auto_backend_does_without_faster_coco_eval(tmp_path, monkeypatch):
     ann_file, samples = random_data(tmp_path / 'gt.json', np.random.RandomState(1))
     faster = evaluate(ann_file, samples)
-    monkeypatch.setattr(coco_metric, 'faster_coco_eval', None)
+    monkeypatch.setattr(coco_engine, 'faster_coco_eval', None)
     assert evaluate(ann_file, samples) == pytest.approx(faster, abs=1e-12)
     with pytest.raises(UserError, match='pip install faster-coco-eval'):
         evaluate(ann_file, samples, backend='faster-coco-eval')

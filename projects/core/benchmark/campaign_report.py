@@ -11,8 +11,8 @@ import torch
 
 from projects.core.benchmark.campaign import Settings
 from projects.core.benchmark.journal import Journal
-from projects.core.benchmark.run import device_name
 from projects.core.benchmark.tables import MIB, spread
+from projects.core.devices import device_name
 from projects.core.files import write_text
 
 LABELS = dict(forward='network alone', predict='prediction', train='training')

@@ -3,20 +3,20 @@
 import json
 import logging
 import os
-import platform
 import time
 from collections import defaultdict
 from contextlib import contextmanager
-from pathlib import Path
 
 import torch
 from mmengine.logging import MMLogger
 
-from projects.core.benchmark.meters import MemoryMeter, Stopwatch
+from projects.core.benchmark.meters import MemoryMeter
 from projects.core.benchmark.model import BenchmarkedModel, BenchmarkSettings
 from projects.core.benchmark.statistics import ratios, summary
 from projects.core.benchmark.tables import header, table
 from projects.core.config import find_config_or_model
+from projects.core.devices import device_name
+from projects.core.engine.stopwatch import Stopwatch
 from projects.core.errors import UserError
 from projects.core.files import check_outputs, write_text
 from projects.core.quiet import quiet_libraries
@@ -245,16 +245,3 @@ def memory_of(model: BenchmarkedModel) -> dict[str, int]:
         memory.update(meter.peaks)
         memory[f'{phase}.held'], memory[f'{phase}.step'] = held, meter.peak
     return memory
-
-
-def device_name(device: torch.device) -> str:
-    if device.type == 'cuda':
-        return torch.cuda.get_device_name(device)
-    cpuinfo = Path('/proc/cpuinfo')
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
-    names = [
-        line.partition(':')[2].strip()
-        for line in lines
-        if line.startswith('model name')
-    ]
-    return names[0] if names else platform.processor() or platform.machine()

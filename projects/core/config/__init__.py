@@ -3,6 +3,7 @@
 from projects.core.config.explain import explained
 from projects.core.config.find import find_config, find_config_or_model, run_configs
 from projects.core.config.load import load_config
+from projects.core.config.overrides import overrides_of
 from projects.core.config.unread import unread_keys
 from projects.core.config.walk import (
     key_paths,
@@ -20,6 +21,7 @@ __all__ = [
     'key_paths',
     'load_config',
     'optim_wrappers_of',
+    'overrides_of',
     'run_configs',
     'set_everywhere',
     'test_pipeline_of',

@@ -2,6 +2,7 @@
 
 import os.path as osp
 from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 
 from mmengine.dist import is_main_process
@@ -209,6 +210,18 @@ class CheckpointHook(MMEngineCheckpointHook):
             if keys is not defaults and any(k.lower() in metric.lower() for k in keys):
                 return rule
         return rule_of(metric)
+
+
+def best_checkpoints(runner) -> Iterator[tuple[str, float, str]]:
+    """Metric, score and file of each best checkpoint of a training so far."""
+    info = runner.message_hub.runtime_info
+    for hook in runner.hooks:
+        if isinstance(hook, MMEngineCheckpointHook) and hook.save_best:
+            keys = hook.key_indicators
+            for key in keys:
+                suffix = f'_{key}' if len(keys) > 1 else ''  # as it keeps them
+                if (file := info.get(f'best_ckpt{suffix}')) is not None:
+                    yield key, info[f'best_score{suffix}'], file
 
 
 def newest_checkpoint(work_dir: str) -> str | None:

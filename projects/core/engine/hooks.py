@@ -43,11 +43,11 @@ class ResumeHook(Hook):
     def before_val_epoch(self, runner) -> None:
         # CheckpointHook saves once more where a validation is the best; the
         # log would show a name that begins with 'val'
-        unit, step = _progress(runner)
+        unit, step = progress_of(runner)
         runner.message_hub.update_info(f'{unit}_validated', step)
 
     def before_train(self, runner) -> None:
-        loop, (unit, step) = runner.train_loop, _progress(runner)
+        loop, (unit, step) = runner.train_loop, progress_of(runner)
         done = runner.message_hub.runtime_info.get(f'{unit}_validated')
         if runner.val_loop is None or step in (0, done):
             return
@@ -60,7 +60,7 @@ class ResumeHook(Hook):
             runner.val_loop.run()
 
 
-def _progress(runner) -> tuple[str, int]:
+def progress_of(runner) -> tuple[str, int]:
     """What the training loop counts, 'epoch' or 'iter', and how many are done."""
     if isinstance(runner._train_loop, EpochBasedTrainLoop):
         return 'epoch', runner.epoch
@@ -158,7 +158,7 @@ class NonFiniteLossHook(Hook):
             ),
             file,
         )
-        unit, step = _progress(runner)
+        unit, step = progress_of(runner)
         epoch = f'epoch {step + 1}, ' if unit == 'epoch' else ''
         shown = ', '.join(f'{k} {v.float().sum().item():g}' for k, v in terms.items())
         weights = _finite_weights(model, lrs, when)

@@ -1,12 +1,19 @@
-"""The loop over epochs, which can go on in the middle of one."""
+"""The loop over epochs, which can go on in the middle of one, and that of a
+validation, which knows its losses."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
+from mmengine.logging import HistoryBuffer
+from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop as MMEngineEpochBasedTrainLoop
+from mmengine.runner import LogProcessor as MMEngineLogProcessor
+from mmengine.runner import ValLoop as MMEngineValLoop
 from torch.utils.data import BatchSampler
 
 from projects.core.engine.seeding import SeededSampler
-from projects.registry import LOOPS
+from projects.core.tasks.task import task_of
+from projects.registry import LOG_PROCESSORS, LOOPS
 
 
 @LOOPS.register_module()
@@ -46,3 +53,78 @@ class EpochBasedTrainLoop(MMEngineEpochBasedTrainLoop):
         for idx, data_batch in enumerate(loader):  # batches of sizes of their own
             if idx >= first:
                 yield data_batch
+
+
+@LOOPS.register_module()
+class ValLoop(MMEngineValLoop):
+    """mmengine's, which also computes the loss that the training lowers.
+
+    From the forward pass of the predictions, by the task's ``validation_losses``: as
+    ``val_loss``, the last of the metrics, it is the mean of the images, whatever the
+    size of their batches, and the sum of the terms. A compiled model has none. In
+    several processes an image that the sampler repeats counts as often.
+
+    Arguments are those of :class:`mmengine.runner.ValLoop`.
+
+    Attributes:
+        loss_terms: Of the last validation, by name, 'val_loss_cls' and the like;
+            empty where the loss is of one term, or there is none.
+    """
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.loss_terms: dict[str, float] = {}
+
+    def run(self) -> dict:
+        self.loss_terms = {}
+        with ExitStack() as self._watch:
+            model, cfg = self.runner.model, self.runner.cfg
+            model = model.module if is_model_wrapper(model) else model
+            losses = None
+            if not cfg.get('compile'):
+                task = task_of(cfg)
+                losses = task.validation_losses(model, self.dataloader.dataset)
+            self._losses = losses and self._watch.enter_context(losses)
+            return super().run()
+
+    def run_iter(self, idx, data_batch) -> None:
+        super().run_iter(idx, data_batch)
+        if self._losses is None or idx + 1 < len(self.dataloader):
+            return
+        self._watch.close()
+        terms = self._losses.means()
+        if terms and not self.val_loss:  # the model may have given its own
+            self.val_loss['val_loss'] = HistoryBuffer([sum(terms.values())], [1])
+            if len(terms) > 1:
+                self.loss_terms = {f'val_{name}': v for name, v in terms.items()}
+
+
+@LOG_PROCESSORS.register_module()
+class LogProcessor(MMEngineLogProcessor):
+    """mmengine's, which knows the loss of a validation.
+
+    That is the one of this validation, where mmengine's takes the mean of the last
+    50, as of the steps of a training. The file of scalars also gets its terms, which
+    would make the line of the log too long.
+
+    Arguments are those of :class:`mmengine.runner.LogProcessor`.
+    """
+
+    def get_log_after_epoch(self, runner, batch_idx: int, mode: str, *args, **kwargs):
+        tag, line = super().get_log_after_epoch(
+            runner, batch_idx, mode, *args, **kwargs
+        )
+        if mode == 'val':
+            prefix = 'val/' if self.log_with_hierarchy else ''
+            terms = getattr(runner.val_loop, 'loss_terms', {})
+            tag.update({f'{prefix}{name}': value for name, value in terms.items()})
+        return tag, line
+
+    def _collect_scalars(self, custom_cfg, runner, mode: str, *args, **kwargs) -> dict:
+        tag = super()._collect_scalars(custom_cfg, runner, mode, *args, **kwargs)
+        if mode == 'val':
+            scalars = runner.message_hub.log_scalars
+            for key in tag:
+                if 'loss' in key:
+                    tag[key] = scalars[f'val/{key.removeprefix("val/")}'].current()
+        return tag

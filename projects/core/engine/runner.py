@@ -18,6 +18,7 @@ from projects.core.config.saved import JSON_KEY, config_to_json
 from projects.core.engine.disk import spared_by_full_disk
 from projects.core.engine.distributed import distributed_model, has_own_step
 from projects.core.engine.optimizers import wrappers_of
+from projects.core.engine.provenance import Origin
 from projects.core.engine.rates import Rates
 from projects.core.errors import UserError, described
 from projects.core.files import write_text
@@ -52,9 +53,11 @@ class Runner(MMEngineRunner):
     Attributes:
         resumed_at: Iterations that were done when this run was resumed; None for one
             that was not.
+        origin: What the run was started with, for its record; None where nobody says.
     """
 
     resumed_at: int | None = None
+    origin: Origin | None = None
 
     def setup_env(self, env_cfg: dict) -> None:
         if (
@@ -75,7 +78,19 @@ class Runner(MMEngineRunner):
         self.register_hook(dict(type='projects.StopHook'))
         self.register_hook(dict(type='projects.ResumeHook'))
         self.register_hook(dict(type='projects.RateHook'))
+        self.register_hook(dict(type='projects.GradientNormHook'))
+        self.register_hook(dict(type='projects.PeakMemoryHook'))
+        self.register_hook(dict(type='projects.RecordHook'))
         self.register_hook(dict(type='projects.EvaluationHook'))
+        self.register_hook(dict(type='projects.StepTimesHook'))
+
+    def train(self):
+        """Train; where that ends before its end, hooks have ``after_stop`` called."""
+        try:
+            return super().train()
+        except BaseException:
+            self.call_hook('after_stop')
+            raise
 
     def dump_config(self) -> None:
         """Nothing yet: a run that is refused must not replace a config."""
@@ -145,6 +160,18 @@ class Runner(MMEngineRunner):
             loop = {k: v for k, v in loop.items() if k != 'by_epoch'}
             loop['type'] = 'projects.EpochBasedTrainLoop'
         return super().build_train_loop(loop)
+
+    def build_val_loop(self, loop):
+        if isinstance(loop, dict) and _name({'type': 'ValLoop', **loop}) == 'ValLoop':
+            loop = {**loop, 'type': 'projects.ValLoop'}
+        return super().build_val_loop(loop)
+
+    def build_log_processor(self, log_processor):
+        if isinstance(log_processor, dict) and (
+            _name({'type': 'LogProcessor', **log_processor}) == 'LogProcessor'
+        ):
+            log_processor = {**log_processor, 'type': 'projects.LogProcessor'}
+        return super().build_log_processor(log_processor)
 
     @staticmethod
     def build_dataloader(dataloader, seed=None, diff_rank_seed=False):

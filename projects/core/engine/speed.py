@@ -2,7 +2,9 @@
 
 import statistics
 import time
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
+from typing import Any
 
 import torch
 from mmengine.dist import is_main_process
@@ -106,6 +108,26 @@ def convolution_rate(device: torch.device, seconds: float = 0.2) -> float:
     return flops / statistics.median(times)
 
 
+def wrap_next_call(owner: Any, name: str, around: Callable) -> None:
+    """Have the next call of a method go through ``around``, and no other.
+
+    Args:
+        owner: Object with the method.
+        name: Of the method.
+        around: Gets a function without arguments that makes the call; returns what
+            the method is to return.
+    """
+    method, before = getattr(owner, name), vars(owner).get(name)
+
+    def once(*args, **kwargs):
+        vars(owner).pop(name, None)
+        if before is not None:
+            setattr(owner, name, before)
+        return around(partial(method, *args, **kwargs))
+
+    setattr(owner, name, once)
+
+
 @HOOKS.register_module()
 class RateHook(Hook):
     """Says what a step costs, what the machine does, and how long it will take.
@@ -122,30 +144,26 @@ class RateHook(Hook):
 
     def __init__(self, num_steps: int = 10) -> None:
         self.num_steps = num_steps
+        self._counter: FlopCounter | None = None
 
     def before_train(self, runner) -> None:
         self._seconds: list[float] = []
         self._count = 0
         self._last: float | None = None
-        self._counter = None
         # a compiled step cannot be looked into
         if is_main_process() and not runner.cfg.get('compile'):
-            self._count_first_step(runner.model)
+            wrap_next_call(runner.model, 'train_step', self._counted)
 
-    def _count_first_step(self, model) -> None:
-        """Put a counter around ``model.train_step`` until it was called."""
-        step = model.train_step
+    def _counted(self, step: Callable[[], Any]) -> Any:
+        self._counter = FlopCounter()
+        with self._counter:
+            return step()
 
-        def counted(*args, **kwargs):
-            vars(model).pop('train_step', None)
-            if before is not None:
-                model.train_step = before
-            self._counter = FlopCounter()
-            with self._counter:
-                return step(*args, **kwargs)
-
-        before = vars(model).get('train_step')
-        model.train_step = counted
+    @property
+    def flops(self) -> int | None:
+        """Floating-point operations of a training step; None while unknown, and of
+        a model without convolution or matrix product."""
+        return (self._counter.flops if self._counter else None) or None
 
     def before_train_epoch(self, runner) -> None:
         self._last = None  # the time between two epochs is not a step's
@@ -169,11 +187,11 @@ class RateHook(Hook):
         self._last = time.perf_counter()
 
     def _log_cost(self, runner) -> None:
-        if self._counter is None or not self._counter.flops:
-            return  # unknown, or a model without convolution or matrix product
+        if self.flops is None:
+            return
         device = next(runner.model.parameters()).device
         runner.logger.info(
-            f'a step is {self._counter.flops / 1e9:.3g} GFLOP; a convolution here: '
+            f'a step is {self.flops / 1e9:.3g} GFLOP; a convolution here: '
             f'{convolution_rate(device) / 1e9:.3g} GFLOP/s'
             + (f' with {torch.get_num_threads()} threads' * (device.type == 'cpu'))
         )

@@ -8,22 +8,26 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
-from mmengine.hooks import CheckpointHook
+from mmengine.dist import is_main_process
 from mmengine.runner import EpochBasedTrainLoop
 
 from projects.core.config import (
     explained,
     load_config,
     optim_wrappers_of,
+    overrides_of,
     unread_keys,
 )
-from projects.core.engine.checkpoint_hook import newest_checkpoint
+from projects.core.datasets.folds import Fold
+from projects.core.engine.checkpoint_hook import best_checkpoints, newest_checkpoint
 from projects.core.engine.disk import is_disk_full
+from projects.core.engine.provenance import Origin
 from projects.core.engine.signals import stop_on_sigterm
-from projects.core.errors import UserError, listed
+from projects.core.errors import UserError, described, listed
 from projects.core.files import make_folder
 from projects.core.quiet import quiet_libraries
-from projects.core.tasks.task import Task, task_of
+from projects.core.reports.runs import GROUP_FILE
+from projects.core.tasks.task import Task, option_of, task_of
 from projects.core.values import (
     FLAG,
     LAUNCHER,
@@ -32,6 +36,7 @@ from projects.core.values import (
     checked,
     either,
     optional,
+    pair,
     whole,
 )
 from projects.core.weights import read_checkpoint
@@ -47,6 +52,7 @@ from projects.registry import RUNNERS
     deterministic=FLAG,
     auto_scale_lr=FLAG,
     launcher=LAUNCHER,
+    fold=optional(pair(whole(0))),
 )
 def train(
     config: str,
@@ -58,8 +64,12 @@ def train(
     auto_scale_lr: bool = True,
     launcher: str = 'none',
     cfg_options: list[str] | None = None,
+    fold: tuple[int, int] | None = None,
 ):
-    """Train as a config says.
+    """Train as a config says, and leave a page of the run, ``report.html``.
+
+    A run that SIGTERM stops makes no page: what asked it to end gives it seconds.
+    ``tools/report.py`` makes it at any time.
 
     Args:
         config: Config file.
@@ -76,6 +86,9 @@ def train(
             its ``base_batch_size`` and does not set ``enable=False``.
         launcher: 'none', 'pytorch', 'slurm' or 'mpi'.
         cfg_options: Settings over the config's, as ``key.sub=value``.
+        fold: Index and number of folds: train on all but that fold of the training
+            data and validate on it. :func:`projects.core.engine.cross_validate`
+            trains for each.
 
     Returns:
         The runner after training.
@@ -88,6 +101,8 @@ def train(
     """
     quiet_libraries()
     cfg = load_config(config, cfg_options)
+    overrides = overrides_of(cfg, config)
+    default_seed = cfg.get('randomness', {}).get('seed') or 0
     with explained(cfg):
         set_up(cfg, config, work_dir, launcher)
         cfg.randomness = dict(cfg.get('randomness', {}))
@@ -110,11 +125,30 @@ def train(
                 )
             _set_up_amp(cfg)
         task = task_of(cfg)
+        if fold is not None:
+            task.hold_out(cfg, Fold(*fold, cfg.randomness['seed']))
         task.prepare(cfg)
         notices = [*unread_keys(cfg), *task.check_data(cfg)]
         make_folder(cfg.work_dir)
 
         runner = RUNNERS.build(cfg)
+        seed = cfg.randomness['seed']
+        runner.origin = Origin(
+            config,
+            _command(
+                config,
+                launcher,
+                dict(work_dir=work_dir, seed=None if seed == default_seed else seed),
+                dict(
+                    amp=amp,
+                    deterministic=deterministic,
+                    no_auto_scale_lr=not auto_scale_lr,
+                ),
+                cfg_options or [],
+            ),
+            list(cfg_options or []),
+            overrides,
+        )
         _open(runner, config, cfg, task)
         for notice in notices:
             runner.logger.warning(notice)
@@ -142,6 +176,27 @@ def _set_up_amp(cfg: Config) -> None:
     for wrapper in wrappers.values():
         wrapper['type'] = 'AmpOptimWrapper'
         wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def _command(
+    config: str,
+    launcher: str,
+    values: dict[str, object],
+    flags: dict[str, bool],
+    cfg_options: list[str],
+) -> list[str]:
+    """The command that trains like this, from the beginning."""
+    command = ['python', 'tools/train.py', config]
+    if launcher == 'pytorch':
+        num = os.environ.get('LOCAL_WORLD_SIZE', '1')
+        command = ['tools/dist_train.sh', config, num]
+    elif launcher != 'none':
+        command += ['--launcher', launcher]
+    for name, value in values.items():
+        if value is not None:
+            command += [option_of(name), str(value)]
+    command += [option_of(name) for name, is_set in flags.items() if is_set]
+    return command + (['--cfg-options', *cfg_options] if cfg_options else [])
 
 
 def _first(*values):
@@ -184,6 +239,12 @@ def _check_launcher(launcher: str) -> None:
 
 def _set_up_resume(cfg: Config, resume: bool | str, seed: int | None) -> int | None:
     """Set what is resumed, and return the seed that it was started with."""
+    if osp.isfile(osp.join(cfg.work_dir, GROUP_FILE)):
+        raise UserError(
+            f'{cfg.work_dir} holds a group of runs: choose another folder with '
+            '--work-dir, or go on with the group by its --repeat or --folds and '
+            '--resume'
+        )
     newest = newest_checkpoint(cfg.work_dir)
     if int(os.environ.get('SLURM_RESTART_COUNT') or 0) > 0 and newest is not None:
         resume = resume or True
@@ -297,15 +358,24 @@ def _close(runner, seconds: float, task: Task) -> None:
             f'the run was complete, with {last} {unit}: nothing was left to train; '
             f'--cfg-options train_cfg.max_{unit}=N goes on to N'
         ]
-    for hook in runner.hooks:
-        if isinstance(hook, CheckpointHook) and hook.save_best:
-            keys = hook.key_indicators
-            for key in keys:
-                suffix = f'_{key}' if len(keys) > 1 else ''  # as it keeps them
-                if (file := info.get(f'best_ckpt{suffix}')) is not None:
-                    score = info[f'best_score{suffix}']
-                    lines.append(f'best {key} {score:.4f}: {osp.relpath(file)}')
+    lines += [
+        f'best {key} {score:.4f}: {osp.relpath(file)}'
+        for key, score, file in best_checkpoints(runner)
+    ]
     if len(lines) == 1 and info.get('last_ckpt'):
         lines.append(f'last checkpoint: {osp.relpath(info["last_ckpt"])}')
     for line in [*lines, *task.training_results(runner)]:
         runner.logger.info(line)
+    if is_main_process():
+        _make_page(runner)
+
+
+def _make_page(runner) -> None:
+    """The page of the run; one that fails is a warning, the training is over."""
+    from projects.core.reports.report import report
+
+    try:
+        runner.logger.info(f'page: {osp.relpath(report(runner.work_dir))}')
+    except Exception as error:
+        reason = error if isinstance(error, UserError) else described(error)
+        runner.logger.warning(f'no page of the run: {reason}')

@@ -71,6 +71,8 @@ class Curves(Block):
         y_range: The same.
         log_x: Logarithmic axis.
         log_y: The same.
+        finer: What else the axis counts, and how many of that one of its own unit
+            is, for the tooltip: ('iteration', 24) of epochs.
     """
 
     kind = 'curves'
@@ -81,6 +83,7 @@ class Curves(Block):
     y_range: tuple[float, float] | None = None
     log_x: bool = False
     log_y: bool = False
+    finer: tuple[str, int] | None = None
 
 
 @dataclass
@@ -132,6 +135,7 @@ class Points(Block):
         log_x: Logarithmic axis.
         front: A line joins the points that none surpasses, being both further to
             the left and higher (Pareto front).
+        lower: Lower counts as higher for the front: less of y is better.
         diagonal: The line y = x is drawn, as of a calibration.
     """
 
@@ -141,6 +145,7 @@ class Points(Block):
     points: list[Point]
     log_x: bool = False
     front: bool = False
+    lower: bool = False
     diagonal: bool = False
 
 

@@ -29,8 +29,9 @@ from typing import Any
 
 import cv2
 
-from projects.core.errors import UserError
+from projects.core.errors import UserError, described
 from projects.core.files import output_file, write_text
+from projects.core.reports.block_checks import check_block
 from projects.core.reports.blocks import (
     Pictures,
     Section,
@@ -39,11 +40,13 @@ from projects.core.reports.blocks import (
     block_to_json,
     plain,
 )
+from projects.core.values import number, optional
 
 SCHEMA = 'mmatlas-evaluation-1'
 FILE = 'evaluation.json'
 #: folders in a work dir: of the best validation, of the last test
 VALIDATION, TEST = 'evaluation', 'test_evaluation'
+_MOST = 1e300
 
 
 @dataclass
@@ -129,16 +132,39 @@ def read_evaluation(folder: str) -> Evaluation | None:
             for section in document['sections']
         ]
         for block in (block for section in sections for block in section.blocks):
+            check_block(block)
             if isinstance(block, Pictures):
                 for picture in block.pictures:
                     # a name alone: an evaluation reads nothing outside its folder
                     picture.file = str(path.parent / Path(picture.file).name)
-        return Evaluation(
+        evaluation = Evaluation(
             document['task'],
             document['at'],
             document['data'],
             document['metrics'],
             sections,
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f'{path} cannot be read as an evaluation: {error}') from error
+        _check(evaluation)
+        return evaluation
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        raise UserError(
+            f'{path} cannot be read as an evaluation: {described(error)}'
+        ) from error
+
+
+def _check(evaluation: Evaluation) -> None:
+    words = [evaluation.task, evaluation.data]
+    words += [word for s in evaluation.sections for word in (s.title, s.note)]
+    numbers = optional(number(-_MOST, _MOST))
+    if not all(isinstance(word, str) for word in words):
+        raise ValueError('a name or a note is no text')
+    if not (
+        isinstance(evaluation.metrics, dict)
+        and all(map(numbers.fits, evaluation.metrics.values()))
+    ):
+        raise ValueError('metrics are no numbers by name')
+    if not (
+        isinstance(evaluation.at, dict)
+        and all(isinstance(v, (str, int, type(None))) for v in evaluation.at.values())
+    ):
+        raise ValueError("'at' names no place in a run")

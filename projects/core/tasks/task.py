@@ -8,12 +8,14 @@ the group ``mmatlas.tasks``, whose value is such an object, ``module:TASK``.
 
 import importlib
 import pkgutil
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
 
 import projects.core.tasks
+from projects.core.datasets.folds import Fold, Folds, hold_out
 from projects.core.errors import UserError, listed
 from projects.core.reports.blocks import Section
 from projects.registry import MODELS, UnknownTypeError
@@ -83,6 +85,17 @@ class Task:
     def prepare(self, cfg) -> None:
         """Complete the config of a training or a test by the kind's defaults."""
 
+    def hold_out(self, cfg, fold: Fold) -> Folds:
+        """Let a config train on all but a fold of its data, and validate on that.
+
+        Before :meth:`prepare`. Which sample is in which fold hangs on nothing but the
+        data, the number of folds and the seed.
+
+        Raises:
+            UserError: If data of this kind, or these, cannot be split.
+        """
+        return hold_out(cfg, fold)[0]
+
     def check_data(self, cfg) -> list[str]:
         """Look over the data of a config before anything is written.
 
@@ -105,6 +118,19 @@ class Task:
     def training_results(self, runner) -> list[str]:
         """Last lines of a training's log, beside the scores."""
         return []
+
+    def validation_losses(self, model, dataset) -> Any:
+        """What computes the losses of a validation, from its predictions alone.
+
+        Args:
+            model: Not in a wrapper.
+            dataset: That of the validation.
+
+        Returns:
+            projects.core.tasks.validation_losses.ValidationLosses: None for a model
+            that has none, or reports its own among its metrics.
+        """
+        return None
 
     def train_in_part(self, model_cfg: dict, trainable_stages: int) -> None:
         """Set in a model's config that only its last stages are trained.
@@ -181,6 +207,11 @@ class Task:
         See :class:`projects.core.benchmark.parts.Parts`.
         """
         return None
+
+    def metered(self, model, meter) -> AbstractContextManager:
+        """Context in which parts inside a prediction of ``model`` are measured, each
+        by ``meter.part(name)``, with a name for the reader."""
+        return nullcontext()
 
 
 def option_of(name: str) -> str:

@@ -1,4 +1,4 @@
-"""COCO box metrics: pycocotools' twelve numbers, and why a mAP is zero.
+"""COCO box metrics: pycocotools' twelve numbers, and what else they were made of.
 
 Legend: D detections, G ground truths, T = 10 IoU thresholds, R = 101 recalls,
 K categories, A = 4 areas (all, small, medium, large), M = 3 limits of
@@ -10,58 +10,32 @@ import contextlib
 import io
 import logging
 import tempfile
-from collections import Counter, defaultdict
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from mmdet.datasets.api_wrappers import COCO, COCOeval
+from mmdet.datasets.api_wrappers import COCO
 from mmdet.evaluation import CocoMetric as _CocoMetric
 from mmengine.fileio import dump
 from mmengine.logging import print_log
-from pycocotools import mask as mask_utils
 from terminaltables import AsciiTable
 
-from projects.core.errors import UserError, listed
+from projects.core.errors import UserError
+from projects.core.reports.blocks import Section
+from projects.core.tasks.detection import coco_engine
+from projects.core.tasks.detection.coco_engine import BACKENDS, STATS, summary
+from projects.core.tasks.detection.matching import Detections, GroundTruths
+from projects.core.tasks.detection.sections import Outcome, sections_of
+from projects.core.tasks.detection.why_zero import Evaluated, why_zero
 from projects.registry import METRICS
-
-try:
-    import faster_coco_eval
-except ImportError:  # an extra: the same numbers, later
-    faster_coco_eval = None
-
-BACKENDS = ('auto', 'pycocotools', 'faster-coco-eval')
-# pycocotools' stats in their order: key, and the words of its summary
-STATS = {
-    'mAP': ('AP', '0.50:0.95', 'all', 100),
-    'mAP_50': ('AP', '0.50', 'all', 100),
-    'mAP_75': ('AP', '0.75', 'all', 100),
-    'mAP_s': ('AP', '0.50:0.95', 'small', 100),
-    'mAP_m': ('AP', '0.50:0.95', 'medium', 100),
-    'mAP_l': ('AP', '0.50:0.95', 'large', 100),
-    'AR@1': ('AR', '0.50:0.95', 'all', 1),
-    'AR@10': ('AR', '0.50:0.95', 'all', 10),
-    'AR@100': ('AR', '0.50:0.95', 'all', 100),
-    'AR_s': ('AR', '0.50:0.95', 'small', 100),
-    'AR_m': ('AR', '0.50:0.95', 'medium', 100),
-    'AR_l': ('AR', '0.50:0.95', 'large', 100),
-}
-
-
-def summary(stats: np.ndarray) -> str:
-    """The twelve lines that pycocotools prints, from its (12, ) stats."""
-    titles = dict(AP='Average Precision', AR='Average Recall')
-    return '\n'.join(
-        f' {titles[kind]:<18} ({kind}) @[ IoU={iou:<9} | area={area:>6} | '
-        f'maxDets={max_dets:>3} ] = {value:0.3f}'
-        for (kind, iou, area, max_dets), value in zip(
-            STATS.values(), stats, strict=True
-        )
-    )
 
 
 @METRICS.register_module()
 class CocoMetric(_CocoMetric):
     """COCO box metrics by the book, with a reason wherever mAP is zero.
+
+    What else there is to know of the same detections, :meth:`sections` tells.
 
     Gives ``bbox_mAP``, ``bbox_mAP_50``, ``bbox_mAP_75``, ``bbox_mAP_s``,
     ``_m``, ``_l``, ``bbox_AR@1``, ``@10``, ``@100`` and ``bbox_AR_s``,
@@ -80,14 +54,19 @@ class CocoMetric(_CocoMetric):
         metric: 'bbox' or ['bbox']; for masks and proposals use mmdet's own.
         classwise: Log a table of all classes.
         backend: 'pycocotools', 'faster-coco-eval' (the same numbers, several
-            times as fast), or 'auto' for the latter where it is installed.
+            times as fast), or 'auto' for the latter where it is installed. The log
+            says which it was.
         format_only: Write the results file, compute nothing.
         outfile_prefix: Write ``<outfile_prefix>.bbox.json``, detections in
             COCO's results format.
+        score_thr: Least score of the detections that a user of the model would
+            see, for what :meth:`sections` tells; the numbers know no threshold.
         backend_args: File backend for ``ann_file``.
         collect_device: 'cpu' or 'gpu', see
             :class:`mmengine.evaluator.BaseMetric`.
         prefix: Of the metric names, 'coco' by default.
+        only_predicted: Images of ``ann_file`` that were not predicted do not count:
+            the data are a part of it.
 
     Raises:
         ValueError: If an argument is not one of those above.
@@ -102,9 +81,11 @@ class CocoMetric(_CocoMetric):
         backend: str = 'auto',
         format_only: bool = False,
         outfile_prefix: str | None = None,
+        score_thr: float = 0.3,
         backend_args: dict | None = None,
         collect_device: str = 'cpu',
         prefix: str | None = None,
+        only_predicted: bool = False,
     ) -> None:
         if metric not in ('bbox', ['bbox']):
             raise ValueError(
@@ -113,9 +94,11 @@ class CocoMetric(_CocoMetric):
             )
         if backend not in BACKENDS:
             raise ValueError(f'backend must be one of {BACKENDS}, not {backend!r}')
+        if not 0 <= score_thr <= 1:
+            raise ValueError(f'score_thr must be in [0, 1], not {score_thr!r}')
         if format_only and outfile_prefix is None:
             raise ValueError('format_only=True needs an outfile_prefix')
-        if backend == 'faster-coco-eval' and faster_coco_eval is None:
+        if backend == 'faster-coco-eval' and coco_engine.faster_coco_eval is None:
             raise UserError(
                 'faster-coco-eval is not installed: pip install '
                 "faster-coco-eval, or set backend='auto'"
@@ -133,11 +116,31 @@ class CocoMetric(_CocoMetric):
             )
         self.ann_file = ann_file
         self.backend = backend
+        self.only_predicted = only_predicted
+        self.score_thr = score_thr
+        self._outcome: Outcome | None = None
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        super().process(data_batch, data_samples)
+        if data_samples:
+            added = self.results[-len(data_samples) :]
+            for (_, prediction), sample in zip(added, data_samples, strict=True):
+                prediction['img_path'] = sample.get('img_path')
+
+    def sections(self, dataset) -> list[Section]:
+        """What the last evaluation found beside the twelve numbers.
+
+        Args:
+            dataset: Of the images, for the pictures of the best and the worst.
+        """
+        return [] if self._outcome is None else sections_of(self._outcome, dataset)
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """The twelve numbers from the (ground truth, prediction) pairs."""
         if self._coco_api is None:
             self._coco_api = self._ground_truth([gt for gt, _ in results])
+        if self.only_predicted:
+            self._leave_out_others({gt['img_id'] for gt, _ in results})
         gt = self._coco_api
         for ann in gt.dataset.setdefault('annotations', []):
             ann.setdefault('iscrowd', 0)  # COCOeval takes it for granted
@@ -146,11 +149,16 @@ class CocoMetric(_CocoMetric):
             self.cat_ids = gt.get_cat_ids(cat_names=self.dataset_meta['classes'])
             self.img_ids = gt.get_img_ids()
         predictions = [prediction for _, prediction in results]
-        detections, left_out = self._to_coco(predictions)
+        # in the order that COCOeval counts them in
+        first = np.unique(self.img_ids, return_index=True)[1]
+        img_ids = [self.img_ids[i] for i in first]
+        detections, left_out = self._detections(predictions, img_ids)
+        coco_detections = self._to_coco(detections, img_ids)
         if self.outfile_prefix is not None:
             path = f'{self.outfile_prefix}.bbox.json'
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-            dump(detections, path)
+            dump(coco_detections, path)
+        self._outcome = None
         if self.format_only:
             return {}
         for reason, count in left_out.items():
@@ -164,21 +172,48 @@ class CocoMetric(_CocoMetric):
                 logging.WARNING,
             )
 
+        evaluated = Evaluated(
+            self._source,
+            gt.dataset,
+            self.img_ids,
+            self.cat_ids,
+            self.dataset_meta['classes'],
+            coco_detections,
+            left_out,
+        )
         if self.cat_ids:
-            stats, precision, recall = self._evaluate(detections)
+            stats, precision, recall = self._evaluate(coco_detections)
+            # by label, not by category
+            column = [sorted(self.cat_ids).index(cat_id) for cat_id in self.cat_ids]
+            self._outcome = Outcome(
+                classes=[gt.cats[cat_id]['name'] for cat_id in self.cat_ids],
+                img_ids=img_ids,
+                paths={p['img_id']: p.get('img_path') for p in predictions},
+                detections=detections,
+                truths=GroundTruths.of_coco(
+                    gt.dataset['annotations'], img_ids, self.cat_ids
+                ),
+                precision=precision[:, :, column, 0, -1],
+                recall=recall[:, column, 0, -1],
+                score_thr=self.score_thr,
+            )
         else:  # COCOeval would take no category for all of them
             stats = np.full(len(STATS), -1.0)
-        self._log('bbox:\n' + summary(stats))
-        if self.classwise and self.cat_ids:
-            self._log('\n' + self._class_table(detections, precision, recall))
+        self._log(f'bbox, by {coco_engine.described(self._engine)}:\n{summary(stats)}')
+        if self.classwise and self._outcome is not None:
+            self._log('\n' + _class_table(self._outcome))
         if stats[0] <= 0:
-            self._log(
-                f'bbox_mAP is {stats[0]:.0f}: ' + self._why_zero(detections, left_out),
-                logging.WARNING,
+            reason = why_zero(
+                evaluated, lambda: self._evaluate(coco_detections, use_cats=False)[0][1]
             )
+            self._log(f'bbox_mAP is {stats[0]:.0f}: {reason}', logging.WARNING)
         return {
             f'bbox_{key}': float(value) for key, value in zip(STATS, stats, strict=True)
         }
+
+    @property
+    def _engine(self) -> str:
+        return coco_engine.engine_of(self.backend, self.img_ids)
 
     @property
     def _source(self) -> str:
@@ -197,248 +232,111 @@ class CocoMetric(_CocoMetric):
             path = self.gt_to_coco_json(gts, str(Path(folder, 'data')))
             return COCO(path)
 
-    def _to_coco(self, predictions: list[dict]) -> tuple[list[dict], Counter]:
-        """Detections in COCO's results format; number left out per reason."""
-        detections, left_out = [], Counter()
-        img_ids = set(self.img_ids)
-        for prediction in predictions:
-            image_id = prediction['img_id']
-            boxes = np.array(prediction['bboxes'], np.float64)  # xyxy, a copy
-            boxes = np.reshape(boxes, (-1, 4))
-            scores = np.asarray(prediction['scores'], np.float64)
-            labels = np.asarray(prediction['labels'])
-            if image_id not in img_ids:
-                if len(boxes):
-                    left_out[
-                        f'their image ids (such as {image_id!r}) are not '
-                        f'in {self._source}'
-                    ] += len(boxes)
-                continue
-            finite = np.isfinite(boxes).all(1) & np.isfinite(scores)
-            known = (labels >= 0) & (labels < len(self.cat_ids))
-            for mask, reason in (
-                (
-                    ~finite,
-                    'their boxes or scores are not finite: the model has diverged',
-                ),
-                (
-                    finite & ~known,
-                    f'their labels have no category: {self._source} has '
-                    f"{len(self.cat_ids)} of the model's "
-                    f'{len(self.dataset_meta["classes"])} classes',
-                ),
-            ):
-                if mask.any():
-                    left_out[reason] += int(mask.sum())
-            boxes[:, 2:] -= boxes[:, :2]
-            keep = finite & known
-            detections += [
-                dict(
-                    image_id=image_id,
-                    bbox=box,
-                    score=score,
-                    category_id=self.cat_ids[label],
-                )
-                for box, score, label in zip(
-                    boxes[keep].tolist(),
-                    scores[keep].tolist(),
-                    labels[keep].tolist(),
-                    strict=True,
-                )
-            ]
-        return detections, left_out
+    def _leave_out_others(self, img_ids: set) -> None:
+        """Leave all but some images out of the ground truth."""
+        document = self._coco_api.dataset
+        for key, name in (('images', 'id'), ('annotations', 'image_id')):
+            document[key] = [e for e in document.get(key, []) if e[name] in img_ids]
+        with contextlib.redirect_stdout(io.StringIO()):
+            self._coco_api.createIndex()
+
+    def _detections(
+        self, predictions: list[dict], img_ids: list
+    ) -> tuple[Detections, Counter]:
+        """Detections that count; number of those left out by the reason."""
+        images = {img_id: i for i, img_id in enumerate(img_ids)}
+        left_out = Counter()
+        strange = [
+            p for p in predictions if p['img_id'] not in images and len(p['scores'])
+        ]
+        if strange:
+            left_out[
+                f'their image ids (such as {strange[0]["img_id"]!r}) are not '
+                f'in {self._source}'
+            ] = sum(len(p['scores']) for p in strange)
+        predictions = [p for p in predictions if p['img_id'] in images]
+        image = np.repeat(
+            np.array([images[p['img_id']] for p in predictions], np.int64),
+            np.array([len(p['scores']) for p in predictions], np.int64),
+        )
+        # from an empty list there is nothing to concatenate
+        bboxes = np.concatenate(
+            [np.zeros((0, 4)), *(np.reshape(p['bboxes'], (-1, 4)) for p in predictions)]
+        )
+        scores = np.concatenate([np.zeros(0), *(p['scores'] for p in predictions)])
+        labels = np.concatenate(
+            [np.zeros(0, np.int64), *(p['labels'] for p in predictions)]
+        )
+        finite = np.isfinite(bboxes).all(1) & np.isfinite(scores)
+        known = (labels >= 0) & (labels < len(self.cat_ids))
+        for mask, reason in (
+            (~finite, 'their boxes or scores are not finite: the model has diverged'),
+            (
+                finite & ~known,
+                f'their labels have no category: {self._source} has '
+                f"{len(self.cat_ids)} of the model's "
+                f'{len(self.dataset_meta["classes"])} classes',
+            ),
+        ):
+            if mask.any():
+                left_out[reason] = int(mask.sum())
+        bboxes[:, 2:] -= bboxes[:, :2]  # xyxy to xywh
+        rows = finite & known
+        return Detections(image, labels, bboxes, scores)[rows], left_out
+
+    def _to_coco(self, detections: Detections, img_ids: list) -> list[dict]:
+        """Detections in COCO's results format."""
+        return [
+            dict(
+                image_id=img_ids[image],
+                bbox=bbox,
+                score=score,
+                category_id=self.cat_ids[label],
+            )
+            for image, label, bbox, score in zip(
+                detections.image.tolist(),
+                detections.label.tolist(),
+                detections.bboxes.tolist(),
+                detections.score.tolist(),
+                strict=True,
+            )
+        ]
 
     def _evaluate(
         self, detections: list[dict], use_cats: bool = True
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """COCOeval in its default setting.
-
-        Returns:
-            tuple: (12, ) stats, (T, R, K, A, M) precision and (T, K, A, M)
-            recall; categories in ascending order of their ids.
-        """
-        gt, evaluator = self._coco_api, COCOeval
-        coco_class, options = COCO, {}
-        if self.backend == 'faster-coco-eval' or (
-            self.backend == 'auto'
-            and faster_coco_eval is not None
-            # it makes integers of image ids, pycocotools takes any
-            and all(isinstance(i, int) for i in self.img_ids)
-        ):
-            coco_class = faster_coco_eval.COCO
-            evaluator = faster_coco_eval.COCOeval_faster
-            options = dict(print_function=lambda *args, **kwargs: None)
-        with contextlib.redirect_stdout(io.StringIO()):
-            if coco_class is not COCO:
-                gt = coco_class(gt.dataset)
-            dt = coco_class()
-            dt.dataset = dict(
-                images=gt.dataset['images'],
-                categories=gt.dataset['categories'],
-                annotations=[  # what loadRes adds; that fails on an empty list
-                    dict(d, id=i, iscrowd=0, area=d['bbox'][2] * d['bbox'][3])
-                    for i, d in enumerate(detections, 1)
-                ],
-            )
-            dt.createIndex()
-            coco_eval = evaluator(gt, dt, 'bbox', **options)
-            coco_eval.params.catIds = list(self.cat_ids)
-            coco_eval.params.imgIds = list(self.img_ids)
-            coco_eval.params.useCats = int(use_cats)
-            coco_eval.evaluate()
-            coco_eval.accumulate()
-            coco_eval.summarize()
-        return (
-            np.asarray(coco_eval.stats[: len(STATS)], np.float64),
-            np.asarray(coco_eval.eval['precision']),
-            np.asarray(coco_eval.eval['recall']),
+        """See :func:`projects.core.tasks.detection.coco_engine.evaluate`."""
+        return coco_engine.evaluate(
+            self._engine,
+            self._coco_api,
+            detections,
+            self.img_ids,
+            self.cat_ids,
+            use_cats,
         )
 
-    def _gt_annotations(self) -> list[dict]:
-        """Ground truths that count: of our categories, and no crowd."""
-        cat_ids, img_ids = set(self.cat_ids), set(self.img_ids)
-        return [
-            ann
-            for ann in self._coco_api.dataset['annotations']
-            if ann['category_id'] in cat_ids
-            and not ann['iscrowd']
-            and ann['image_id'] in img_ids
-        ]
 
-    def _class_table(
-        self, detections: list[dict], precision: np.ndarray, recall: np.ndarray
-    ) -> str:
-        """One row per class, in the order of the labels."""
+def _class_table(outcome: Outcome) -> str:
+    """One row per class, in the order of the labels."""
 
-        def mean(values: np.ndarray) -> str:
-            values = values[values > -1]  # -1: no ground truth
-            return f'{values.mean():.3f}' if values.size else '-'
+    def mean(values: np.ndarray) -> str:
+        values = values[values > -1]  # -1: no ground truth
+        return f'{values.mean():.3f}' if values.size else '-'
 
-        num_gts = Counter(a['category_id'] for a in self._gt_annotations())
-        num_dets = Counter(d['category_id'] for d in detections)
-        rows = [['class', 'gts', 'dets', 'AP', 'AP50', 'AR@100']]
-        for cat_id in self.cat_ids:
-            k = sorted(self.cat_ids).index(cat_id)
-            rows.append(
-                [
-                    self._coco_api.cats[cat_id]['name'],
-                    num_gts[cat_id],
-                    num_dets[cat_id],
-                    mean(precision[:, :, k, 0, -1]),
-                    mean(precision[0, :, k, 0, -1]),
-                    mean(recall[:, k, 0, -1]),
-                ]
-            )
-        return AsciiTable(rows).table
-
-    def _why_zero(self, detections: list[dict], left_out: Counter) -> str:
-        """The reason of a mAP of 0 or -1, and where to look."""
-        classes = self.dataset_meta['classes']
-        gts = self._gt_annotations()
-        if not self.cat_ids:
-            names = [c['name'] for c in self._coco_api.dataset['categories']]
-            return (
-                f'no class of the dataset ({listed(classes)}) is a '
-                f'category of {self._source} ({listed(names)}); set '
-                "metainfo=dict(classes=...) of the dataset to the file's"
-            )
-        if not gts:
-            num_anns = len(self._coco_api.dataset['annotations'])
-            return (
-                f'no ground truth: {self._source} holds {num_anns} '
-                f'annotations, none of them of the {len(classes)} classes '
-                f'({listed(classes)}) and not a crowd'
-            )
-        if not detections and left_out:
-            return 'all detections were left out, ' + '; '.join(left_out)
-        if not detections:
-            return (
-                'no detection at all: the model gives nothing above its '
-                'score threshold (score_thr in model.test_cfg). It is '
-                'untrained, its training has failed, or the threshold is '
-                'too high'
-            )
-        best_iou = self._best_iou(detections, gts)
-        if best_iou < 0.5:
-            return (
-                'no detection overlaps a ground truth of any class by '
-                f'IoU 0.5, the best IoU is {best_iou:.2f}. '
-                + self._frame_hint(detections, gts)
-            )
-        if self._best_iou(detections, gts, 'category_id') < 0.5:
-            ap50 = self._evaluate(detections, use_cats=False)[0][1]
-            names = [self._coco_api.cats[i]['name'] for i in self.cat_ids]
-            return (
-                f'boxes are found (AP50 regardless of class: {ap50:.3f}), '
-                'but with other labels than theirs: compare the order of '
-                'the classes in training with that of the categories in '
-                f'{self._source} ({listed(names)})'
-            )
-        return (
-            'detections meet ground truths in box and class, yet '
-            'pycocotools does not count them: over 100 detections of the '
-            'image score higher, or the annotation has the id 0, which it '
-            'takes for unmatched (number the annotations from 1)'
+    truths = outcome.truths
+    num_classes = len(outcome.classes)
+    num_gts = np.bincount(truths.label[~truths.crowd], minlength=num_classes)
+    num_dets = np.bincount(outcome.detections.label, minlength=num_classes)
+    rows = [['class', 'gts', 'dets', 'AP', 'AP50', 'AR@100']]
+    for k, name in enumerate(outcome.classes):
+        rows.append(
+            [
+                name,
+                num_gts[k],
+                num_dets[k],
+                mean(outcome.precision[:, :, k]),
+                mean(outcome.precision[0, :, k]),
+                mean(outcome.recall[:, k]),
+            ]
         )
-
-    @staticmethod
-    def _best_iou(detections: list[dict], gts: list[dict], *keys: str) -> float:
-        """Largest IoU within an image, of pairs that agree in ``keys`` too."""
-        groups = defaultdict(lambda: ([], []))
-        for side, anns in enumerate((detections, gts)):
-            for ann in anns:
-                group = tuple(ann[key] for key in ('image_id', *keys))
-                groups[group][side].append(ann['bbox'])
-        return max(
-            (  # (D, G) IoUs per group, none of the G a crowd
-                float(
-                    mask_utils.iou(
-                        np.array(det_boxes, np.float64),
-                        np.array(gt_boxes, np.float64),
-                        [0] * len(gt_boxes),
-                    ).max()
-                )
-                for det_boxes, gt_boxes in groups.values()
-                if det_boxes and gt_boxes
-            ),
-            default=0.0,
-        )
-
-    @staticmethod
-    def _frame_hint(detections: list[dict], gts: list[dict]) -> str:
-        """In which frame the detections seem to be, from their extent."""
-        boxes = np.array([d['bbox'] for d in detections])
-        if (boxes[:, 2:] <= 0).any(1).mean() > 0.5:
-            return (
-                'Most boxes have no width or height: bboxes of '
-                'pred_instances must be (x1, y1, x2, y2)'
-            )
-        corner = boxes[:, :2] + boxes[:, 2:]
-        if corner.max() <= 2:
-            return (
-                'All boxes end within 2 pixels of the origin: they look '
-                'normalised to [0, 1]; they must be in pixels of the '
-                'image file'
-            )
-        gt_boxes = np.array([g['bbox'] for g in gts], np.float64)
-        gt_corner = gt_boxes[:, :2] + gt_boxes[:, 2:]
-        # 95 %: a few wild boxes shall not hide the frame of the others
-        extent = np.percentile(corner, 95, axis=0)
-        gt_extent = np.percentile(gt_corner, 95, axis=0)
-        ratio = extent / gt_extent
-        reach = (
-            f'Detections reach to x = {extent[0]:.0f}, '
-            f'y = {extent[1]:.0f}, ground truths to '
-            f'x = {gt_extent[0]:.0f}, y = {gt_extent[1]:.0f} pixels: '
-        )
-        if ratio.max() < 0.7 or ratio.min() > 1.4:
-            frame = 'smaller' if ratio.max() < 0.7 else 'larger'
-            return (
-                f'{reach}they look to be in a {frame} frame, such as that '
-                'of the network input; they must be scaled back by '
-                'scale_factor to the image file'
-            )
-        return (
-            f'{reach}the scale is right, the places are not; the model '
-            'is untrained, or image and boxes are transformed differently'
-        )
+    return AsciiTable(rows).table

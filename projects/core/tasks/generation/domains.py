@@ -75,6 +75,7 @@ class DigitDomains(TwoDomains):
         indices: int | None = None,
     ) -> None:
         self.mapping = TASK_UTILS.build(mapping)
+        self.mapping_cfg = dict(mapping)
         self.digits = DigitsDataset(split, num_channels=3)
         self.metainfo = self.digits.metainfo
         self.pairs = pairs
@@ -86,6 +87,9 @@ class DigitDomains(TwoDomains):
         if not self.test_mode:
             return digits[:half] if domain == 'A' else digits[half:]
         return digits if domain == 'A' else digits[half:] + digits[:half]
+
+    def content(self) -> list:
+        return [self.mapping_cfg, self.pairs, *super().content()]
 
     def __getitem__(self, index: int) -> dict:
         sample = super().__getitem__(index)

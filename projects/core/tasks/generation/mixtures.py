@@ -110,6 +110,12 @@ class MixtureDataset(Dataset):
     def __len__(self) -> int:
         return self.num
 
+    def content(self) -> list:
+        """The distribution and, unless they are drawn anew, its points; for a
+        checksum."""
+        points = 'fresh' if self.fresh else self.points[: self.num]
+        return [self.metainfo, self.num, points]
+
     def __getitems__(self, indices: list[int]) -> dict:
         """A batch."""
         if self.fresh:

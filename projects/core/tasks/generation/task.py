@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from projects.core.datasets.folds import Fold, Folds
 from projects.core.datasets.image_set_checks import read_all_suffixes
 from projects.core.datasets.transforms import use_our_loader
 from projects.core.errors import UserError
@@ -39,6 +40,12 @@ class GenerationTask(Task):
         add_hooks(cfg, HOOK)
         if cfg.get('train_dataloader'):
             add_hooks(cfg, *getattr(model_class_of(cfg), 'hooks', ()))
+
+    def hold_out(self, cfg, fold: Fold) -> Folds:
+        raise UserError(
+            f'--folds {fold.of}: {self.name} is not evaluated sample by sample, so '
+            'that folds say nothing of it; --repeat trains it with other seeds'
+        )
 
     def check_data(self, cfg) -> list[str]:
         from projects.core.tasks.generation.data_checks import check_generation_data

@@ -68,6 +68,19 @@ class TwoDomains(Dataset):
     def __len__(self) -> int:
         return self._length
 
+    def content(self) -> list:
+        """Names of the image files, or the images; for a checksum."""
+        return [
+            len(self),
+            *(
+                [
+                    {k: osp.basename(v) if k == 'img_path' else v for k, v in i.items()}
+                    for i in images
+                ]
+                for images in (self.a, self.b)
+            ),
+        ]
+
     def __getitem__(self, index: int) -> dict:
         place = index if self.test_mode else np.random.randint(len(self.b))
         a = self._transformed(self.a, index % len(self.a))

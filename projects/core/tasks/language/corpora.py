@@ -28,6 +28,10 @@ class Corpus:
     def training_texts(self) -> Iterable[str]:
         """Texts of the training split, of which a tokenizer is learnt."""
 
+    @abstractmethod
+    def content(self, split: str) -> list:
+        """All that a split holds, for its checksum."""
+
 
 class DocumentCorpus(Corpus):
     """Documents, each a text by itself."""
@@ -41,6 +45,9 @@ class DocumentCorpus(Corpus):
             piece for _, text in self.documents('train') for piece in pieces_of(text)
         )
 
+    def content(self, split: str) -> list:
+        return [text for _, text in self.documents(split)]  # names have folders
+
 
 class PairCorpus(Corpus):
     """Pairs of texts: what is read and what is written."""
@@ -51,6 +58,9 @@ class PairCorpus(Corpus):
 
     def training_texts(self) -> Iterable[str]:
         return (text for pair in self.pairs('train') for text in pair)
+
+    def content(self, split: str) -> list:
+        return self.pairs(split)
 
 
 class LabelledCorpus(Corpus):
@@ -68,6 +78,9 @@ class LabelledCorpus(Corpus):
 
     def training_texts(self) -> Iterable[str]:
         return (text for text, _ in self.labelled('train'))
+
+    def content(self, split: str) -> list:
+        return self.labelled(split)
 
 
 def check_split(split: str) -> str:

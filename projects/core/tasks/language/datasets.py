@@ -131,6 +131,10 @@ class TextDataset(Dataset):
     def __len__(self) -> int:
         return self._length
 
+    def content(self) -> list:
+        """What the samples are made of, for a checksum; not the tokenizer."""
+        return [len(self), self.corpus.content(self.split)]
+
     def length_of(self, index: int) -> int:
         """Tokens of a sample, by which samples of like length come together."""
         raise NotImplementedError

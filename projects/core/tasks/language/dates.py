@@ -399,5 +399,8 @@ class DatePairsCorpus(DateTexts, Corpus):
             pass
         return other
 
+    def content(self, split: str) -> list:
+        return self.triples(split)
+
     def training_texts(self) -> list[str]:
         return [text for pair in self.triples('train') for text in pair[:2]]

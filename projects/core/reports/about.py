@@ -1,0 +1,312 @@
+"""What a page says of a run beside its curves: cost, place, config, commands."""
+
+import os
+import os.path as osp
+import shlex
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+from projects.core.reports.blocks import Bars, Block, Number, Section, Table, Text
+from projects.core.reports.record import Record
+from projects.core.reports.runs import Run
+
+STEPS = {'train': 'a training step', 'predict': 'a prediction'}
+
+
+def in_words(seconds: float) -> str:
+    """A duration, '1:02:03' or '3.2 s'."""
+    if seconds < 60:
+        return f'{seconds:.1f} s'
+    return f'{timedelta(seconds=round(seconds))} (h:mm:ss)'
+
+
+def local_time(text: Any) -> str:
+    """An ISO 8601 time in the form of a page, as it is where it is none."""
+    try:
+        moment = datetime.fromisoformat(str(text).replace('Z', '+00:00'))
+    except ValueError:
+        return str(text)
+    if moment.tzinfo is None:
+        return f'{moment:%Y-%m-%d %H:%M:%S}'
+    return f'{moment.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S} UTC'
+
+
+def scaled(value: float) -> tuple[float, str]:
+    """A count with the prefix of its thousands: 1.2 and 'M' of 1,200,000."""
+    for prefix, size in (('T', 1e12), ('G', 1e9), ('M', 1e6), ('k', 1e3)):
+        if abs(value) >= size:
+            return value / size, prefix
+    return value, ''
+
+
+def cost_of(run: Run) -> Section | None:
+    """Time by part of a step, and what the model and a step cost."""
+    if run.record is None:
+        return None
+    blocks = [*_times(run.record), *_cost(run.record)]
+    return Section('Time and cost', blocks) if blocks else None
+
+
+def _times(record: Record) -> list[Block]:
+    times = {kind: parts for kind, parts in record.times.items() if parts}
+    if not times:
+        return []
+    rows: list[list[str | Number]] = []
+    for kind, parts in times.items():
+        total = sum(parts.values())
+        for part, seconds in parts.items():
+            share = 100 * seconds / total if total else None
+            rows.append([f'{kind}: {part}', 1000 * seconds, share])
+        rows.append([f'{kind}: all', 1000 * total, 100 if total else None])
+    names = list(dict.fromkeys(part for parts in times.values() for part in parts))
+    return [
+        Bars(
+            'run-shares',
+            'Shares of time',
+            [STEPS.get(kind, kind) for kind in times],
+            'milliseconds',
+            {
+                name: [
+                    1000 * parts[name] if name in parts else None
+                    for parts in times.values()
+                ]
+                for name in names
+            },
+            stacked=True,
+            note='Where the time of a step goes. Waiting for data is short where '
+            'the loader is faster than the model.',
+        ),
+        Table(
+            'run-times',
+            'Time by part of a step',
+            ['part', 'time (ms)', 'share (%)'],
+            rows,
+            note='Medians of sampled steps, of one whole batch.',
+        ),
+    ]
+
+
+def _cost(record: Record) -> list[Block]:
+    rows: list[list[str | Number]] = []
+
+    def add(name: str, value: float | None, unit: str) -> None:
+        if value is not None:
+            number, prefix = scaled(value)
+            rows.append([name, number, f'{prefix}{unit}'])
+
+    if record.parameters is not None:
+        rows.append(['parameters', record.parameters, ''])
+    if record.trainable is not None:
+        rows.append(['trained parameters', record.trainable, ''])
+    add('operations of one input, in prediction', record.macs, 'MAC')
+    add('operations of a training step', record.step_flops, 'FLOP')
+    for kind, rate in record.throughput.items():
+        rows.append([f'throughput, {STEPS.get(kind, kind)}', rate, 'samples/s'])
+    for key, name in (('peak_rss', 'peak memory, CPU'), ('peak_gpu', 'of the GPU')):
+        if size := record.memory.get(key):
+            name = name if key == 'peak_rss' else f'peak memory, {name[7:]}'
+            rows.append([name, size / 2**20, 'MiB'])
+    if not rows:
+        return []
+    return [
+        Table(
+            'run-cost',
+            'Cost',
+            ['quantity', 'value', 'unit'],
+            rows,
+            note='One MAC is a multiplication and the addition after it; one FLOP is '
+            'either of them. Counted are convolutions and matrix products: of one '
+            'input forward; of a training step forward and backward, for the whole '
+            f'batch{f" of {record.batch_size}" if record.batch_size else ""}. The '
+            "memory is that of the main process, without its data loader's workers.",
+        )
+    ]
+
+
+def setting_of(run: Run) -> Section | None:
+    """Sessions, data, environment and code."""
+    record = run.record
+    if record is None:
+        return None
+    blocks = []
+    if record.sessions:
+        rows = [
+            [
+                str(i + 1),
+                local_time(session.get('started', '')),
+                in_words(session.get('seconds') or 0),
+                session.get('first_iter'),
+                session.get('last_iter'),
+                session.get('end') or _open_end(run, i),
+            ]
+            for i, session in enumerate(record.sessions)
+        ]
+        blocks.append(
+            Table(
+                'run-sessions',
+                'Sessions',
+                ['session', 'started', 'lasted', 'from iteration', 'to', 'end'],
+                rows,
+                note='One for each start of the program; all but the first resumed '
+                'from a checkpoint.',
+            )
+        )
+    if record.data:
+        rows = [
+            [name, *(data.get(k) for k in ('type', 'size', 'checksum'))]
+            for name, data in record.data.items()
+        ]
+        blocks.append(
+            Table(
+                'run-data',
+                'Data',
+                ['loader', 'data set', 'samples', 'checksum'],
+                rows,
+                note='The checksum is that of what the data set holds, wherever it '
+                'lies: runs of equal checksums saw the same data.',
+            )
+        )
+    environment = {
+        **{name: str(value) for name, value in record.environment.items()},
+        'processes': str(record.world_size or ''),
+        'seed': '' if record.seed is None else str(record.seed),
+        'MMAtlas': record.version,
+    }
+    rows = [[name, value] for name, value in environment.items() if value]
+    blocks.append(Table('run-environment', 'Environment', ['what', 'value'], rows))
+    blocks += _code(record)
+    return Section('Where and how it ran', blocks)
+
+
+def _open_end(run: Run, index: int) -> str:
+    is_last = index == len(run.record.sessions) - 1
+    return 'running' if is_last and run.status == 'running' else 'killed'
+
+
+def _code(record: Record) -> list[Block]:
+    code = record.code
+    if not code:
+        return []
+    changed = code.get('changed') or []
+    rows = [
+        ['commit', str(code.get('commit') or '')],
+        ['branch', str(code.get('branch') or '')],
+        ['changed files', str(len(changed))],
+    ]
+    rows += [['changed file', str(name)] for name in changed]
+    if code.get('diff_sha256'):
+        rows.append(['SHA-256 of the changes', str(code['diff_sha256'])])
+    note = (
+        'Files were changed since the commit: the commit alone does not give this run '
+        'again.'
+        if changed
+        else 'No file was changed since the commit.'
+    )
+    return [Table('run-code', 'Code', ['what', 'value'], rows, note=note)]
+
+
+def config_of(run: Run) -> Section | None:
+    """What the config sets over its bases, and all of it."""
+    blocks: list[Block] = []
+    if run.record and run.record.overrides:
+        rows = [
+            [
+                str(change.get('key', '')),
+                *(_text(change.get(k)) for k in ('base', 'value')),
+            ]
+            for change in run.record.overrides
+        ]
+        blocks.append(
+            Table(
+                'run-overrides',
+                'What this config changes',
+                ['key', 'base', 'this run'],
+                rows,
+                note='What the run config and --cfg-options set over the files of '
+                '_base_. "–" stands for a key that is not there.',
+            )
+        )
+    if run.config_text:
+        note = f'With all bases merged, as in {osp.basename(run.config_name)}.'
+        text = run.config_text
+        blocks.append(
+            Text('run-config', 'The whole config', text, verbatim=True, note=note)
+        )
+    return Section('Config', blocks) if blocks else None
+
+
+def _text(value: Any) -> str:
+    return '–' if value is None else str(value)
+
+
+def shown_path(path: str | os.PathLike) -> str:
+    """A path as a command takes it here: relative, if it leads nowhere up."""
+    relative = osp.relpath(path)
+    return str(path) if relative.startswith('..') else relative
+
+
+def commands_of(run: Run) -> Section:
+    """The command lines that do it again."""
+    record, folder = run.record, shown_path(run.folder)
+    config = (record and record.config) or (
+        shown_path(run.config_name) if run.config_name else 'CONFIG'
+    )
+    options = (
+        ['--cfg-options', *record.cfg_options] if record and record.cfg_options else []
+    )
+    best = next(iter(run.best.values()), {}).get('checkpoint')
+    checkpoint = osp.join(folder, osp.basename(best)) if best else _last_checkpoint(run)
+    train = ['python', 'tools/train.py', config]
+    seed = ['--seed', str(record.seed)] if record and record.seed is not None else []
+    lines: list[tuple[str, list[str]]] = []
+    if record and record.code.get('commit'):
+        lines.append(
+            ('the code of this run', ['git', 'checkout', record.code['commit']])
+        )
+    lines += [
+        (
+            'train it again, beside this one',
+            [*train, '--work-dir', f'{folder}_again', *seed, *options],
+        ),
+        (
+            'go on from its newest checkpoint, if it was stopped',
+            [*train, '--work-dir', folder, '--resume', *options],
+        ),
+        (
+            'evaluate ' + ('its best checkpoint' if best else 'a checkpoint'),
+            [
+                'python',
+                'tools/test.py',
+                config,
+                checkpoint,
+                '--work-dir',
+                folder,
+                *options,
+            ],
+        ),
+        ('make this page again', ['python', 'tools/report.py', folder]),
+        ('lay it beside another run', ['python', 'tools/compare.py', folder, 'OTHER']),
+    ]
+    if record and record.command:
+        lines.insert(0, ('as it was started', record.command))
+    text = '\n'.join(
+        f'# {what}\n{shlex.join(words)}\n' for what, words in lines
+    ).rstrip()
+    note = 'From the root of the project.'
+    if record and record.code.get('changed'):
+        note += ' The files that were changed since the commit are named under "Code".'
+    return Section(
+        'Run it again',
+        [Text('run-commands', 'Command lines', text, verbatim=True, note=note)],
+    )
+
+
+def _last_checkpoint(run: Run) -> str:
+    try:
+        name = Path(run.folder, 'last_checkpoint').read_text(encoding='utf-8').strip()
+    except (OSError, ValueError):
+        return 'CHECKPOINT'
+    return (
+        osp.join(shown_path(run.folder), osp.basename(name)) if name else 'CHECKPOINT'
+    )

@@ -1,0 +1,386 @@
+"""Curves, tables and costs of several runs in one block each."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from projects.core.reports.blocks import (
+    Block,
+    Curves,
+    Matrix,
+    Number,
+    Point,
+    Points,
+    Series,
+    Table,
+)
+from projects.core.reports.entries import (
+    Entry,
+    better,
+    is_loss,
+    mean_of,
+    on_one_machine,
+    shared,
+)
+from projects.core.reports.runs import Run
+from projects.core.reports.thinning import kept, rounded
+
+#: points of all curves of a page, and of each: a page stays under 3 MB
+MOST_POINTS = 24_000
+POINTS = (40, 400)
+#: charts of curves of a page
+MOST_CURVES = 16
+#: rows of per-class tables
+MOST_CLASSES = 60
+#: scalars of a training that say nothing of learning, or say it twice
+NOT_OVERLAID = ('base_lr', 'time', 'data_time', 'memory')
+ELSEWHERE = (
+    'Not all ran on the same machine with as many threads: times and memory differ by '
+    'that, too.'
+)
+#: beginnings of the names of series that stand for all classes
+MEANS = ('mean', 'all', 'average')
+
+
+@dataclass
+class Axis:
+    """What curves of runs are drawn over.
+
+    Args:
+        label: With its unit.
+        scale: What an iteration of a run counts.
+        note: Why it is this one; may be empty.
+    """
+
+    label: str
+    scale: Callable[[Run], float]
+    note: str = ''
+
+
+def axis_of(entries: Sequence[Entry]) -> Axis:
+    """Epochs where all runs count those, else iterations; of runs that count
+    differently samples, as far as they are known."""
+    runs = [run for entry in entries for run in entry.runs]
+    if all(run.by_epoch for run in runs):
+        return Axis('epochs', lambda run: 1 / run.epoch_length)
+    sizes = [run.record.batch_size if run.record else None for run in runs]
+    if len({run.by_epoch for run in runs}) == 1 and len(set(sizes)) == 1:
+        return Axis('iterations', lambda run: 1)
+    if None in sizes or 0 in sizes:
+        note = 'The runs count differently, and the batch size of some is not known.'
+        return Axis('iterations', lambda run: 1, note)
+    note = 'The runs count differently: the axis is what each has seen.'
+    return Axis('samples seen', lambda run: run.record.batch_size, note)
+
+
+def train_scalars(entries: Sequence[Entry]) -> list[str]:
+    """Scalars of the training that are shared, the loss first."""
+    names = shared(
+        entries, lambda e: dict.fromkeys(name for run in e.runs for name in run.train)
+    )
+    names = [name for name in names if name not in NOT_OVERLAID]
+    return sorted(names, key=lambda n: (n != 'loss', n == 'lr'))
+
+
+def overlaid_curves(
+    entries: Sequence[Entry], metrics: Iterable[str], train: Sequence[str]
+) -> list[Block]:
+    """Scalars of the training, and of the validations, a line for each entry.
+
+    Args:
+        entries: A group is its mean, in a band of a standard deviation.
+        metrics: Those of validations to draw; none of runs of different data.
+        train: Those of the training, see :func:`train_scalars`.
+    """
+    axis = axis_of(entries)
+    wanted = [('val', name) for name in metrics]
+    loss = [('train', n) for n in train[:1]]
+    wanted = [*loss, *wanted, *(('train', n) for n in train[1:])]
+    least, most = POINTS
+    charts = min(len(wanted), MOST_CURVES) or 1
+    number = int(np.clip(MOST_POINTS / (charts * len(entries)), least, most))
+    blocks = []
+    for phase, name in wanted[:MOST_CURVES]:
+        series = [_series(entry, phase, name, axis, number) for entry in entries]
+        series = [s for s in series if s is not None]
+        if not series:
+            continue
+        notes = [axis.note] if axis.note else []
+        if any(s.low for s in series):
+            notes.append('A band is one standard deviation of the runs of a group.')
+        title = name
+        if phase == 'train' or is_loss(name):
+            title += ', training' if phase == 'train' else ', validation'
+        key = f'{phase}-{_key(name)}'
+        blocks.append(
+            Curves(key, title, axis.label, name, series, note=' '.join(notes))
+        )
+    return blocks
+
+
+def _series(
+    entry: Entry, phase: str, name: str, axis: Axis, number: int
+) -> Series | None:
+    lines = []
+    for run in entry.runs:
+        scalar = getattr(run, phase).get(name)
+        pairs = zip(scalar.iterations, scalar.values, strict=True) if scalar else ()
+        points = [(i * axis.scale(run), v) for i, v in pairs if v is not None]
+        if points:
+            lines.append(tuple(np.array(points, float).T))
+    return averaged(entry.name, lines, number)
+
+
+def averaged(
+    name: str, lines: Sequence[tuple[np.ndarray, np.ndarray]], number: int
+) -> Series | None:
+    """The mean of some lines with a band of one standard deviation.
+
+    Args:
+        name: Of the series.
+        lines: x, ascending, and y of each; at the places of the first one the others
+            are interpolated, as far as all reach.
+        number: Points at most, see :func:`projects.core.reports.thinning.kept`.
+    """
+    if not lines:
+        return None
+    start = max(x[0] for x, _ in lines)
+    end = min(x[-1] for x, _ in lines)
+    grid = lines[0][0]
+    grid = grid[(grid >= start) & (grid <= end)]
+    if not len(grid):
+        return None
+    values = np.stack([np.interp(grid, x, y) for x, y in lines])
+    series = Series(name, grid.tolist(), np.mean(values, 0).tolist())
+    if len(lines) > 1:
+        std = np.std(values, 0, ddof=1)
+        series.low = (series.y - std).tolist()
+        series.high = (series.y + std).tolist()
+    indices = kept(series, number)
+    for part in ('x', 'y', 'low', 'high'):
+        if (numbers := getattr(series, part)) is not None:
+            # no chart shows more digits, and a page is to stay small
+            setattr(series, part, [rounded(numbers[i], 5) for i in indices])
+    return series
+
+
+def _key(name: str) -> str:
+    return ''.join(c if c.isalnum() else '-' for c in name)
+
+
+def costs(entries: Sequence[Entry], metric: str) -> list[Block]:
+    """A metric against parameters, operations, time and memory of each entry.
+
+    Args:
+        entries: Those that lack one of the two numbers are left out, and counted.
+        metric: By its best value.
+    """
+    numbers = {
+        'parameters': ('parameters', lambda e: e.record(lambda r: r.parameters)),
+        'macs': (
+            'multiply-accumulates of one input',
+            lambda e: e.record(lambda r: r.macs),
+        ),
+        'seconds': ('seconds of training', lambda e: e.seconds),
+        'memory': ('peak memory, MiB', memory),
+    }
+    elsewhere = '' if on_one_machine(entries) else ELSEWHERE
+    blocks = []
+    for key, (label, get) in numbers.items():
+        points = [
+            Point(
+                entry.name,
+                get(entry),
+                mean_of(entry.best(metric)),
+                entry.family,
+                entry.link,
+            )
+            for entry in entries
+        ]
+        points = [p for p in points if p.x is not None and p.y is not None]
+        if len({p.x for p in points}) < 2:
+            continue  # nothing is gained by a column of points
+        xs = [p.x for p in points]
+        wide = min(xs) > 0 and max(xs) / min(xs) > 20
+        notes = []
+        if len(points) < len(entries):
+            notes.append(f'{len(points)} of {len(entries)}; the others do not say.')
+        if elsewhere and key in ('seconds', 'memory'):
+            notes.append(elsewhere)
+        blocks.append(
+            Points(
+                f'cost-{key}',
+                f'{metric} against {label.partition(",")[0]}',
+                label,
+                metric,
+                points,
+                log_x=wide,
+                front=bool(better(metric)),
+                lower=better(metric) == '-',
+                note=' '.join(notes),
+            )
+        )
+    return blocks
+
+
+def memory(entry: Entry) -> Number:
+    """Peak of the GPU where it was used, else of the process, in MiB."""
+    found = entry.record(lambda r: r.memory.get('peak_gpu') or r.memory.get('peak_rss'))
+    return None if found is None else found / 2**20
+
+
+def blocks_of(entry: Entry) -> list[list[Block]]:
+    """Blocks of the evaluation of each run that has one."""
+    found = [run.evaluation for run in entry.runs if run.evaluation]
+    return [[b for section in e.sections for b in section.blocks] for e in found]
+
+
+def evaluations(entries: Sequence[Entry]) -> list[Block]:
+    """Blocks of the same key in several evaluations, in one each.
+
+    Of curves the mean, or the only series, is overlaid; of tables the first column
+    with numbers is compared row by row: two entries by their difference, more of
+    them as a matrix.
+    """
+    if len(entries) < 2:
+        return []
+    found: dict[str, list[Entry]] = {}
+    example: dict[str, Block] = {}
+    for entry in entries:
+        for key in dict.fromkeys(b.key for blocks in blocks_of(entry) for b in blocks):
+            found.setdefault(key, []).append(entry)
+        for blocks in blocks_of(entry):
+            example |= {b.key: b for b in blocks if b.key not in example}
+    merged: list[Block | None] = []
+    for key, holders in found.items():
+        if len(holders) < 2:
+            continue
+        if isinstance(example[key], Curves):
+            merged.append(_same_curves(example[key], holders))
+        elif isinstance(example[key], Table):
+            merged.append(_same_tables(example[key], holders))
+    return [block for block in merged if block is not None]
+
+
+def _of_key(entry: Entry, key: str, kind: type) -> list:
+    return [
+        block
+        for blocks in blocks_of(entry)
+        for block in blocks
+        if block.key == key and isinstance(block, kind)
+    ]
+
+
+def _same_curves(block: Curves, entries: Sequence[Entry]) -> Curves | None:
+    names = [s.name for s in block.series]
+    means = [n for n in names if n.lower().startswith(MEANS)]
+    if not means and len(names) > 1:
+        return None
+    name = (means or names)[0]
+    series = []
+    for entry in entries:
+        lines = []
+        for curves in _of_key(entry, block.key, Curves):
+            for line in (s for s in curves.series if s.name == name):
+                pairs = zip(line.x, line.y, strict=False)
+                points = [p for p in pairs if None not in p]
+                if points:
+                    lines.append(tuple(np.array(points, float).T))
+        series.append(averaged(entry.name, lines, POINTS[1] // 2))
+    series = [s for s in series if s is not None]
+    if len(series) < 2:
+        return None
+    note = f'{name}.' if len(names) > 1 else ''
+    if any(s.low for s in series):
+        note += ' A band is one standard deviation of the runs of a group.'
+    return Curves(
+        f'both-{block.key}',
+        block.title,
+        block.x_label,
+        block.y_label,
+        series,
+        x_range=block.x_range,
+        y_range=block.y_range,
+        log_x=block.log_x,
+        log_y=block.log_y,
+        note=note.strip(),
+    )
+
+
+def _same_tables(block: Table, entries: Sequence[Entry]) -> Block | None:
+    """A table of the same key, by its first column of numbers that has a direction."""
+    columns = [
+        i
+        for i in range(1, len(block.columns))
+        if any(isinstance(row[i], (int, float)) for row in block.rows)
+    ]
+    directed = [i for i in columns if i < len(block.better) and block.better[i]]
+    if not columns:
+        return None
+    place = (directed or columns)[0]
+    column = block.columns[place]
+    values = {e.name: _column(_of_key(e, block.key, Table), column) for e in entries}
+    rows = list(dict.fromkeys(row for held in values.values() for row in held))
+    rows = [r for r in rows if sum(r in held for held in values.values()) > 1]
+    if not rows:
+        return None
+    title = f'{block.title}: {column}'
+    key = f'both-{block.key}'
+    if len(entries) == 2:
+        a, b = entries
+        table = [
+            [
+                row,
+                values[a.name][row],
+                values[b.name][row],
+                values[b.name][row] - values[a.name][row],
+            ]
+            for row in rows
+        ]
+        table.sort(key=lambda row: -abs(row[3]))
+        return Table(
+            key,
+            title,
+            [block.columns[0], a.name, b.name, f'{b.name} − {a.name}'],
+            table[:MOST_CLASSES],
+            digits=block.digits,
+            note='The greatest difference first. ' + _cut_note(len(table)),
+        )
+
+    def width(row: str) -> float:
+        held = [v[row] for v in values.values() if row in v]
+        return max(held) - min(held)
+
+    widest = sorted(rows, key=lambda row: -width(row))[:MOST_CLASSES]
+    return Matrix(
+        key,
+        title,
+        block.columns[0],
+        'run',
+        widest,
+        [entry.name for entry in entries],
+        [[values[e.name].get(row) for e in entries] for row in widest],
+        share=False,
+        note='The greatest spread first. ' + _cut_note(len(rows)),
+    )
+
+
+def _cut_note(number: int) -> str:
+    if number <= MOST_CLASSES:
+        return ''
+    return f'The first {MOST_CLASSES} of {number} are shown.'
+
+
+def _column(tables: Sequence[Table], column: str) -> dict[str, float]:
+    """Numbers of a column by row, means of several tables."""
+    found: dict[str, list[Number]] = {}
+    for table in tables:
+        if column not in table.columns:
+            continue
+        place = table.columns.index(column)
+        for row in table.rows:
+            if len(row) > place and isinstance(row[place], (int, float)):
+                found.setdefault(str(row[0]), []).append(row[place])
+    means = {row: mean_of(values) for row, values in found.items()}
+    return {row: mean for row, mean in means.items() if mean is not None}

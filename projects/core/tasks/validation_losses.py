@@ -1,0 +1,125 @@
+"""The losses of a validation, from the forward pass that predicts."""
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import torch
+from mmengine.dist import all_gather_object
+from mmengine.logging import print_log
+from torch import Tensor, nn
+
+#: of a batch, by name; the number of its objects or labels is the second
+Labelled = Callable[[list], tuple[list, int]]
+
+
+class ValidationLosses(AbstractContextManager):
+    """Losses of each batch that a model predicts from, inside ``with``.
+
+    What a model computes for its predictions it needs for its losses, too: what
+    ``calls`` return is kept during ``model(..., mode='predict')``, and returned once
+    more, not computed, in the call of ``model.loss`` that follows. So the losses are
+    those of ``model.loss`` in evaluation mode, without dropout and with the running
+    statistics of batch norm, and their weights are those of the training. Random
+    numbers that they take are taken from a copy of the generators.
+
+    A loss that fails is a warning, and there are none from then on.
+
+    Args:
+        model: Of mmengine, with ``loss(inputs, data_samples)``; not in a wrapper.
+        calls: Objects, and the names of their methods whose outputs are kept. Each
+            is called once by a prediction, and gives the same within ``model.loss``.
+        labelled: Function of the data samples of a batch that returns those for the
+            losses and how many objects, or labels, they have; ``([], 0)`` for images
+            without annotations.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        calls: Sequence[tuple[Any, str]],
+        labelled: Labelled,
+    ) -> None:
+        self._model = model
+        self._calls = list(calls)
+        self._labelled = labelled
+        self._replays = False
+
+    def __enter__(self) -> 'ValidationLosses':
+        self._sums: dict[str, Tensor] = {}
+        self._num_images = self._num_labels = 0
+        self._own = [vars(owner).get(name) for owner, name in self._calls]
+        for owner, name in self._calls:
+            setattr(owner, name, self._kept(getattr(owner, name)))
+        self._handle = self._model.register_forward_hook(self._add, with_kwargs=True)
+        return self
+
+    def __exit__(self, *exc_info) -> None:
+        self._handle.remove()
+        for (owner, name), own in zip(self._calls, self._own, strict=True):
+            delattr(owner, name)  # that of the class is below
+            if own is not None:
+                setattr(owner, name, own)
+
+    def _kept(self, call: Callable) -> Callable:
+        outputs = []
+
+        def kept(*args, **kwargs):
+            if self._replays and outputs:
+                return outputs.pop()
+            output = call(*args, **kwargs)
+            outputs[:] = [output]
+            return output
+
+        return kept
+
+    def _add(self, model, args: tuple, kwargs: dict, output) -> None:
+        """Add the losses of a batch, once the model has predicted."""
+        if kwargs.get('mode') != 'predict' or self._num_images is None:
+            return
+        try:
+            samples, num_labels = self._labelled(kwargs.get('data_samples') or [])
+            if not samples:
+                return
+            self._replays = True
+            inputs = kwargs['inputs']
+            devices = [inputs.device] if inputs.is_cuda else []
+            with torch.random.fork_rng(devices):
+                losses = model.loss(inputs, samples)
+            for name, value in losses.items():
+                if 'loss' not in name:  # as an accuracy; so does mmengine's sum
+                    continue
+                values = [value] if isinstance(value, Tensor) else value
+                total = sum(v.mean() for v in values).double() * len(samples)
+                self._sums[name] = self._sums.get(name, 0) + total
+            self._num_images += len(samples)
+            self._num_labels += num_labels
+        except Exception as error:  # hours of training hang on no number
+            self._num_images = None
+            print_log(
+                f'no loss of the validation: {error!r}', 'current', logging.WARNING
+            )
+        finally:
+            self._replays = False
+
+    def means(self) -> dict[str, float]:
+        """Each term by its name, the mean of the images of all processes.
+
+        Empty where there are no losses, or no labels.
+        """
+        parts = all_gather_object(
+            (
+                {name: float(total) for name, total in self._sums.items()},
+                self._num_images,
+                self._num_labels,
+            )
+        )
+        if any(num is None for _, num, _ in parts) or not sum(p[2] for p in parts):
+            return {}
+        num_images = sum(num for _, num, _ in parts)
+        names = dict.fromkeys(name for sums, *_ in parts for name in sums)
+        return {
+            name: sum(sums.get(name, 0) for sums, *_ in parts) / num_images
+            for name in names
+        }
