@@ -100,18 +100,18 @@ def test_shares_of_time_and_cost(whole):
     # 10, 20 and 70 of 100 ms
     assert shares == pytest.approx(
         {
-            'train: data': 10,
-            'train: forward': 20,
-            'train: backward': 70,
-            'train: all': 100,
+            'training: data': 10,
+            'training: forward': 20,
+            'training: backward': 70,
+            'training: all': 100,
         }
     )
     assert blocks['run-cost'].rows == [
         ['parameters', 61_706, ''],
         ['trained parameters', 60_000, ''],
-        ['operations of one input, in prediction', 416.52, 'kMAC'],
-        ['operations of a training step', 2.5, 'GFLOP'],
-        ['throughput, a training step', 40.0, 'samples/s'],
+        ['operations of a prediction, one input', 416.52, 'kMAC'],
+        ['operations of a training step, one batch', 2.5, 'GFLOP'],
+        ['throughput in training', 40.0, 'samples/s'],
         ['peak memory, CPU', 512, 'MiB'],
     ]
 

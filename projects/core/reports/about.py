@@ -11,7 +11,9 @@ from projects.core.reports.blocks import Bars, Block, Number, Section, Table, Te
 from projects.core.reports.record import Record
 from projects.core.reports.runs import Run
 
-STEPS = {'train': 'a training step', 'predict': 'a prediction'}
+STEPS = {'train': 'training', 'predict': 'prediction'}
+# parts of a step in the order in which they happen; others come last
+PARTS = ('data', 'forward', 'loss', 'rest', 'backward', 'optimiser', 'decode', 'NMS')
 
 
 def in_words(seconds: float) -> str:
@@ -49,7 +51,11 @@ def cost_of(run: Run) -> Section | None:
 
 
 def _times(record: Record) -> list[Block]:
-    times = {kind: parts for kind, parts in record.times.items() if parts}
+    times = {
+        STEPS.get(kind, kind): dict(sorted(parts.items(), key=_order))
+        for kind, parts in record.times.items()
+        if parts
+    }
     if not times:
         return []
     rows: list[list[str | Number]] = []
@@ -64,7 +70,7 @@ def _times(record: Record) -> list[Block]:
         Bars(
             'run-shares',
             'Shares of time',
-            [STEPS.get(kind, kind) for kind in times],
+            list(times),
             'milliseconds',
             {
                 name: [
@@ -74,7 +80,7 @@ def _times(record: Record) -> list[Block]:
                 for name in names
             },
             stacked=True,
-            note='Where the time of a step goes. Waiting for data is short where '
+            note='Where the time of an iteration goes. It hardly waits for data where '
             'the loader is faster than the model.',
         ),
         Table(
@@ -85,6 +91,10 @@ def _times(record: Record) -> list[Block]:
             note='Medians of sampled steps, of one whole batch.',
         ),
     ]
+
+
+def _order(part: tuple[str, float]) -> int:
+    return PARTS.index(part[0]) if part[0] in PARTS else len(PARTS)
 
 
 def _cost(record: Record) -> list[Block]:
@@ -99,10 +109,10 @@ def _cost(record: Record) -> list[Block]:
         rows.append(['parameters', record.parameters, ''])
     if record.trainable is not None:
         rows.append(['trained parameters', record.trainable, ''])
-    add('operations of one input, in prediction', record.macs, 'MAC')
-    add('operations of a training step', record.step_flops, 'FLOP')
+    add('operations of a prediction, one input', record.macs, 'MAC')
+    add('operations of a training step, one batch', record.step_flops, 'FLOP')
     for kind, rate in record.throughput.items():
-        rows.append([f'throughput, {STEPS.get(kind, kind)}', rate, 'samples/s'])
+        rows.append([f'throughput in {STEPS.get(kind, kind)}', rate, 'samples/s'])
     for key, name in (('peak_rss', 'peak memory, CPU'), ('peak_gpu', 'of the GPU')):
         if size := record.memory.get(key):
             name = name if key == 'peak_rss' else f'peak memory, {name[7:]}'
