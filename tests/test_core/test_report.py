@@ -61,12 +61,12 @@ def test_metrics_are_those_of_the_log(whole):
         'last',
         'best',
         'best at epoch',
-        'unit',
         'better',
+        'unit',
     ]
     assert table.rows == [
-        ['accuracy/top1', 90.5, 91.0, 1, '%', 'higher'],
-        ['accuracy/top5', 99.5, 99.5, 2, '%', 'higher'],
+        ['accuracy/top1', 90.5, 91.0, 1, 'higher', '%'],
+        ['accuracy/top5', 99.5, 99.5, 2, 'higher', '%'],
     ]
 
 
@@ -109,10 +109,10 @@ def test_shares_of_time_and_cost(whole):
     assert blocks['run-cost'].rows == [
         ['parameters', 61_706, ''],
         ['trained parameters', 60_000, ''],
-        ['operations of a prediction, one input', 416.52, 'kMAC'],
-        ['operations of a training step, one batch', 2.5, 'GFLOP'],
-        ['throughput in training', 40.0, 'samples/s'],
-        ['peak memory, CPU', 512, 'MiB'],
+        ['prediction of one input', 416.52, 'kMAC'],
+        ['training step of one batch', 2.5, 'GFLOP'],
+        ['training rate', 40.0, 'samples/s'],
+        ['CPU memory, peak', 512, 'MiB'],
     ]
 
 
@@ -129,8 +129,8 @@ def test_commands_survive_a_shell(tmp_path):
     config, options = 'configs/toy/toy_1xb4-2e_toys.py', ["train_cfg.x=a 'b'"]
     tail = ['--cfg-options', *options]
     assert [command for command in commands if command] == [
-        ['python', 'tools/train.py', config],  # as it was started
         ['git', 'checkout', 'abc'],
+        ['python', 'tools/train.py', config],  # as it was started
         [
             'python',
             'tools/train.py',
