@@ -13,6 +13,7 @@ from projects.core.reports.differences import (
     table_of_differences,
 )
 from projects.core.reports.entries import Entry, name_entries, read_entries
+from projects.core.reports.group import FOLD
 from projects.core.reports.overlays import MOST_POINTS, averaged, axis_of
 from projects.core.reports.runs import Run
 
@@ -208,9 +209,31 @@ def test_three_groups_are_corrected(tmp_path):
     assert 'Holm' in blocks['difference'].text
 
 
-def test_folds_are_compared_in_pairs(tmp_path):
-    first = write_group(tmp_path / 'first', [90.0, 80.0, 70.0], 'fold')
-    second = write_group(tmp_path / 'second', [91.0, 82.0, 73.0], 'fold')
+def test_runs_that_are_not_finished_do_not_count(tmp_path):
+    first = write_group(tmp_path / 'first', [90.0, 91.0, 92.0])
+    second = write_group(tmp_path / 'second', [94.0, 95.0, 96.0])
+    stopped = dict(sessions=[dict(seconds=1.0, end='stopped')])
+    write_run(tmp_path / 'first/seed_3', (9.0, 10.0), **stopped)
+    (tmp_path / 'first/group.json').unlink()
+    blocks, _ = compared(first, second)
+    assert column(blocks['groups'], 'values')['first'] == '90, 91, 92, –'
+    assert '(p = 0.008)' in blocks['difference'].text
+    assert column(blocks['runs'], 'status')['first'] == '3 of 4 finished'
+
+
+@pytest.mark.parametrize('text', ['{', '{"schema": "other"}'])
+def test_a_damaged_group_is_read_by_its_members(tmp_path, text):
+    group = write_group(tmp_path / 'group', [90.0, 91.0])
+    (tmp_path / 'group/group.json').write_text(text)
+    (entry,), notices = read_entries([group])
+    assert len(entry.runs) == 2
+    assert 'cannot be read as a group' in notices[0]
+
+
+@pytest.mark.parametrize('folds', ['same', None])  # by the group, or each fold
+def test_folds_are_compared_in_pairs(tmp_path, folds):
+    first = write_group(tmp_path / 'first', [90.0, 80.0, 70.0], FOLD, folds)
+    second = write_group(tmp_path / 'second', [91.0, 82.0, 73.0], FOLD, folds)
     blocks, notices = compared(first, second)
     # differences 1, 2, 3: mean 2, variance 1, K = 3 and test over training data 1/2:
     # t = 2 / sqrt(1/3 + 1/2) = 2.191 at 2 degrees of freedom, p = 0.16
@@ -220,9 +243,12 @@ def test_folds_are_compared_in_pairs(tmp_path):
     assert not any('different data' in notice for notice in notices)
 
 
-def test_other_folds_are_other_data(tmp_path):
-    first = write_group(tmp_path / 'first', [90.0, 80.0, 70.0], 'fold')
-    second = write_group(tmp_path / 'second', [91.0, 82.0], 'fold')
+@pytest.mark.parametrize(
+    ('scores', 'folds'), [([91.0, 82.0], None), ([91.0, 82.0, 73.0], 'other')]
+)
+def test_other_folds_are_other_data(tmp_path, scores, folds):
+    first = write_group(tmp_path / 'first', [90.0, 80.0, 70.0], FOLD, folds and 'one')
+    second = write_group(tmp_path / 'second', scores, FOLD, folds)
     blocks, notices = compared(first, second)
     assert 'validated on different data' in notices[0]
     assert 'difference' not in blocks
@@ -404,7 +430,7 @@ def test_the_axis_is_what_runs_have_in_common(tmp_path, fields, label, ends):
 
 
 def test_many_runs_have_fewer_points_each(tmp_path):
-    losses = [float(i) for i in range(1, 1001)]
+    losses = [float(i) for i in range(1, 401)]
     paths = [write_run(tmp_path / f'net{i:02}', losses=losses) for i in range(30)]
     blocks, _ = compared(*paths)
     curves = [
@@ -413,7 +439,7 @@ def test_many_runs_have_fewer_points_each(tmp_path):
     assert sum(len(s.x) for c in curves for s in c.series) <= MOST_POINTS
     line = blocks['train-loss'].series[0]
     assert len(line.x) > 40
-    assert line.y[-1] == 1000
+    assert line.y[-1] == 400
 
 
 def test_members_of_a_group_that_goes_on_are_averaged_as_far_as_all_are(tmp_path):

@@ -41,7 +41,7 @@ def sections_of(
                 'their numbers are not to be compared.'
             )
         blocks = _blocks(entries, metric, f'{_key(task)}-{data}')
-        sections.append(Section(f'{task} on {data}', blocks))
+        sections.append(Section(title_of(task, data), blocks))
     missing = {config: why for config, why in runs.items() if isinstance(why, str)}
     if missing:
         notices.append(f'{len(missing)} of {len(runs)} configs have no run.')
@@ -88,6 +88,11 @@ def grouped(runs: Mapping[str, Run | str]) -> dict[tuple[str, str], list[Entry]]
             if names[entry.name] > 1:
                 entry.name = PurePath(entry.folder).name
     return dict(sorted(groups.items(), key=lambda item: -len(item[1])))
+
+
+def title_of(task: str, data: str) -> str:
+    """'Detector on digits-coco'."""
+    return f'{task[:1].upper()}{task[1:]} on {data}'
 
 
 def name_of(config: str) -> str:

@@ -21,6 +21,7 @@ from projects.core.reports.entries import (
     run_data,
     shared,
 )
+from projects.core.reports.group import FOLD
 from projects.core.reports.overlays import (
     ELSEWHERE,
     costs,
@@ -34,7 +35,7 @@ from projects.core.values import PATH, checked, optional
 
 FILE = 'compare.html'
 #: metrics of the first table; the second one holds all
-FIRST_METRICS = 2
+FIRST_METRICS = 1
 
 
 @checked(out=optional(PATH))
@@ -103,7 +104,7 @@ def sections_of(entries: Sequence[Entry]) -> tuple[list[Section], list[str]]:
         trained = {
             run_data(run, 'train').get('checksum')
             for entry in entries
-            if entry.kind != 'fold'
+            if entry.kind != FOLD
             for run in entry.runs
         }
         if len(trained - {None}) > 1:
@@ -138,13 +139,13 @@ def sections_of(entries: Sequence[Entry]) -> tuple[list[Section], list[str]]:
 
 
 def _facts(entries: Sequence[Entry]) -> list[tuple[str, str | Number]]:
-    number = sum(len(entry.runs) for entry in entries)
-    facts = [('Compared', listed([entry.name for entry in entries], limit=8))]
-    if number > len(entries):
-        facts.append(('Runs in all', number))
+    facts: list[tuple[str, str | Number]] = []
+    if groups := sum(bool(entry.kind) for entry in entries):
+        facts.append(('Groups', groups))
+    facts.append(('Runs', sum(len(entry.runs) for entry in entries)))
     tasks = {r.record.task for e in entries for r in e.runs if r.record}
     if tasks:
-        facts.append(('Task', ', '.join(sorted(tasks))))
+        facts.append(('Task', ' and '.join(sorted(tasks))))
     return facts
 
 
@@ -179,9 +180,9 @@ def _tables(
     }
     notes = []
     if groups:
-        notes.append('Of groups the means.')
+        notes.append('Numbers of groups are means.')
     if comparable and len(entries) > 1:
-        notes.append('The best of each column is marked.')
+        notes.append('The best of each column is in bold.')
     if not on_one_machine(entries):
         notes.append(ELSEWHERE)
         marks |= dict.fromkeys(MEASURED, '')

@@ -35,7 +35,7 @@ def points(block: Points, colors: dict[str, str]) -> dict[str, Any]:
     ]
     x = axis('x', block.x_label, block.log_x)
     y = axis('y', block.y_label)
-    x['scale'] |= {'padding': 12}
+    x['scale'] |= {'padding': 12, 'nice': not block.log_x}
     y['scale'] |= {'padding': 12}
     grey = {'value': colors['edge']}
     layers = []
@@ -52,7 +52,7 @@ def points(block: Points, colors: dict[str, str]) -> dict[str, Any]:
     if block.front:
         layers.append(
             {
-                'data': {'values': front(values)},
+                'data': {'values': front(values, block.lower)},
                 'mark': {'type': 'line', 'strokeWidth': 1.25},
                 'encoding': {'x': x, 'y': y, 'color': grey},
             }
@@ -120,11 +120,17 @@ def address(link: str) -> str:
     return link if scheme in ('', 'http', 'https', 'file') else ''
 
 
-def front(values: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Points that none surpasses, being both further to the left and higher."""
+def front(values: list[dict[str, Any]], lower: bool = False) -> list[dict[str, Any]]:
+    """Points that none surpasses, being both further to the left and higher.
+
+    Args:
+        values: Points with ``x`` and ``y``.
+        lower: Lower counts as higher.
+    """
+    sign = -1 if lower else 1
     best: list[dict[str, Any]] = []
-    for value in sorted(values, key=lambda v: (v['x'], -v['y'])):
-        if not best or value['y'] > best[-1]['y']:
+    for value in sorted(values, key=lambda v: (v['x'], -sign * v['y'])):
+        if not best or sign * value['y'] > sign * best[-1]['y']:
             best.append({'x': value['x'], 'y': value['y']})
     return best
 
