@@ -82,7 +82,7 @@ def _times(record: Record) -> list[Block]:
         ['part', 'time (ms)', 'share (%)'],
         rows,
         digits=2,
-        note='Medians of sampled steps, of one whole batch. "data" is the time in which '
+        note='Medians of sampled steps, of a whole batch. "data" is the time in which '
         'the model waits for it: short where the loader is faster than the model.',
     )
     return [*charts, table]
