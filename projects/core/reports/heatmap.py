@@ -70,8 +70,8 @@ def matrix(block: Matrix, colors: dict[str, str]) -> dict[str, Any]:
             'mark': {'type': 'rect', 'stroke': colors['paper'], 'strokeWidth': 0.5},
             'encoding': {
                 'color': {
-                    'condition': {'test': 'datum.t < 0', 'value': colors['c1']},
-                    'value': colors['c0'],
+                    'condition': {'test': 'datum.t < 0', 'value': colors['cold']},
+                    'value': colors['heat'],
                 },
                 'fillOpacity': {
                     'field': 'tone',
@@ -89,13 +89,7 @@ def matrix(block: Matrix, colors: dict[str, str]) -> dict[str, Any]:
                 'mark': {'type': 'text', 'fontSize': 11},
                 'encoding': {
                     'text': {'field': 'v', 'type': 'quantitative'},
-                    'color': {
-                        'condition': {
-                            'test': 'datum.tone > 0.6',
-                            'value': colors['paper'],
-                        },
-                        'value': colors['ink'],
-                    },
+                    'color': {'value': colors['ink']},
                     'opacity': {
                         'condition': {
                             'test': f"bandwidth('x') >= {room} && datum.v !== 0",

@@ -19,6 +19,8 @@ LIGHT = {
     'edge': '#80868f',
     'accent': '#00609b',
     'warn': '#fff4d6',
+    'heat': '#4a9ccc',
+    'cold': '#e58a4e',
     'c0': '#0072b2',
     'c1': '#d55e00',
     'c2': '#009e73',
@@ -35,6 +37,8 @@ DARK = {
     'edge': '#7d848f',
     'accent': '#7cc4f2',
     'warn': '#3a3012',
+    'heat': '#2a6797',
+    'cold': '#9a4a1c',
     'c0': '#56b4e9',
     'c1': '#e8743b',
     'c2': '#35d6a8',
@@ -102,7 +106,7 @@ def _look(name: str, index: int, dashed: bool = False) -> Look:
         name,
         f'c{index % NUM_SERIES_COLORS}',
         dashes[dashed],
-        list(SHAPES)[index % len(SHAPES)],
+        list(SHAPES)[(index + index // NUM_SERIES_COLORS) % len(SHAPES)],
     )
 
 

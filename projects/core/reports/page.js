@@ -48,7 +48,9 @@ async function start(chart) {
   spec.width = 'container';
   spec.config.background = null;
   try {
-    const view = await embed(chart, spec);
+    chart.replaceChildren();
+    // Vega gives its parent a role
+    const view = await embed(element('div', undefined, chart), spec);
     const reader = chart.dataset.kind === 'curves' ? new Reader(chart, view, spec) : null;
     return {view, reader};
   } catch (error) {
@@ -159,7 +161,7 @@ class Reader {
       const k = nearest(line.x, x);
       // a line that ends before has no value here
       const step = Math.abs(line.x[Math.min(k + 1, line.x.length - 1)] - line.x[Math.max(k - 1, 0)]);
-      if (Math.abs(line.x[k] - x) <= step) found.push({s: line.s, x: line.x[k], y: line.y[k]});
+      if (Math.abs(line.x[k] - x) <= step / 2) found.push({s: line.s, x: line.x[k], y: line.y[k]});
     }
     const rows = found.filter((one) => one.y !== null);
     const total = found.length;
@@ -249,7 +251,9 @@ function save(name, url) {
 async function saveChart(chart, kind) {
   const text = chart.nextElementSibling.textContent.replace(
     /var\(--(\w+)\)/g, (whole, name) => LIGHT[name] ?? whole);
-  const view = await embed(document.createElement('div'), JSON.parse(text));
+  const spec = JSON.parse(text);
+  spec.config.padding = 12;
+  const view = await embed(document.createElement('div'), spec);
   const name = chart.closest('.block').querySelector('h3').textContent;
   save(`${name.replace(/[^\w-]+/g, '_')}.${kind}`, await view.toImageURL(kind, 2));
 }

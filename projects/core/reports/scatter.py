@@ -35,7 +35,7 @@ def points(block: Points, colors: dict[str, str]) -> dict[str, Any]:
     ]
     x = axis('x', block.x_label, block.log_x)
     y = axis('y', block.y_label)
-    x['scale'] |= {'padding': 12}
+    x['scale'] |= {'padding': 12, 'nice': not block.log_x}
     y['scale'] |= {'padding': 12}
     grey = {'value': colors['edge']}
     layers = []
@@ -121,8 +121,12 @@ def address(link: str) -> str:
 
 
 def front(values: list[dict[str, Any]], lower: bool = False) -> list[dict[str, Any]]:
-    """Points that none surpasses, being both further to the left and higher, or
-    further to the left and lower."""
+    """Points that none surpasses, being both further to the left and higher.
+
+    Args:
+        values: Points with ``x`` and ``y``.
+        lower: Lower counts as higher.
+    """
     sign = -1 if lower else 1
     best: list[dict[str, Any]] = []
     for value in sorted(values, key=lambda v: (v['x'], -sign * v['y'])):
