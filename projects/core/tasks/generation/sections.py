@@ -72,7 +72,7 @@ def sections_of(kept: Kept | None, metainfo: dict, frames: Path) -> list[Section
     if len(files) > 1:
         pictures = [
             Picture(f'Iteration {int(FRAME.fullmatch(file.name)[1]):,}', image)
-            for file in (files[0], files[len(files) // 2], files[-1])
+            for file in (files[i] for i in sorted({0, len(files) // 2, len(files) - 1}))
             if (image := _read(file)) is not None
         ]
         blocks.append(
@@ -131,7 +131,7 @@ def mode_blocks(
     num = counts.sum()
     names = [f'mode {i}' for i in range(len(centres))]
     rows = [
-        [name, *map(float, centre), 100 * float(w), 100 * c / num, 100 * g / num]
+        [name, *centre.round(9).tolist(), 100 * float(w), 100 * c / num, 100 * g / num]
         for name, centre, w, c, g in zip(
             names, centres, weights, counts.tolist(), good.tolist(), strict=True
         )
