@@ -1,14 +1,17 @@
 """Python API of ``tools/test.py``."""
 
+import os.path as osp
 import tempfile
 
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 
 from projects.core.config import explained, load_config, unread_keys
+from projects.core.engine.evaluation_hook import EvaluationHook
 from projects.core.engine.training import set_up
-from projects.core.files import make_folder
+from projects.core.files import check_outputs, make_folder
 from projects.core.quiet import quiet_libraries
+from projects.core.reports.evaluation import FILE
 from projects.core.tasks.task import TestOptions, task_of
 from projects.core.values import LAUNCHER, PATH, checked, optional
 from projects.core.weights import check_file
@@ -36,7 +39,9 @@ def evaluate(
 
     What else is reported, and what ``out`` and ``show_dir`` hold, is a matter of
     the task: see ``prepare_test`` and ``close_test`` of its
-    :class:`projects.core.tasks.task.Task`.
+    :class:`projects.core.tasks.task.Task`. Its tables and pictures go to
+    ``<work_dir>/test_evaluation``, and with ``out`` beside that too, as
+    ``<out without its ending>_evaluation``.
 
     Args:
         config: Config file.
@@ -67,13 +72,24 @@ def evaluate(
         task.prepare(cfg)
         task.prepare_test(cfg, options)
         notices = [*unread_keys(cfg), *task.check_data(cfg)]
+        beside = None
+        if out is not None:
+            beside = osp.splitext(out)[0] + '_evaluation'
+            check_outputs([osp.join(beside, FILE)], '--out')
         make_folder(cfg.work_dir)
         runner = RUNNERS.build(cfg)
+        # none in a runner that is not ours
+        hooks = [hook for hook in runner.hooks if isinstance(hook, EvaluationHook)]
+        for hook in hooks:
+            hook.beside = beside
         for notice in notices:
             runner.logger.warning(notice)
         metrics = runner.test()
         if is_main_process():
-            for line in task.close_test(runner, metrics, options):
+            lines = task.close_test(runner, metrics, options)
+            folders = [folder for hook in hooks for folder in hook.written]
+            lines += [f'evaluation: {osp.relpath(folder)}' for folder in folders]
+            for line in lines:
                 runner.logger.info(line)
     return metrics
 

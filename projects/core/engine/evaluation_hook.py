@@ -23,13 +23,19 @@ class EvaluationHook(Hook):
     :meth:`projects.core.tasks.task.Task.sections`.
     Of the validations of a training the best is kept, in ``<work_dir>/evaluation``;
     the last one where the config names no best. A test writes to
-    ``<work_dir>/test_evaluation``. :class:`projects.core.engine.Runner` registers the
+    ``<work_dir>/test_evaluation``, and to ``beside`` where that is set, its charts as
+    pictures, too: not during a training, of which drawing takes time and memory.
+    :class:`projects.core.engine.Runner` registers the
     hook by itself; a report that fails is a warning.
     """
 
     priority = 'LOWEST'  # after CheckpointHook, which knows the best
 
     def __init__(self) -> None:
+        #: a second folder for the evaluation of a test, of the option --out
+        self.beside: str | None = None
+        #: folders that were written to last
+        self.written: list[str] = []
         self._best = None
         self._failed = False
 
@@ -53,9 +59,21 @@ class EvaluationHook(Hook):
         if is_main_process():
             folder = osp.join(runner.work_dir, TEST)
             at = {'checkpoint': runner.cfg.get('load_from')}
-            self._write(runner, runner.test_loop, folder, at, metrics)
+            self._write(
+                runner, runner.test_loop, folder, at, metrics, self.beside, draw=True
+            )
 
-    def _write(self, runner, loop, folder: str, at: dict, metrics: dict | None) -> None:
+    def _write(
+        self,
+        runner,
+        loop,
+        folder: str,
+        at: dict,
+        metrics: dict | None,
+        beside: str | None = None,
+        draw: bool = False,
+    ) -> None:
+        self.written = []
         dataset = loop.dataloader.dataset
         task = task_of(runner.cfg)
         sections: list[Section] = []
@@ -65,7 +83,12 @@ class EvaluationHook(Hook):
                     sections += metric.sections(dataset)
             sections += task.sections(runner, loop, metrics or {})
             data = f'{type(dataset).__name__}, {len(dataset)} {task.unit}'
-            Evaluation(task.name, at, data, dict(metrics or {}), sections).write(folder)
+            evaluation = Evaluation(task.name, at, data, dict(metrics or {}), sections)
+            evaluation.write(folder, draw=draw)
+            self.written.append(folder)
+            if beside is not None:
+                evaluation.write(beside, '--out', draw=draw)
+                self.written.append(beside)
         except Exception as error:  # hours of training hang on no picture
             level = logging.DEBUG if self._failed else logging.WARNING
             self._failed = True
