@@ -24,12 +24,15 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> None:
-    args = parse_args()
-    from projects.core.cli import run_tool
+def main(runs: list[str], out: str | None) -> None:
+    # after the parsing, for --help not to wait for it
+    from projects.core.reports.compare import compare
 
-    run_tool('projects.core.reports.compare:main', args.runs, args.out)
+    print(f'page: {compare(runs, out)}')
 
 
 if __name__ == '__main__':
-    main()
+    args = vars(parse_args())
+    from projects.core.cli import run_tool
+
+    run_tool(main, **args)

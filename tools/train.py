@@ -27,6 +27,19 @@ def parse_args() -> argparse.Namespace:
         '--amp', action='store_true', help='mixed precision (needs a GPU)'
     )
     parser.add_argument('--seed', type=int, help="default: the config's, or 0")
+    several = parser.add_mutually_exclusive_group()
+    several.add_argument(
+        '--repeat',
+        type=int,
+        metavar='N',
+        help='train with N seeds, each in DIR/seed_S, and sum up the metrics',
+    )
+    several.add_argument(
+        '--folds',
+        type=int,
+        metavar='K',
+        help='cross-validate: hold out one of K folds of the training data, for each',
+    )
     parser.add_argument(
         '--deterministic', action='store_true', help='deterministic algorithms only'
     )
@@ -54,8 +67,7 @@ def main() -> None:
     args = parse_args()
     from projects.core.cli import run_tool
 
-    run_tool(
-        'projects.core.engine:train',
+    options = dict(
         config=args.config,
         work_dir=args.work_dir,
         resume=args.resume,
@@ -66,6 +78,12 @@ def main() -> None:
         launcher=args.launcher,
         cfg_options=args.cfg_options,
     )
+    if args.repeat is not None:
+        run_tool('projects.core.engine:repeat', times=args.repeat, **options)
+    elif args.folds is not None:
+        run_tool('projects.core.engine:cross_validate', folds=args.folds, **options)
+    else:
+        run_tool('projects.core.engine:train', **options)
 
 
 if __name__ == '__main__':

@@ -75,7 +75,7 @@ def launch(
                     [sys.executable, '-u', *command],
                     env=os.environ | {k: str(v) for k, v in place.items()},
                     start_new_session=True,  # Ctrl-C comes once, by this process
-                    preexec_fn=_end_with_parent,
+                    preexec_fn=end_with_parent,
                 )
             )
         failed = _wait(processes, received)
@@ -89,7 +89,8 @@ def launch(
     return 128 - status if status < 0 else status
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """Let SIGTERM end this process, a child's, with its parent (on Linux)."""
     if sys.platform == 'linux':
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 

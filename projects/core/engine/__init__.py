@@ -16,12 +16,14 @@ from projects.core.engine import (
 )
 from projects.core.engine.evaluation import evaluate
 from projects.core.engine.inference import infer
+from projects.core.engine.repeats import cross_validate, repeat
 from projects.core.engine.runner import Runner
 from projects.core.engine.training import train
 
 __all__ = [
     'Runner',
     'checkpoint_hook',
+    'cross_validate',
     'evaluate',
     'evaluation_hook',
     'gradients',
@@ -30,6 +32,7 @@ __all__ = [
     'loops',
     'optimizers',
     'record_hook',
+    'repeat',
     'run_tool',
     'seeding',
     'speed',

@@ -18,6 +18,7 @@ from projects.core.config import (
     overrides_of,
     unread_keys,
 )
+from projects.core.datasets.folds import Fold
 from projects.core.engine.checkpoint_hook import best_checkpoints, newest_checkpoint
 from projects.core.engine.disk import is_disk_full
 from projects.core.engine.provenance import Origin
@@ -25,6 +26,7 @@ from projects.core.engine.signals import stop_on_sigterm
 from projects.core.errors import UserError, described, listed
 from projects.core.files import make_folder
 from projects.core.quiet import quiet_libraries
+from projects.core.reports.runs import GROUP_FILE
 from projects.core.tasks.task import Task, option_of, task_of
 from projects.core.values import (
     FLAG,
@@ -34,6 +36,7 @@ from projects.core.values import (
     checked,
     either,
     optional,
+    pair,
     whole,
 )
 from projects.core.weights import read_checkpoint
@@ -49,6 +52,7 @@ from projects.registry import RUNNERS
     deterministic=FLAG,
     auto_scale_lr=FLAG,
     launcher=LAUNCHER,
+    fold=optional(pair(whole(0))),
 )
 def train(
     config: str,
@@ -60,6 +64,7 @@ def train(
     auto_scale_lr: bool = True,
     launcher: str = 'none',
     cfg_options: list[str] | None = None,
+    fold: tuple[int, int] | None = None,
 ):
     """Train as a config says, and leave a page of the run, ``report.html``.
 
@@ -81,6 +86,9 @@ def train(
             its ``base_batch_size`` and does not set ``enable=False``.
         launcher: 'none', 'pytorch', 'slurm' or 'mpi'.
         cfg_options: Settings over the config's, as ``key.sub=value``.
+        fold: Index and number of folds: train on all but that fold of the training
+            data and validate on it. :func:`projects.core.engine.cross_validate`
+            trains for each.
 
     Returns:
         The runner after training.
@@ -117,6 +125,8 @@ def train(
                 )
             _set_up_amp(cfg)
         task = task_of(cfg)
+        if fold is not None:
+            task.hold_out(cfg, Fold(*fold, cfg.randomness['seed']))
         task.prepare(cfg)
         notices = [*unread_keys(cfg), *task.check_data(cfg)]
         make_folder(cfg.work_dir)
@@ -229,6 +239,12 @@ def _check_launcher(launcher: str) -> None:
 
 def _set_up_resume(cfg: Config, resume: bool | str, seed: int | None) -> int | None:
     """Set what is resumed, and return the seed that it was started with."""
+    if osp.isfile(osp.join(cfg.work_dir, GROUP_FILE)):
+        raise UserError(
+            f'{cfg.work_dir} holds a group of runs: choose another folder with '
+            '--work-dir, or go on with the group by its --repeat or --folds and '
+            '--resume'
+        )
     newest = newest_checkpoint(cfg.work_dir)
     if int(os.environ.get('SLURM_RESTART_COUNT') or 0) > 0 and newest is not None:
         resume = resume or True

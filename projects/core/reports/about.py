@@ -11,10 +11,7 @@ from projects.core.reports.blocks import Bars, Block, Number, Section, Table, Te
 from projects.core.reports.record import Record
 from projects.core.reports.runs import Run
 
-# what Python's own settings of a command need not be shown
 STEPS = {'train': 'a training step', 'predict': 'a prediction'}
-#: letters of the config that are shown; a page is to be small
-MAX_CONFIG = 200_000
 
 
 def in_words(seconds: float) -> str:
@@ -231,12 +228,8 @@ def config_of(run: Run) -> Section | None:
             )
         )
     if run.config_text:
+        note = f'With all bases merged, as in {osp.basename(run.config_name)}.'
         text = run.config_text
-        file = osp.basename(run.config_name)
-        note = f'As the run was given it, all bases merged: {file}.'
-        if len(text) > MAX_CONFIG:
-            text = text[:MAX_CONFIG]
-            note += f' The first {MAX_CONFIG:,} letters.'
         blocks.append(
             Text('run-config', 'The whole config', text, verbatim=True, note=note)
         )
@@ -256,7 +249,9 @@ def shown_path(path: str | os.PathLike) -> str:
 def commands_of(run: Run) -> Section:
     """The command lines that do it again."""
     record, folder = run.record, shown_path(run.folder)
-    config = (record and record.config) or run.config_name or 'CONFIG'
+    config = (record and record.config) or (
+        shown_path(run.config_name) if run.config_name else 'CONFIG'
+    )
     options = (
         ['--cfg-options', *record.cfg_options] if record and record.cfg_options else []
     )

@@ -11,17 +11,20 @@ from projects.core.reports.compare import (
     rounded_seconds,
     throughput,
 )
-from projects.core.reports.entries import Entry, better, is_loss
+from projects.core.reports.entries import Entry, better, is_loss, link_pages
 from projects.core.reports.overlays import costs, overlaid_curves
 from projects.core.reports.runs import Run
 
 
-def sections_of(runs: Mapping[str, Run | str]) -> tuple[list[Section], list[str]]:
+def sections_of(
+    runs: Mapping[str, Run | str], out: str | None = None
+) -> tuple[list[Section], list[str]]:
     """A section for each task and data set, and what the reader must know first.
 
     Args:
         runs: By config file, ``configs/<architecture>/<name>_..._<data>.py``; a
             sentence of why there is no run where there is none.
+        out: File of the page, for the runs' own pages to be linked from it.
 
     Returns:
         tuple: The sections, the task of most runs first, and notices.
@@ -29,6 +32,8 @@ def sections_of(runs: Mapping[str, Run | str]) -> tuple[list[Section], list[str]
     notices, sections = [], []
     for (task, data), entries in grouped(runs).items():
         metric = main_metric(entries)
+        if out is not None:
+            link_pages(entries, out)
         checksums = {entry.data for entry in entries} - {None}
         if len(checksums) > 1:
             notices.append(
@@ -36,7 +41,7 @@ def sections_of(runs: Mapping[str, Run | str]) -> tuple[list[Section], list[str]
                 'their numbers are not to be compared.'
             )
         blocks = _blocks(entries, metric, f'{_key(task)}-{data}')
-        sections.append(Section(f'{task} on {data}', blocks))
+        sections.append(Section(title_of(task, data), blocks))
     missing = {config: why for config, why in runs.items() if isinstance(why, str)}
     if missing:
         notices.append(f'{len(missing)} of {len(runs)} configs have no run.')
@@ -60,8 +65,9 @@ def grouped(runs: Mapping[str, Run | str]) -> dict[tuple[str, str], list[Entry]]
         runs: See :func:`sections_of`; those without a run are left out.
 
     Returns:
-        dict: Entries named as the model in the config's name, by task (in words,
-        without an article) and data set (the end of the config's name).
+        dict: Entries, named as the model in the config's name, of the family that is
+        the config's folder, by task (in words, without an article) and data set (the
+        end of the config's name).
     """
     groups: dict[tuple[str, str], list[Entry]] = {}
     for config, run in runs.items():
@@ -70,16 +76,23 @@ def grouped(runs: Mapping[str, Run | str]) -> dict[tuple[str, str], list[Entry]]
         task = run.record.task if run.record else ''
         for article in ('a ', 'an '):
             task = task.removeprefix(article)
-        entry = Entry(str(run.folder), [run], name=name_of(config))
-        key = (task or 'model', PurePath(config).stem.rpartition('_')[2])
+        path = PurePath(config)
+        entry = Entry(
+            str(run.folder), [run], name=name_of(config), family=path.parent.name
+        )
+        key = (task or 'model', path.stem.rpartition('_')[2])
         groups.setdefault(key, []).append(entry)
     for entries in groups.values():
         names = Counter(entry.name for entry in entries)
         for entry in entries:
             if names[entry.name] > 1:
-                config = entry.runs[0].record.config if entry.runs[0].record else ''
-                entry.name = PurePath(config or entry.folder).stem
+                entry.name = PurePath(entry.folder).name
     return dict(sorted(groups.items(), key=lambda item: -len(item[1])))
+
+
+def title_of(task: str, data: str) -> str:
+    """'Detector on digits-coco'."""
+    return f'{task[:1].upper()}{task[1:]} on {data}'
 
 
 def name_of(config: str) -> str:
@@ -95,12 +108,6 @@ def main_metric(entries: Sequence[Entry]) -> str | None:
     return max(votes, key=votes.__getitem__) if votes else None
 
 
-def architecture_of(entry: Entry) -> str:
-    """The plugin whose folder the config stands in."""
-    record = entry.runs[0].record
-    return PurePath(record.config).parent.name if record else ''
-
-
 def _key(text: str) -> str:
     return ''.join(c if c.isalnum() else '-' for c in text)
 
@@ -108,7 +115,7 @@ def _key(text: str) -> str:
 def _blocks(entries: list[Entry], metric: str | None, key: str) -> list[Block]:
     entries = sorted(entries, key=lambda entry: _rank(entry, metric))
     columns = {
-        'architecture': ('', architecture_of),
+        'architecture': ('', lambda e: e.family),
         'parameters, millions': ('-', lambda e: in_millions('parameters', e)),
         'multiply-accumulates, millions': ('-', lambda e: in_millions('macs', e)),
         'training, s': ('-', rounded_seconds),
@@ -135,7 +142,7 @@ def _blocks(entries: list[Entry], metric: str | None, key: str) -> list[Block]:
     ]
     if metric is None:
         return blocks
-    for block in costs(entries, metric, architecture_of):
+    for block in costs(entries, metric):
         block.key = f'{block.key}-{key}'
         blocks.append(block)
     for block in overlaid_curves(entries, [metric], ()):

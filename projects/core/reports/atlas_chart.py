@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from projects.core.errors import UserError
 from projects.core.files import output_file
-from projects.core.reports.atlas import architecture_of, grouped, main_metric
+from projects.core.reports.atlas import grouped, main_metric, title_of
 from projects.core.reports.compare import best_mean
 from projects.core.reports.entries import Entry, better
 from projects.core.reports.runs import Run
@@ -80,7 +80,7 @@ def panels_of(runs: Mapping[str, Run | str]) -> list[Panel]:
             if best_mean(entry, metric) is not None and _operations(entry)
         ]
         if len(known) >= LEAST_POINTS:
-            panels.append(Panel(f'{task} on {data}', metric, known))
+            panels.append(Panel(title_of(task, data), metric, known))
     return panels
 
 
@@ -124,11 +124,11 @@ def _draw_panel(axes, panel: Panel) -> None:
     from matplotlib import colormaps
 
     points = {entry.name: _point(entry, panel.metric) for entry in panel.entries}
-    families = sorted({architecture_of(entry) for entry in panel.entries})
+    families = sorted({entry.family for entry in panel.entries})
     best = _front(list(points.values()), better(panel.metric))
     axes.plot(*zip(*best, strict=True), color='0.75', linewidth=1.5, zorder=1)
     for entry in panel.entries:
-        color = colormaps['tab20'](families.index(architecture_of(entry)) % 20)
+        color = colormaps['tab20'](families.index(entry.family) % 20)
         axes.plot(*points[entry.name], 'o', color=color, markersize=7, zorder=3)
     axes.set_xscale('log')
     axes.margins(x=0.08, y=0.14)
@@ -138,9 +138,7 @@ def _draw_panel(axes, panel: Panel) -> None:
     arrow = {'+': ' (higher is better)', '-': ' (lower is better)'}
     axes.set_ylabel(name + arrow.get(better(panel.metric), ''), fontsize=FONT)
     axes.set_xlabel('multiply-accumulates of one input', fontsize=FONT)
-    axes.set_title(
-        panel.title.capitalize(), loc='left', fontsize=FONT + 2, fontweight='bold'
-    )
+    axes.set_title(panel.title, loc='left', fontsize=FONT + 2, fontweight='bold')
     axes.tick_params(labelsize=FONT)
     axes.grid(alpha=0.25)
     axes.set_axisbelow(True)

@@ -8,18 +8,22 @@ from functools import partial
 from projects.core.errors import listed
 from projects.core.files import check_outputs, write_text
 from projects.core.reports.blocks import Block, Number, Section, Table
-from projects.core.reports.differences import config_of, table_of_differences
+from projects.core.reports.differences import settings_of, table_of_differences
 from projects.core.reports.entries import (
     Entry,
     better,
     described_data,
     is_loss,
+    link_pages,
     mean_of,
+    on_one_machine,
     read_entries,
     run_data,
     shared,
 )
+from projects.core.reports.group import FOLD
 from projects.core.reports.overlays import (
+    ELSEWHERE,
     costs,
     evaluations,
     memory,
@@ -27,12 +31,14 @@ from projects.core.reports.overlays import (
     train_scalars,
 )
 from projects.core.reports.significance import significance
+from projects.core.values import PATH, checked, optional
 
 FILE = 'compare.html'
 #: metrics of the first table; the second one holds all
-FIRST_METRICS = 2
+FIRST_METRICS = 1
 
 
+@checked(out=optional(PATH))
 def compare(runs: Sequence[str | os.PathLike], out: str | None = None) -> str:
     """Write a page that lays runs side by side.
 
@@ -51,19 +57,22 @@ def compare(runs: Sequence[str | os.PathLike], out: str | None = None) -> str:
     """
     from projects.core.reports.page import render
 
-    paths = [os.fspath(run) for run in runs]
+    if isinstance(runs, (str, os.PathLike)):
+        runs = [runs]
     if out is not None:
-        check_outputs([out], '--out')
-    entries, notices = read_entries(paths)
-    sections, more = sections_of(entries)
+        check_outputs([out], '-o')
+    entries, notices = read_entries([os.fspath(run) for run in runs])
     if out is None:
         folders = [osp.dirname(osp.abspath(entry.folder)) for entry in entries]
         out = osp.join(osp.commonpath(folders), FILE)
-    title = f'{len(entries)} runs side by side'
+        check_outputs([out], '-o')
+    link_pages(entries, out)
+    sections, first = sections_of(entries)
+    what = 'groups of runs' if any(entry.kind for entry in entries) else 'runs'
+    title = f'{len(entries)} {what} side by side'
     if len(entries) == 1:
         title = entries[0].name
-    text = render(title, _facts(entries), sections, [*more, *notices])
-    write_text(out, text, '--out')
+    write_text(out, render(title, _facts(entries), sections, [*first, *notices]), '-o')
     return out
 
 
@@ -95,7 +104,7 @@ def sections_of(entries: Sequence[Entry]) -> tuple[list[Section], list[str]]:
         trained = {
             run_data(run, 'train').get('checksum')
             for entry in entries
-            if entry.kind != 'fold'
+            if entry.kind != FOLD
             for run in entry.runs
         }
         if len(trained - {None}) > 1:
@@ -129,12 +138,14 @@ def sections_of(entries: Sequence[Entry]) -> tuple[list[Section], list[str]]:
     return [section for section in sections if section.blocks], notices
 
 
-def _facts(entries: Sequence[Entry]) -> dict[str, str]:
-    names = listed([entry.name for entry in entries], limit=12)
-    number = sum(len(entry.runs) for entry in entries)
-    facts = {'runs': names}
-    if number > len(entries):
-        facts['in all'] = f'{number} runs, groups by their means'
+def _facts(entries: Sequence[Entry]) -> list[tuple[str, str | Number]]:
+    facts: list[tuple[str, str | Number]] = []
+    if groups := sum(bool(entry.kind) for entry in entries):
+        facts.append(('Groups', groups))
+    facts.append(('Runs', sum(len(entry.runs) for entry in entries)))
+    tasks = {r.record.task for e in entries for r in e.runs if r.record}
+    if tasks:
+        facts.append(('Task', ' and '.join(sorted(tasks))))
     return facts
 
 
@@ -169,9 +180,12 @@ def _tables(
     }
     notes = []
     if groups:
-        notes.append('Of groups the means.')
+        notes.append('Numbers of groups are means.')
     if comparable and len(entries) > 1:
-        notes.append('The best of each column is marked.')
+        notes.append('The best of each column is in bold.')
+    if not on_one_machine(entries):
+        notes.append(ELSEWHERE)
+        marks |= dict.fromkeys(MEASURED, '')
     first = Table(
         'runs',
         'Runs',
@@ -242,6 +256,10 @@ COSTS = [
 ]
 
 
+# columns that depend on the machine
+MEASURED = [name for name, _, _ in COSTS[2:]]
+
+
 def _differences(entries: Sequence[Entry]) -> Section:
     """What the first runs of the entries do not have in common."""
     runs = [entry.runs[0] for entry in entries]
@@ -254,9 +272,7 @@ def _differences(entries: Sequence[Entry]) -> Section:
     return Section(
         'What differs',
         [
-            table(
-                'config', 'Config', values=[config_of(run.config_text) for run in runs]
-            ),
+            table('config', 'Config', values=[settings_of(run) for run in runs]),
             table('data', 'Data', values=[r.data if r else {} for r in records]),
             table('code', 'Code', values=[r.code if r else {} for r in records]),
             table(

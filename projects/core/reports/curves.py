@@ -334,5 +334,12 @@ def _chart(
     if log_y:
         note += ' Logarithmic axis.'
     return Curves(
-        key, title, run.x_label, y_label, lines, log_y=log_y, note=note.strip()
+        key,
+        title,
+        run.x_label,
+        y_label,
+        lines,
+        log_y=log_y,
+        finer=('iteration', run.epoch_length) if run.by_epoch else None,
+        note=note.strip(),
     )

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from projects.core.errors import one_line
-from projects.core.literals import literals
 from projects.core.reports.blocks import Block, Table, Text
+from projects.core.reports.curves import config_of
+from projects.core.reports.runs import Run
 
 MISSING = object()
 #: entries of a config that say where it ran, not what ran
@@ -15,13 +16,9 @@ MOST_ROWS = 80
 MOST_COLUMNS = 4
 
 
-def config_of(text: str) -> dict[str, Any]:
-    """Entries of a dumped config that are data; none where the text is no config."""
-    try:
-        content = literals(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return {}
-    return {key: value for key, value in content.items() if key not in PLACES}
+def settings_of(run: Run) -> dict[str, Any]:
+    """Entries of a run's config that are data and say what ran; it is not run."""
+    return {key: v for key, v in config_of(run).items() if key not in PLACES}
 
 
 def differences(values: Sequence[Any], path: str = '') -> Iterator[tuple[str, list]]:

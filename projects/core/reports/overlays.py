@@ -15,8 +15,16 @@ from projects.core.reports.blocks import (
     Series,
     Table,
 )
-from projects.core.reports.entries import Entry, better, mean_of, shared
+from projects.core.reports.entries import (
+    Entry,
+    better,
+    is_loss,
+    mean_of,
+    on_one_machine,
+    shared,
+)
 from projects.core.reports.runs import Run
+from projects.core.reports.thinning import kept, rounded
 
 #: points of all curves of a page, and of each: a page stays under 3 MB
 MOST_POINTS = 24_000
@@ -27,6 +35,10 @@ MOST_CURVES = 16
 MOST_CLASSES = 60
 #: scalars of a training that say nothing of learning, or say it twice
 NOT_OVERLAID = ('base_lr', 'time', 'data_time', 'memory')
+ELSEWHERE = (
+    'Not all ran on the same machine with as many threads: times and memory differ by '
+    'that, too.'
+)
 #: beginnings of the names of series that stand for all classes
 MEANS = ('mean', 'all', 'average')
 
@@ -97,7 +109,9 @@ def overlaid_curves(
         notes = [axis.note] if axis.note else []
         if any(s.low for s in series):
             notes.append('A band is one standard deviation of the runs of a group.')
-        title = f'{name} of the training' if phase == 'train' else name
+        title = name
+        if phase == 'train' or is_loss(name):
+            title += ', training' if phase == 'train' else ', validation'
         key = f'{phase}-{_key(name)}'
         blocks.append(
             Curves(key, title, axis.label, name, series, note=' '.join(notes))
@@ -127,7 +141,7 @@ def averaged(
         name: Of the series.
         lines: x, ascending, and y of each; at the places of the first one the others
             are interpolated, as far as all reach.
-        number: Points at most; each stands for the mean of those that it replaces.
+        number: Points at most, see :func:`projects.core.reports.thinning.kept`.
     """
     if not lines:
         return None
@@ -138,43 +152,29 @@ def averaged(
     if not len(grid):
         return None
     values = np.stack([np.interp(grid, x, y) for x, y in lines])
-    grid, *values = _thinned(np.stack([grid, *values]), number)
-    mean = np.mean(values, 0)
-    low = high = None
+    series = Series(name, grid.tolist(), np.mean(values, 0).tolist())
     if len(lines) > 1:
         std = np.std(values, 0, ddof=1)
-        low, high = _digits(mean - std), _digits(mean + std)
-    return Series(name, _digits(grid), _digits(mean), low, high)
-
-
-def _thinned(rows: np.ndarray, number: int) -> np.ndarray:
-    """Means of neighbours, ``number`` at most; the last place is kept."""
-    length = rows.shape[1]
-    if length <= number:
-        return rows
-    edges = np.linspace(0, length - 1, number).round().astype(int)
-    sums = np.add.reduceat(rows[:, :-1], edges[:-1], axis=1) / np.diff(edges)
-    return np.concatenate([sums, rows[:, -1:]], axis=1)
-
-
-def _digits(values: np.ndarray) -> list[float]:
-    """Five significant digits: no chart shows more, and a page is to stay small."""
-    return [float(f'{value:.5g}') for value in values]
+        series.low = (series.y - std).tolist()
+        series.high = (series.y + std).tolist()
+    indices = kept(series, number)
+    for part in ('x', 'y', 'low', 'high'):
+        if (numbers := getattr(series, part)) is not None:
+            # no chart shows more digits, and a page is to stay small
+            setattr(series, part, [rounded(numbers[i], 5) for i in indices])
+    return series
 
 
 def _key(name: str) -> str:
     return ''.join(c if c.isalnum() else '-' for c in name)
 
 
-def costs(
-    entries: Sequence[Entry], metric: str, group: Callable[[Entry], str] = lambda _: ''
-) -> list[Block]:
+def costs(entries: Sequence[Entry], metric: str) -> list[Block]:
     """A metric against parameters, operations, time and memory of each entry.
 
     Args:
         entries: Those that lack one of the two numbers are left out, and counted.
         metric: By its best value.
-        group: Of the points, in one colour.
     """
     numbers = {
         'parameters': ('parameters', lambda e: e.record(lambda r: r.parameters)),
@@ -185,10 +185,17 @@ def costs(
         'seconds': ('seconds of training', lambda e: e.seconds),
         'memory': ('peak memory, MiB', memory),
     }
+    elsewhere = '' if on_one_machine(entries) else ELSEWHERE
     blocks = []
     for key, (label, get) in numbers.items():
         points = [
-            Point(entry.name, get(entry), mean_of(entry.best(metric)), group(entry))
+            Point(
+                entry.name,
+                get(entry),
+                mean_of(entry.best(metric)),
+                entry.family,
+                entry.link,
+            )
             for entry in entries
         ]
         points = [p for p in points if p.x is not None and p.y is not None]
@@ -196,9 +203,11 @@ def costs(
             continue  # nothing is gained by a column of points
         xs = [p.x for p in points]
         wide = min(xs) > 0 and max(xs) / min(xs) > 20
-        note = ''
+        notes = []
         if len(points) < len(entries):
-            note = f'Of {len(points)} of {len(entries)}; the others do not say.'
+            notes.append(f'{len(points)} of {len(entries)}; the others do not say.')
+        if elsewhere and key in ('seconds', 'memory'):
+            notes.append(elsewhere)
         blocks.append(
             Points(
                 f'cost-{key}',
@@ -209,7 +218,7 @@ def costs(
                 log_x=wide,
                 front=bool(better(metric)),
                 lower=better(metric) == '-',
-                note=note,
+                note=' '.join(notes),
             )
         )
     return blocks

@@ -139,22 +139,56 @@ def _by_name(rule: Rule) -> Rule:
     )
 
 
+def _fields(**rules: Rule) -> Rule:
+    """Fields by name, which may be missing; others may be there."""
+    words = ', '.join(f'{name}: {rule.words}' for name, rule in rules.items())
+    return Rule(
+        f'fields by name ({words})',
+        lambda v: (
+            isinstance(v, dict)
+            and all(rules[k].fits(item) for k, item in v.items() if k in rules)
+        ),
+    )
+
+
 # what each field may be, beyond the text that the first five are
-_COUNT = optional(whole(0))
-_FIELDS = of_type('fields by name', dict)
+_MOST = 1 << 62
+_COUNT = optional(whole(0, _MOST))
+_SIZE = number(0, _MOST)
+_WORDS = optional(of_type('a text', str))
+_CODE = _fields(
+    commit=_WORDS,
+    branch=_WORDS,
+    changed=optional(_list(of_type('texts', str))),
+    diff_sha256=_WORDS,
+)
+_DATA = _fields(type=_WORDS, size=_COUNT, checksum=_WORDS)
+_BEST = _fields(score=optional(number(-_MOST, _MOST)), at=_COUNT, checkpoint=_WORDS)
+_OVERRIDE = _fields(key=_WORDS, base=_WORDS, value=_WORDS)
+_SESSION = _fields(
+    started=_WORDS,
+    seconds=optional(_SIZE),
+    first_iter=_COUNT,
+    last_iter=_COUNT,
+    end=_WORDS,
+)
+_GROUP = _fields(kind=_WORDS, index=_COUNT, of=_COUNT)
 _RULES = {
     **dict.fromkeys(('command', 'cfg_options'), _list(of_type('texts', str))),
     **dict.fromkeys(('seed', 'world_size', 'batch_size', 'length'), _COUNT),
     **dict.fromkeys(('epoch_length', 'parameters', 'trainable'), _COUNT),
     **dict.fromkeys(('step_flops', 'macs'), _COUNT),
-    **dict.fromkeys(('unit', 'started'), optional(TEXT)),
+    'unit': optional(Rule("'epoch' or 'iter'", lambda v: v in ('epoch', 'iter'))),
+    'started': optional(TEXT),
     'environment': _by_name(of_type('a text', str)),
-    'code': _FIELDS,
-    **dict.fromkeys(('data', 'best'), _by_name(_FIELDS)),
-    **dict.fromkeys(('overrides', 'sessions'), _list(_FIELDS)),
-    'times': _by_name(_by_name(number(0))),
-    **dict.fromkeys(('throughput', 'memory'), _by_name(number(0))),
-    'group': optional(_FIELDS),
+    'code': _CODE,
+    'data': _by_name(_DATA),
+    'best': _by_name(_BEST),
+    'overrides': _list(_OVERRIDE),
+    'sessions': _list(_SESSION),
+    'times': _by_name(_by_name(_SIZE)),
+    **dict.fromkeys(('throughput', 'memory'), _by_name(_SIZE)),
+    'group': optional(_GROUP),
 }
 
 

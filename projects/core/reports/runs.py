@@ -111,7 +111,7 @@ class Run:
         """Iterations in epochs, where the run counts those."""
         if not self.by_epoch:
             return list(iterations)
-        return [round(i / self.epoch_length, 4) for i in iterations]
+        return [round(i / self.epoch_length, 6) for i in iterations]
 
 
 def read_run(folder: str | os.PathLike) -> Run:
@@ -164,9 +164,7 @@ def _work_dir(folder: str) -> Path:
     if osp.isfile(folder):
         for parent in path.absolute().parents[:3]:
             if _has_log(parent):
-                raise UserError(
-                    f'{folder} is a file of a run; give its folder, {parent}'
-                )
+                raise UserError(f'{folder} is a file of the run {parent}; give that')
         raise UserError(
             f'{folder} is a file; give the work dir of a run of tools/train.py'
         )

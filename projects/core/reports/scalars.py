@@ -196,13 +196,16 @@ def merged(
             length = length or session.epoch_length
     train: dict[str, dict[int, float | None]] = {}
     val: dict[str, dict[int, float | None]] = {}
+    scale = 1.0
     for session in sessions:
+        if session.start is not None:
+            # in the log it is counted as in the session before
+            start = round(session.start * scale)
+            for points in (*train.values(), *val.values()):
+                for i in [i for i in points if i > start]:
+                    del points[i]
         own = session.epoch_length if by_epoch else None
         scale = (length or 1) / (own or length or 1)
-        if session.start is not None:
-            for points in (*train.values(), *val.values()):
-                for i in [i for i in points if i > session.start * scale]:
-                    del points[i]
         for line in session.train:
             _add(train, line, round(line['iter'] * scale))
         for line, before in session.val:

@@ -15,6 +15,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 import projects.core.tasks
+from projects.core.datasets.folds import Fold, Folds, hold_out
 from projects.core.errors import UserError, listed
 from projects.core.reports.blocks import Section
 from projects.registry import MODELS, UnknownTypeError
@@ -83,6 +84,17 @@ class Task:
 
     def prepare(self, cfg) -> None:
         """Complete the config of a training or a test by the kind's defaults."""
+
+    def hold_out(self, cfg, fold: Fold) -> Folds:
+        """Let a config train on all but a fold of its data, and validate on that.
+
+        Before :meth:`prepare`. Which sample is in which fold hangs on nothing but the
+        data, the number of folds and the seed.
+
+        Raises:
+            UserError: If data of this kind, or these, cannot be split.
+        """
+        return hold_out(cfg, fold)[0]
 
     def check_data(self, cfg) -> list[str]:
         """Look over the data of a config before anything is written.

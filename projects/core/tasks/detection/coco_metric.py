@@ -65,6 +65,8 @@ class CocoMetric(_CocoMetric):
         collect_device: 'cpu' or 'gpu', see
             :class:`mmengine.evaluator.BaseMetric`.
         prefix: Of the metric names, 'coco' by default.
+        only_predicted: Images of ``ann_file`` that were not predicted do not count:
+            the data are a part of it.
 
     Raises:
         ValueError: If an argument is not one of those above.
@@ -83,6 +85,7 @@ class CocoMetric(_CocoMetric):
         backend_args: dict | None = None,
         collect_device: str = 'cpu',
         prefix: str | None = None,
+        only_predicted: bool = False,
     ) -> None:
         if metric not in ('bbox', ['bbox']):
             raise ValueError(
@@ -113,6 +116,7 @@ class CocoMetric(_CocoMetric):
             )
         self.ann_file = ann_file
         self.backend = backend
+        self.only_predicted = only_predicted
         self.score_thr = score_thr
         self._outcome: Outcome | None = None
 
@@ -135,6 +139,8 @@ class CocoMetric(_CocoMetric):
         """The twelve numbers from the (ground truth, prediction) pairs."""
         if self._coco_api is None:
             self._coco_api = self._ground_truth([gt for gt, _ in results])
+        if self.only_predicted:
+            self._leave_out_others({gt['img_id'] for gt, _ in results})
         gt = self._coco_api
         for ann in gt.dataset.setdefault('annotations', []):
             ann.setdefault('iscrowd', 0)  # COCOeval takes it for granted
@@ -225,6 +231,14 @@ class CocoMetric(_CocoMetric):
         ):
             path = self.gt_to_coco_json(gts, str(Path(folder, 'data')))
             return COCO(path)
+
+    def _leave_out_others(self, img_ids: set) -> None:
+        """Leave all but some images out of the ground truth."""
+        document = self._coco_api.dataset
+        for key, name in (('images', 'id'), ('annotations', 'image_id')):
+            document[key] = [e for e in document.get(key, []) if e[name] in img_ids]
+        with contextlib.redirect_stdout(io.StringIO()):
+            self._coco_api.createIndex()
 
     def _detections(
         self, predictions: list[dict], img_ids: list

@@ -4,6 +4,7 @@ import os.path as osp
 import shutil
 from pathlib import Path
 
+from projects.core.datasets.folds import Fold, Folds, hold_out
 from projects.core.errors import UserError
 from projects.core.files import check_folder, check_outputs, output_file
 from projects.core.tasks.evaluators import evaluator_of
@@ -17,6 +18,21 @@ class DetectionTask(ImageTask):
     name = 'a detector'
     model_bases = ('BaseDetector',)
     metrics = ('mAP',)
+
+    def hold_out(self, cfg, fold: Fold) -> Folds:
+        folds, dataset = hold_out(cfg, fold)
+        evaluators = cfg.val_evaluator
+        for evaluator in [evaluators] if isinstance(evaluators, dict) else evaluators:
+            if not evaluator.get('ann_file'):
+                continue  # the ground truth comes with the samples
+            if evaluator.type != 'projects.CocoMetric':
+                raise UserError(
+                    f'--folds {fold.of}: val_evaluator is a {evaluator.type}, to which '
+                    'all images of its ann_file count; projects.CocoMetric can '
+                    'evaluate a part of them'
+                )
+            evaluator.ann_file, evaluator.only_predicted = dataset.ann_file, True
+        return folds
 
     def check_data(self, cfg) -> list[str]:
         from projects.core.tasks.detection.data_checks import check_detection_data

@@ -28,30 +28,37 @@ class SamplesHook(Hook):
 
     At each validation the first samples, which are of the same latents each time, as
     ``samples/iter_<N>.png``; at the end of the training all of these as a film,
-    ``samples.gif``, and ``losses.png``. The task adds it to every training. A picture
-    that cannot be written is a warning.
+    ``samples.gif``, and ``losses.png``. The task adds it to every training and test,
+    whose reports show what is ``kept``. A picture that cannot be written is a warning.
+
+    Attributes:
+        kept: The first samples of the last evaluation.
     """
+
+    kept: Kept | None = None
 
     def before_train(self, runner) -> None:
         self._pictures = PictureFolder(osp.join(runner.work_dir, FOLDER), OPTION)
 
     def before_val_epoch(self, runner) -> None:
         model = getattr(runner.model, 'module', runner.model)
-        self._kept = Kept(getattr(model, 'num_classes', None))
+        self.kept = Kept(getattr(model, 'num_classes', None))
 
     def after_val_iter(
         self, runner, batch_idx: int, data_batch=None, outputs=None
     ) -> None:
         if is_main_process():
-            self._kept.add(outputs)
+            self.kept.add(outputs)
+
+    before_test_epoch, after_test_iter = before_val_epoch, after_val_iter
 
     def after_val_epoch(self, runner, metrics=None) -> None:
-        if runner._train_loop is None or not is_main_process() or not self._kept.rows:
+        if runner._train_loop is None or not is_main_process() or not self.kept.rows:
             return
         self._pictures.add(
             f'iter_{runner.iter:07}.png',
             f'the samples of iteration {runner.iter}',
-            lambda: captioned(self._kept.picture(), f'iteration {runner.iter:,}'),
+            lambda: captioned(self.kept.picture(), f'iteration {runner.iter:,}'),
         )
 
     def after_train(self, runner) -> None:

@@ -11,10 +11,16 @@ import torch
 from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
+from projects.core.reports.blocks import Section
 from projects.core.tasks.generation.judge import (
     Judge,
     build_judge,
     check_judge,
+)
+from projects.core.tasks.generation.sections import (
+    Extremes,
+    direction_table,
+    translation_pictures,
 )
 from projects.registry import METRICS, TASK_UTILS
 
@@ -71,6 +77,8 @@ class ImageTranslationMetric(BaseMetric):
         if judge is not None:
             check_judge(judge)
         self.judge_settings = judge
+        self._running, self._last = _extremes(), _extremes()
+        self._means: dict[str, float] = {}
 
     @cached_property
     def judge(self) -> Judge:
@@ -86,9 +94,12 @@ class ImageTranslationMetric(BaseMetric):
             torch.stack([sample[name] for sample in data_samples])
             for name in ('again_a', 'again_b')
         )
-        values = dict(
-            cycle_error=(difference(again_a, real_a) + difference(again_b, real_b)) / 2
-        )
+        cycle_a, cycle_b = difference(again_a, real_a), difference(again_b, real_b)
+        values = dict(cycle_error=(cycle_a + cycle_b) / 2)
+        shown = {
+            'A to B': (cycle_a, [real_a, fake_b, again_a]),
+            'B to A': (cycle_b, [real_b, fake_a, again_b]),
+        }
         if self.mapping is not None:
             true_a, true_b = self.mapping.back(real_b), self.mapping.there(real_a)
             values |= dict(
@@ -99,6 +110,15 @@ class ImageTranslationMetric(BaseMetric):
                 )
                 / 2,
             )
+            shown = {
+                'A to B': (values['error_ab'], [*shown['A to B'][1], true_b]),
+                'B to A': (values['error_ba'], [*shown['B to A'][1], true_a]),
+            }
+        for way, (errors, images) in shown.items():
+            for i, error in enumerate(errors.tolist()):
+                self._running[way].add(
+                    error, lambda i=i, images=images: [x[i].cpu() for x in images]
+                )
         if self.judge_settings is not None:
             labels = {
                 name: [sample[f'label_{name}'] for sample in data_samples]
@@ -124,8 +144,12 @@ class ImageTranslationMetric(BaseMetric):
         labels = torch.tensor(labels, device=seen.device)
         return 100 * (seen.argmax(1) == labels).float()
 
+    def evaluate(self, size: int) -> dict:
+        self._last, self._running = self._running, _extremes()
+        return super().evaluate(size)
+
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
-        means = {
+        means = self._means = {
             name: math.fsum(result[name] for result in results) / len(results)
             for name in results[0]
         }
@@ -145,6 +169,22 @@ class ImageTranslationMetric(BaseMetric):
                 class_real=_mean(means, 'class_real_a', 'class_real_b'),
             )
         return metrics | dict(cycle_error=means['cycle_error'])
+
+    def sections(self, dataset) -> list[Section]:
+        """Errors each way, and the best and the worst translations; of several
+        processes those of the first."""
+        if not self._means:
+            return []
+        of_truth = 'error_ab' in self._means
+        unit = f'error to the {"true one" if of_truth else "original, back again"}'
+        blocks = [direction_table(self._means)] if of_truth else []
+        for way, extremes in self._last.items():
+            blocks += translation_pictures(extremes, way, unit)
+        return [Section('Best and worst', blocks)] if blocks else []
+
+
+def _extremes() -> dict[str, Extremes]:
+    return {way: Extremes() for way in ('A to B', 'B to A')}
 
 
 def _mean(means: dict[str, float], *names: str) -> float:

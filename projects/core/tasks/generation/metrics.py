@@ -9,6 +9,7 @@ import logging
 import math
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from mmengine.logging import print_log
 from torch import Tensor
 
 from projects.core.errors import UserError, listed
+from projects.core.reports.blocks import Section
 from projects.core.tasks.generation.distances import (
     frechet_distance,
     frechet_of_halves,
@@ -30,6 +32,13 @@ from projects.core.tasks.generation.judge import (
 )
 from projects.core.tasks.generation.models import label_of
 from projects.core.tasks.generation.neighbours import neighbour_scores
+from projects.core.tasks.generation.sections import (
+    NUM_SHOWN,
+    class_blocks,
+    nearest_rows,
+    neighbour_block,
+    quality_blocks,
+)
 from projects.core.tasks.generation.synthetic import check_labels, top1
 from projects.registry import DATASETS, METRICS
 
@@ -112,6 +121,7 @@ class GenerationMetric(BaseMetric):
         self.held_out = held_out
         self.num_neighbors = num_neighbors
         self.splits = splits
+        self._report: dict[str, Any] = {}
 
     @cached_property
     def judge(self) -> Judge:
@@ -136,8 +146,12 @@ class GenerationMetric(BaseMetric):
             if self.held_out is not None and data_samples[0].get('conditional'):
                 seen[f'{name}_image'] = images.cpu().numpy()
         for i, sample in enumerate(data_samples):
+            shown = {}
+            if len(self.results) < NUM_SHOWN:
+                shown['shown'] = sample['real'].cpu(), sample['fake'].cpu()
             self.results.append(
                 dict(
+                    **shown,
                     # rows of their own: a slice would be sent with its whole batch
                     **{name: rows[i].copy() for name, rows in seen.items()},
                     label=sample.get('label'),
@@ -152,6 +166,7 @@ class GenerationMetric(BaseMetric):
                 f'the data set of the evaluator must have {LEAST} at least'
             )
         real, fake = _rows(results, 'real'), _rows(results, 'fake')
+        self._report = {}
         k = min(self.num_neighbors, len(results) - 1)
         if k < self.num_neighbors:
             print_log(
@@ -184,7 +199,41 @@ class GenerationMetric(BaseMetric):
         )
         if all(result['conditional'] for result in results):
             metrics |= self._of_classes(results)
+        self._keep(results, real, fake, metrics)
         return metrics
+
+    def _keep(
+        self, results: list[dict], real: Tensor, fake: Tensor, metrics: dict
+    ) -> None:
+        """Keep what :meth:`sections` shows."""
+        conditional = 'class_accuracy' in metrics
+        places = [i for i, result in enumerate(results) if 'shown' in result]
+        places = places[:NUM_SHOWN]
+        on_real = dict(accuracy_on_real=self.accuracy_on_real) if conditional else {}
+        self._report = dict(
+            values=metrics | on_real,
+            classes=class_blocks(
+                [result['label'] for result in results] if conditional else None,
+                _rows(results, 'fake_logits'),
+                _rows(results, 'real_logits'),
+                (self.dataset_meta or {}).get('classes') or (),
+            ),
+            shown=[(i, *results[i]['shown']) for i in places],
+            nearest=nearest_rows(fake[places], real),
+        )
+
+    def sections(self, dataset) -> list[Section]:
+        if not self._report:
+            return []
+        shown, nearest = self._report['shown'], self._report['nearest']
+        blocks = quality_blocks(self._report['values'])
+        sections = [Section('Distance to the data', blocks)]
+        if classes := self._report['classes']:
+            sections.append(Section('Classes', classes))
+        if neighbours := neighbour_block(shown, nearest, dataset):
+            sections.append(Section('Neighbours', neighbours))
+        note = f'The judge is {self.judge.name}.'
+        return [Section(s.title, s.blocks, note) for s in sections]
 
     def _of_classes(self, results: list[dict]) -> dict[str, float]:
         """What is known of samples that were asked for by class."""

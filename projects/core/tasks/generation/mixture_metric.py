@@ -12,6 +12,8 @@ from scipy.spatial.distance import cdist
 from scipy.special import rel_entr
 
 from projects.core.errors import UserError
+from projects.core.reports.blocks import Block, Section
+from projects.core.tasks.generation.sections import mode_blocks
 from projects.registry import METRICS
 
 
@@ -108,6 +110,7 @@ class MixtureMetric(BaseMetric):
         self, min_share: float = 0.1, num_distance: int = 1000, **kwargs
     ) -> None:
         super().__init__(**kwargs)
+        self._modes: list[Block] = []
         if not 0 <= min_share <= 1:
             raise ValueError(f'min_share {min_share} is not between 0 and 1')
         if num_distance < 1:
@@ -131,6 +134,7 @@ class MixtureMetric(BaseMetric):
         real, fake = np.array(results).swapaxes(0, 1)  # (2, N, 2)
         weights = np.array(meta['weights'])
         counts, good = occupancy(fake, np.array(meta['centres']), meta['std'])
+        self._modes = mode_blocks(np.array(meta['centres']), weights, counts, good)
         due = np.maximum(self.min_share * len(fake) * weights, 1)
         kl, js = divergences(counts, weights)
         num = min(self.num_distance, len(real) // 2)
@@ -142,3 +146,6 @@ class MixtureMetric(BaseMetric):
             wasserstein=wasserstein(real[:num], fake[:num]),
             wasserstein_floor=wasserstein(real[:num], real[num : 2 * num]),
         )
+
+    def sections(self, dataset) -> list[Section]:
+        return [Section('Modes', self._modes)] if self._modes else []

@@ -77,13 +77,17 @@ class Kept:
         same = sum(other['label'] == row['label'] for other in self.rows)
         return same < PER_CLASS
 
-    def picture(self) -> np.ndarray:
+    def picture(self, kind: str = 'fake') -> np.ndarray:
         """Points on the data's, images in a grid, a row for each class where the
-        model is asked for classes, translations beside what they are made of."""
+        model is asked for classes, translations beside what they are made of.
+
+        Args:
+            kind: 'fake', or 'real' for the images of the data.
+        """
         first = self.rows[0]
         if 'fake_b' in first:
             return pairs_picture(self.rows)
-        samples = [row['fake'] for row in self.rows]
+        samples = [row[kind] for row in self.rows]
         if first['fake'].dim() == 1:
             return points_picture(samples, [row['real'] for row in self.rows])
         if not self.num_classes:

@@ -1,13 +1,16 @@
 """Generation, as the engine sees it."""
 
 import os.path as osp
+from pathlib import Path
 
 import torch
 
+from projects.core.datasets.folds import Fold, Folds
 from projects.core.datasets.image_set_checks import read_all_suffixes
 from projects.core.datasets.transforms import use_our_loader
 from projects.core.errors import UserError
 from projects.core.files import check_folder, check_outputs
+from projects.core.reports.blocks import Section
 from projects.core.tasks.custom_hooks import add_hooks
 from projects.core.tasks.evaluators import add_evaluators
 from projects.core.tasks.images import CHANNELS_LAST, is_on, switch_hook
@@ -34,8 +37,15 @@ class GenerationTask(Task):
         use_our_loader(cfg)
         read_all_suffixes(cfg)
         switch_hook(cfg, 'channels_last', CHANNELS_LAST)
+        add_hooks(cfg, HOOK)
         if cfg.get('train_dataloader'):
-            add_hooks(cfg, HOOK, *getattr(model_class_of(cfg), 'hooks', ()))
+            add_hooks(cfg, *getattr(model_class_of(cfg), 'hooks', ()))
+
+    def hold_out(self, cfg, fold: Fold) -> Folds:
+        raise UserError(
+            f'--folds {fold.of}: {self.name} is not evaluated sample by sample, so '
+            'that folds say nothing of it; --repeat trains it with other seeds'
+        )
 
     def check_data(self, cfg) -> list[str]:
         from projects.core.tasks.generation.data_checks import check_generation_data
@@ -50,6 +60,14 @@ class GenerationTask(Task):
         from projects.core.tasks.generation.hooks import pictures_of
 
         return pictures_of(runner.work_dir)
+
+    def sections(self, runner, loop, metrics: dict[str, float]) -> list[Section]:
+        from projects.core.tasks.generation.hooks import FOLDER, SamplesHook
+        from projects.core.tasks.generation.sections import sections_of
+
+        kept = next((h.kept for h in runner.hooks if isinstance(h, SamplesHook)), None)
+        metainfo = getattr(loop.dataloader.dataset, 'metainfo', {})
+        return sections_of(kept, metainfo, Path(runner.work_dir, FOLDER))
 
     def prepare_test(self, cfg, options: TestOptions) -> None:
         from projects.core.tasks.generation.report import FILES

@@ -1,5 +1,6 @@
 """Sequences of tokens, as the engine sees them."""
 
+from projects.core.datasets.folds import Fold, Folds
 from projects.core.errors import UserError
 from projects.core.files import check_outputs
 from projects.core.reports.blocks import Section
@@ -40,6 +41,11 @@ class LanguageTask(Task):
         complete(cfg)
         if cfg.get('train_dataloader'):
             add_hooks(cfg, HOOK)
+
+    def hold_out(self, cfg, fold: Fold) -> Folds:
+        from projects.core.tasks.language.folds import hold_out_texts
+
+        return hold_out_texts(cfg, fold)
 
     def check_data(self, cfg) -> list[str]:
         from projects.core.tasks.language.data_checks import check_text_data
