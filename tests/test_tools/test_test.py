@@ -132,8 +132,9 @@ def test_test_leaves_the_training_as_it_is(write_config, trained):
     before = (trained / 'tiny.py').read_bytes()
     evaluate(write_config(), str(trained / 'epoch_2.pth'), str(trained))
     assert (trained / 'tiny.py').read_bytes() == before
-    (new,) = {p.name for p in trained.iterdir()} - names
-    assert re.fullmatch(r'\d{8}_\d{6}', new)  # the log
+    log, evaluation = sorted({p.name for p in trained.iterdir()} - names)
+    assert re.fullmatch(r'\d{8}_\d{6}', log)
+    assert evaluation == 'test_evaluation'  # beside that of the best validation
 
 
 @pytest.mark.parametrize('out', ['results.pkl', 'results', 'json'])
