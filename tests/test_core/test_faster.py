@@ -15,7 +15,12 @@ from torch.utils._pytree import tree_leaves
 from projects import create_model
 from projects.core.benchmark.as_run import compare_runs, markdown
 from projects.core.engine import evaluate, train
-from projects.core.engine.speed import FlopCounter, RateHook, _in_words
+from projects.core.engine.speed import (
+    FlopCounter,
+    RateHook,
+    _in_words,
+    wrap_next_call,
+)
 from projects.core.errors import UserError
 from projects.core.layers.batch_norm import fold_batch_norm
 from projects.core.tasks.task import task_of
@@ -366,14 +371,14 @@ class OwnStep(nn.Module):
 
 def test_models_with_a_step_of_their_own():
     hook, model = RateHook(), OwnStep()
-    hook._count_first_step(model)
+    wrap_next_call(model, 'train_step', hook._counted)
     model.train_step(torch.ones(3, 4))
     assert hook._counter.flops == 2 * (2 * 3 * 4 * 2)  # output, gradient of weight
     model.train_step(torch.ones(3, 4))
     assert hook._counter.flops == 96
 
     hook, model = RateHook(), OwnStep(fails=True)
-    hook._count_first_step(model)
+    wrap_next_call(model, 'train_step', hook._counted)
     with pytest.raises(ZeroDivisionError):
         model.train_step(torch.ones(3, 4))
     assert 'train_step' not in vars(model)

@@ -74,7 +74,7 @@ def log(work_dir):
 
 
 def assert_same(work_dir, other, last):
-    for key in ('loss', 'lr', 'perplexity'):
+    for key in ('loss', 'lr', 'perplexity', 'grad_norm'):
         assert rows(work_dir, key) == rows(other, key)
     states = [read_checkpoint(f'{d}/{last}') for d in (work_dir, other)]
     a, b = (s['state_dict'] for s in states)

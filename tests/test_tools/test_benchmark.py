@@ -15,12 +15,13 @@ from torchvision.ops import nms
 
 from projects import create_model
 from projects.core.benchmark import benchmark, tables
-from projects.core.benchmark.meters import MemoryMeter, Stopwatch, allocations
+from projects.core.benchmark.meters import MemoryMeter, allocations
 from projects.core.benchmark.model import BenchmarkedModel, BenchmarkSettings
 from projects.core.benchmark.parts import Parts
 from projects.core.benchmark.statistics import ratio, summary
 from projects.core.config import find_config_or_model
 from projects.core.datasets.digits_coco import make_digits_coco
+from projects.core.engine.stopwatch import Stopwatch
 from projects.core.errors import UserError
 from projects.core.tasks.detection import head as detection
 from projects.core.tasks.detection.benchmark import DetectorParts

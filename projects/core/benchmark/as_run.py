@@ -9,12 +9,12 @@ from collections import defaultdict
 import numpy as np
 import torch
 
-from projects.core.benchmark.meters import Stopwatch
 from projects.core.benchmark.model import BenchmarkedModel, BenchmarkSettings
 from projects.core.benchmark.run import project_logger, using_threads
 from projects.core.benchmark.statistics import ratio
 from projects.core.config import find_config_or_model
 from projects.core.devices import device_name, find_device
+from projects.core.engine.stopwatch import Stopwatch
 from projects.core.errors import UserError
 from projects.core.files import check_outputs, write_text
 from projects.core.layers.batch_norm import fold_batch_norm

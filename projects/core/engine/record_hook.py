@@ -179,12 +179,12 @@ class RecordHook(Hook):
     def _throughput(self, runner) -> dict[str, float]:
         """Samples a second by the median time of the session's last steps."""
         rates = {}
-        for kind, mode, loader in (
-            ('train', 'train', runner.train_dataloader),
-            ('predict', 'val', runner.val_dataloader),
+        for kind, mode, loop in (
+            ('train', 'train', runner.train_loop),
+            ('predict', 'val', runner.val_loop),
         ):
             buffer = runner.message_hub.log_scalars.get(f'{mode}/time')
-            size = getattr(loader, 'batch_size', None)
+            size = loop and loop.dataloader.batch_size
             num = runner.iter - self._first_iter if kind == 'train' else STEPS
             if buffer is None or not size or num < 1:
                 continue
@@ -236,7 +236,7 @@ def _length(data: Any) -> int | None:
 
 def _data(runner) -> dict[str, dict[str, Any]]:
     datasets = {'train': runner.train_dataloader.dataset}
-    if runner.val_dataloader is not None:
+    if runner.val_loop is not None:
         datasets['val'] = runner.val_loop.dataloader.dataset
     return {
         name: dict(

@@ -254,7 +254,7 @@ class _Parts:
 
 def _num_inputs(batch: Any) -> int:
     """Inputs of a batch as a data loader gives it; 0 where it does not say."""
-    inputs = batch.get('inputs') if isinstance(batch, dict) else None
+    inputs = batch.get('inputs', batch) if isinstance(batch, dict) else None
     while isinstance(inputs, dict) and inputs:
         inputs = next(iter(inputs.values()))
     return len(inputs) if isinstance(inputs, (list, tuple, torch.Tensor)) else 0

@@ -123,6 +123,7 @@ def curves(block: Curves, colors: dict[str, str], limit: int) -> dict[str, Any]:
         'params': params_of(look),
         'encoding': {'x': x, 'color': color},
         'layer': layers,
+        'usermeta': {'finer': block.finer},
     }
 
 

@@ -100,6 +100,7 @@ class Reader {
   constructor(chart, view, spec) {
     Object.assign(this, {chart, view, hidden: new Set()});
     this.label = spec.encoding.x.title;
+    this.finer = spec.usermeta?.finer;
     this.names = spec.params.find((p) => p.name === 'names').value;
     const layer = spec.layer.find((l) => l.name === 'lines');
     this.lines = layer.data.values.filter((line) => line.x.length);
@@ -170,7 +171,8 @@ class Reader {
       found = found.sort((a, b) => away(a) - away(b)).slice(0, 12);
     }
     tooltip.replaceChildren();
-    element('b', `${this.label} ${number(x)}`, tooltip);
+    const finer = this.finer ? `, ${this.finer[0]} ${number(Math.round(x * this.finer[1]))}` : '';
+    element('b', `${this.label} ${number(x)}${finer}`, tooltip);
     const table = element('table', undefined, tooltip);
     for (const one of found) {
       const at = one.x === x ? '' : ` (at ${number(one.x)})`;
