@@ -7,6 +7,7 @@ file is read by the process that distributes the tests, too, which needs none.
 import gc
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import weakref
@@ -480,3 +481,62 @@ def lenet(make_once):
         torch.save(saved, folder / 'lenet.pth')
 
     return str(make_once('lenet', fill) / 'lenet.pth')
+
+
+CHROMIUM = ('chromium', 'chromium-browser', 'google-chrome')
+# nothing that asks a network for news
+CHROMIUM_FLAGS = [
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+]
+
+
+@pytest.fixture(scope='session')
+def browser():
+    """A headless Chromium of the system, one per worker."""
+    found = os.environ.get('CHROMIUM') or next(
+        filter(None, map(shutil.which, CHROMIUM)), None
+    )
+    if found is None:
+        pytest.skip(f'no browser: none of {", ".join(CHROMIUM)} on PATH, nor $CHROMIUM')
+    api = pytest.importorskip('playwright.sync_api')
+    with api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=found, args=CHROMIUM_FLAGS
+        )
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """Function that opens a file in a tab without a network.
+
+    It takes the path, the width of the window in pixels, and options of playwright's
+    ``new_context``. What the console had to say, and requests that failed, fail the
+    test at its end.
+    """
+    contexts, problems = [], []
+
+    def open_(path, width=1440, **options):
+        context = browser.new_context(
+            viewport={'width': width, 'height': 900}, offline=True, **options
+        )
+        contexts.append(context)
+        tab = context.new_page()
+        tab.set_default_timeout(10_000)
+        tab.on('console', lambda message: problems.append(message.text))
+        tab.on('pageerror', lambda error: problems.append(str(error)))
+        tab.on('requestfailed', lambda request: problems.append(request.url[:200]))
+        tab.goto(Path(path).resolve().as_uri())
+        return tab
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert problems == []

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from projects.core.reports.blocks import Curves, Section, Series, Table
 from projects.core.reports.evaluation import VALIDATION, Evaluation
+from projects.core.reports.group import FOLD, REPEAT, Group
 from projects.core.reports.record import SCHEMA, Record
 
 STAMP = '20260131_120000'
@@ -93,23 +94,22 @@ def write_run(
     return str(folder)
 
 
-def write_group(folder, values, kind='repeat', **kwargs):
-    """Write a group of runs of these best values of the metric."""
-    prefix = dict(repeat='seed', fold='fold')[kind]
+def write_group(folder, values, kind=REPEAT, folds=None, **kwargs):
+    """Write a group of runs of these best values of the metric.
+
+    ``folds`` is the checksum of the division of the data.
+    """
+    prefix = {REPEAT: 'seed', FOLD: 'fold'}[kind]
+    members = [f'{prefix}_{i}' for i in range(len(values))]
     for i, value in enumerate(values):
-        own = dict(seed=i) if kind == 'repeat' else dict(checksum=f'fold{i}')
+        own = dict(seed=i) if kind == REPEAT else dict(checksum=f'fold{i}')
         write_run(
-            Path(folder) / f'{prefix}_{i}',
+            Path(folder, members[i]),
             (value - 1, value),
             group=dict(kind=kind, index=i, of=len(values)),
             **{**own, **kwargs},
         )
-    document = dict(
-        schema='mmatlas-group-1',
-        kind=kind,
-        config='configs/net/net.py',
-        members=[f'{prefix}_{i}' for i in range(len(values))],
-        metrics={},
-    )
-    Path(folder, 'group.json').write_text(json.dumps(document))
+    seeds = [i if kind == REPEAT else 0 for i in range(len(values))]
+    found = None if folds is None else dict(checksum=folds)
+    Group(kind, 'configs/net/net.py', members, seeds, 'x', found).write(str(folder))
     return str(folder)

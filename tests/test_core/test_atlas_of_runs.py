@@ -42,8 +42,8 @@ def runs(tmp_path):
 def test_a_section_for_each_task_and_data(runs):
     sections, notices = sections_of(runs)
     assert [s.title for s in sections] == [
-        'classifier on digits',
-        'classifier on digits-coco',
+        'Classifier on digits',
+        'Classifier on digits-coco',
         'Without a run',
     ]
     table = sections[0].blocks[0]

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from projects.core.errors import UserError
 from projects.core.files import output_file
-from projects.core.reports.atlas import grouped, main_metric
+from projects.core.reports.atlas import grouped, main_metric, title_of
 from projects.core.reports.compare import best_mean
 from projects.core.reports.entries import Entry, better
 from projects.core.reports.runs import Run
@@ -80,7 +80,7 @@ def panels_of(runs: Mapping[str, Run | str]) -> list[Panel]:
             if best_mean(entry, metric) is not None and _operations(entry)
         ]
         if len(known) >= LEAST_POINTS:
-            panels.append(Panel(f'{task} on {data}', metric, known))
+            panels.append(Panel(title_of(task, data), metric, known))
     return panels
 
 
@@ -138,9 +138,7 @@ def _draw_panel(axes, panel: Panel) -> None:
     arrow = {'+': ' (higher is better)', '-': ' (lower is better)'}
     axes.set_ylabel(name + arrow.get(better(panel.metric), ''), fontsize=FONT)
     axes.set_xlabel('multiply-accumulates of one input', fontsize=FONT)
-    axes.set_title(
-        panel.title.capitalize(), loc='left', fontsize=FONT + 2, fontweight='bold'
-    )
+    axes.set_title(panel.title, loc='left', fontsize=FONT + 2, fontweight='bold')
     axes.tick_params(labelsize=FONT)
     axes.grid(alpha=0.25)
     axes.set_axisbelow(True)

@@ -71,6 +71,8 @@ class Curves(Block):
         y_range: The same.
         log_x: Logarithmic axis.
         log_y: The same.
+        finer: What else the axis counts, and how many of that one of its own unit
+            is, for the tooltip: ('iteration', 24) of epochs.
     """
 
     kind = 'curves'
@@ -81,6 +83,7 @@ class Curves(Block):
     y_range: tuple[float, float] | None = None
     log_x: bool = False
     log_y: bool = False
+    finer: tuple[str, int] | None = None
 
 
 @dataclass

@@ -9,12 +9,12 @@ values of data, never parts of expressions.
 from functools import cache
 from typing import Any
 
-from projects.core.reports import chart_kinds, heatmap
+from projects.core.reports import chart_kinds, heatmap, scatter
 from projects.core.reports.blocks import Bars, Block, Curves, Matrix, Points
+from projects.core.reports.channels import FONT
 from projects.core.reports.looks import LIGHT
 
 CHARTS = (Curves, Bars, Points, Matrix)
-FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif'
 #: points of a line on a page
 LIMIT = 500
 
@@ -40,7 +40,7 @@ def spec(
     elif isinstance(block, Bars):
         chart = chart_kinds.bars(block, colors)
     elif isinstance(block, Points):
-        chart = chart_kinds.points(block, colors)
+        chart = scatter.points(block, colors)
     elif isinstance(block, Matrix):
         chart = heatmap.matrix(block, colors)
     else:
@@ -81,6 +81,9 @@ def png(block: Block, width: int = 720, scale: float = 2) -> bytes:
 
     chart = spec(block)
     chart['width'] = width
+    if isinstance(block, Points):
+        size = (width, chart['height'])
+        chart['layer'].append(scatter.names(block, LIGHT, size))
     # vl-convert knows no system-ui
     chart['config'] |= dict(font='Liberation Sans, Arial, sans-serif', padding=12)
     return vl_convert.vegalite_to_png(chart, scale=scale, allowed_base_urls=[])

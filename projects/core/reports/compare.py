@@ -8,7 +8,7 @@ from functools import partial
 from projects.core.errors import listed
 from projects.core.files import check_outputs, write_text
 from projects.core.reports.blocks import Block, Number, Section, Table
-from projects.core.reports.differences import settings_of, table_of_differences
+from projects.core.reports.differences import code_of, settings_of, table_of_differences
 from projects.core.reports.entries import (
     Entry,
     better,
@@ -21,6 +21,7 @@ from projects.core.reports.entries import (
     run_data,
     shared,
 )
+from projects.core.reports.group import FOLD
 from projects.core.reports.overlays import (
     ELSEWHERE,
     costs,
@@ -34,7 +35,7 @@ from projects.core.values import PATH, checked, optional
 
 FILE = 'compare.html'
 #: metrics of the first table; the second one holds all
-FIRST_METRICS = 2
+FIRST_METRICS = 1
 
 
 @checked(out=optional(PATH))
@@ -103,7 +104,7 @@ def sections_of(entries: Sequence[Entry]) -> tuple[list[Section], list[str]]:
         trained = {
             run_data(run, 'train').get('checksum')
             for entry in entries
-            if entry.kind != 'fold'
+            if entry.kind != FOLD
             for run in entry.runs
         }
         if len(trained - {None}) > 1:
@@ -138,13 +139,13 @@ def sections_of(entries: Sequence[Entry]) -> tuple[list[Section], list[str]]:
 
 
 def _facts(entries: Sequence[Entry]) -> list[tuple[str, str | Number]]:
-    number = sum(len(entry.runs) for entry in entries)
-    facts = [('Compared', listed([entry.name for entry in entries], limit=8))]
-    if number > len(entries):
-        facts.append(('Runs in all', number))
+    facts: list[tuple[str, str | Number]] = []
+    if groups := sum(bool(entry.kind) for entry in entries):
+        facts.append(('Groups', groups))
+    facts.append(('Runs', sum(len(entry.runs) for entry in entries)))
     tasks = {r.record.task for e in entries for r in e.runs if r.record}
     if tasks:
-        facts.append(('Task', ', '.join(sorted(tasks))))
+        facts.append(('Task', ' and '.join(sorted(tasks))))
     return facts
 
 
@@ -159,7 +160,7 @@ def _tables(
         best = [best_mean(entry, metric) for entry in entries]
         columns[f'{metric}, best'] = sign, best
         if groups:
-            columns[f'{metric}, standard deviation'] = (
+            columns[f'{metric}, std'] = (
                 '',
                 [_std(entry.best(metric)) for entry in entries],
             )
@@ -177,11 +178,11 @@ def _tables(
     values = {
         name: held for name, held in values.items() if any(v is not None for v in held)
     }
-    notes = []
+    notes = [UNITS]
     if groups:
-        notes.append('Of groups the means.')
+        notes.append('Of groups the mean, and the standard deviation (std).')
     if comparable and len(entries) > 1:
-        notes.append('The best of each column is marked.')
+        notes.append('The best of each column is in bold.')
     if not on_one_machine(entries):
         notes.append(ELSEWHERE)
         marks |= dict.fromkeys(MEASURED, '')
@@ -246,15 +247,16 @@ def _rounded(value: float | None) -> float | int | None:
 
 # what a run costs: head of the column, direction, value of an entry
 COSTS = [
-    ('parameters, millions', '-', partial(in_millions, 'parameters')),
-    ('multiply-accumulates, millions', '-', partial(in_millions, 'macs')),
-    ('training, s', '-', rounded_seconds),
-    ('training, samples/s', '+', partial(throughput, 'train')),
-    ('prediction, samples/s', '+', partial(throughput, 'predict')),
-    ('peak memory, MiB', '-', lambda entry: _rounded(memory(entry))),
+    ('parameters (M)', '-', partial(in_millions, 'parameters')),
+    ('MACs (M)', '-', partial(in_millions, 'macs')),
+    ('training (s)', '-', rounded_seconds),
+    ('training (samples/s)', '+', partial(throughput, 'train')),
+    ('prediction (samples/s)', '+', partial(throughput, 'predict')),
+    ('peak memory (MiB)', '-', lambda entry: _rounded(memory(entry))),
 ]
 
 
+UNITS = 'MACs: multiply-accumulates of one input in prediction; M: millions.'
 # columns that depend on the machine
 MEASURED = [name for name, _, _ in COSTS[2:]]
 
@@ -273,7 +275,7 @@ def _differences(entries: Sequence[Entry]) -> Section:
         [
             table('config', 'Config', values=[settings_of(run) for run in runs]),
             table('data', 'Data', values=[r.data if r else {} for r in records]),
-            table('code', 'Code', values=[r.code if r else {} for r in records]),
+            table('code', 'Code', values=[code_of(run) for run in runs]),
             table(
                 'environment',
                 'Environment',

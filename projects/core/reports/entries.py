@@ -1,7 +1,6 @@
 """What a comparison lays side by side: runs, and groups of runs as one."""
 
 import glob
-import json
 import math
 import os
 import os.path as osp
@@ -14,13 +13,12 @@ from urllib.parse import quote
 from projects.core.errors import UserError, listed
 from projects.core.metric_names import rule_of
 from projects.core.reports.blocks import Number
+from projects.core.reports.group import FOLD, REPEAT, TIMES, read_group
 from projects.core.reports.report import FILE as PAGE
-from projects.core.reports.runs import GROUP_FILE, Run, read_run
+from projects.core.reports.runs import Run, read_run
 
 #: kind of a group by the beginning of its members' names
-KINDS = {'seed': 'repeat', 'fold': 'fold'}
-#: scalars of a validation that measure the machine
-TIMES = ('time', 'data_time', 'memory')
+KINDS = {'seed': REPEAT, 'fold': FOLD}
 #: no value, and what pycocotools gives where the data hold nothing of a kind
 MISSING = {None, -1}
 #: what times depend on, of a record's environment
@@ -35,10 +33,12 @@ class Entry:
     Args:
         folder: Work dir of the run, or that of the group.
         runs: One, or the members in order.
-        kind: 'repeat' or 'fold' of a group, else ''.
+        kind: Of :class:`projects.core.reports.group.Group`; '' of a run.
         name: In legends and tables.
         family: Entries of one have one colour among points; may be empty.
         link: Address of its own page; may be empty.
+        folds: Names the division of the data of a group of folds; None of others, or
+            where it is not known.
         notices: What is missing, in sentences.
     """
 
@@ -48,6 +48,7 @@ class Entry:
     name: str = ''
     family: str = ''
     link: str = ''
+    folds: str | None = None
     notices: list[str] = field(default_factory=list)
 
     @property
@@ -67,11 +68,13 @@ class Entry:
 
     @property
     def data(self) -> tuple | None:
-        """Checksums of what it was validated on; None where that is not known."""
+        """What it was validated on, by checksums; None where that is not known."""
+        if self.folds is not None:
+            return 'folds', self.folds
         checksums = [run_data(run, 'val').get('checksum') for run in self.runs]
         if None in checksums:
             return None
-        return tuple(checksums if self.kind == 'fold' else sorted(set(checksums)))
+        return tuple(checksums if self.kind == FOLD else sorted(set(checksums)))
 
     def best(self, metric: str) -> list[Number]:
         """Best value of each run; None of one that has none."""
@@ -221,10 +224,22 @@ def _expanded(paths: Sequence[str]) -> list[str]:
 
 
 def _read(path: str) -> Entry:
-    kind, folders = _members(Path(path))
+    notices = []
+    try:
+        group = read_group(path)
+    except UserError as error:
+        notices.append(f'{error}.')
+        group = None
+    if group is not None:
+        # by name alone: a group holds nothing outside its folder
+        folders = [Path(path, Path(str(name)).name) for name in group.members]
+        kind, folds = group.kind, (group.folds or {}).get('checksum')
+    else:
+        (kind, folders), folds = _members(Path(path)), None
+    folders = [folder for folder in folders if folder.is_dir()]
     if not folders:
-        return Entry(path, [read_run(path)])
-    runs, notices = [], []
+        return Entry(path, [read_run(path)], notices=notices)
+    runs = []
     for folder in folders:
         try:
             runs.append(read_run(folder))
@@ -232,18 +247,11 @@ def _read(path: str) -> Entry:
             notices.append(f'a member is left out: {error}.')
     if not runs:
         raise UserError(f'{path}: no run of the group can be read: {notices[0]}')
-    return Entry(path, runs, kind, notices=notices)
+    return Entry(path, runs, kind, folds=folds, notices=notices)
 
 
 def _members(path: Path) -> tuple[str, list[Path]]:
-    """Kind and folders of a group; none where the folder is that of a run."""
-    try:
-        document = json.loads((path / GROUP_FILE).read_text(encoding='utf-8'))
-        # by name alone: a group holds nothing outside its folder
-        members = [path / Path(str(name)).name for name in document['members']]
-        return str(document['kind']), [m for m in members if m.is_dir()]
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
+    """Kind and folders of a group without its file, by their names."""
     for prefix, kind in KINDS.items():
         found = [p for p in path.glob(f'{prefix}_*') if p.name[5:].isdigit()]
         if found:

@@ -41,6 +41,7 @@ def matrix(block: Matrix, colors: dict[str, str]) -> dict[str, Any]:
     step = 30 if has_numbers else min(max(560 // max(len(rows), 1), 5), 30)
 
     def side(field: str, title: str, names: str, num: int) -> dict[str, Any]:
+        short = max(map(len, columns), default=0) <= 3
         return {
             'field': field,
             'type': 'ordinal',
@@ -49,13 +50,13 @@ def matrix(block: Matrix, colors: dict[str, str]) -> dict[str, Any]:
             'axis': {
                 'labelExpr': f'{names}[datum.value]',
                 'labelLimit': 110,
+                'labelAngle': 0 if short or field == 'r' else -90,
                 'labelOverlap': True,
                 'ticks': False,
                 'domain': False,
             },
         }
 
-    by_row = {'field': 'r', 'type': 'ordinal'}
     tooltip = [
         {'field': 'row', 'type': 'nominal', 'title': block.row_label},
         {'field': 'column', 'type': 'nominal', 'title': block.column_label},
@@ -69,8 +70,8 @@ def matrix(block: Matrix, colors: dict[str, str]) -> dict[str, Any]:
             'mark': {'type': 'rect', 'stroke': colors['paper'], 'strokeWidth': 0.5},
             'encoding': {
                 'color': {
-                    'condition': {'test': 'datum.t < 0', 'value': colors['c1']},
-                    'value': colors['c0'],
+                    'condition': {'test': 'datum.t < 0', 'value': colors['cold']},
+                    'value': colors['heat'],
                 },
                 'fillOpacity': {
                     'field': 'tone',
@@ -79,23 +80,16 @@ def matrix(block: Matrix, colors: dict[str, str]) -> dict[str, Any]:
                     'scale': {'domain': [0, 1], 'range': [0.03, 1]},
                     'legend': None,
                 },
-                'tooltip': tooltip,
             },
         }
     ]
     if has_numbers:
         layers.append(
             {
-                'mark': {'type': 'text', 'fontSize': 11, 'tooltip': None},
+                'mark': {'type': 'text', 'fontSize': 11},
                 'encoding': {
                     'text': {'field': 'v', 'type': 'quantitative'},
-                    'color': {
-                        'condition': {
-                            'test': 'datum.tone > 0.6',
-                            'value': colors['paper'],
-                        },
-                        'value': colors['ink'],
-                    },
+                    'color': {'value': colors['ink']},
                     'opacity': {
                         'condition': {
                             'test': f"bandwidth('x') >= {room} && datum.v !== 0",
@@ -108,7 +102,7 @@ def matrix(block: Matrix, colors: dict[str, str]) -> dict[str, Any]:
         )
     return {
         'width': 720,
-        'height': {'step': step},
+        'height': step * len(rows),
         'params': [
             {'name': 'rows', 'value': rows},
             {'name': 'columns', 'value': columns},
@@ -128,7 +122,8 @@ def matrix(block: Matrix, colors: dict[str, str]) -> dict[str, Any]:
         ],
         'encoding': {
             'x': side('c', block.column_label, 'columns', len(columns)),
-            'y': {**side('r', block.row_label, 'rows', len(rows)), **by_row},
+            'y': side('r', block.row_label, 'rows', len(rows)),
+            'tooltip': tooltip,
         },
         'layer': layers,
     }

@@ -19,6 +19,8 @@ LIGHT = {
     'edge': '#80868f',
     'accent': '#00609b',
     'warn': '#fff4d6',
+    'heat': '#4a9ccc',
+    'cold': '#e58a4e',
     'c0': '#0072b2',
     'c1': '#d55e00',
     'c2': '#009e73',
@@ -35,6 +37,8 @@ DARK = {
     'edge': '#7d848f',
     'accent': '#7cc4f2',
     'warn': '#3a3012',
+    'heat': '#2a6797',
+    'cold': '#9a4a1c',
     'c0': '#56b4e9',
     'c1': '#e8743b',
     'c2': '#35d6a8',
@@ -53,7 +57,15 @@ DASHES = [
     ([14, 3], [10, 3]),
     ([8, 2, 2, 2, 2, 2], [5, 2, 2, 2, 2, 2]),
 ]
-SHAPES = ['circle', 'square', 'triangle-up', 'diamond', 'cross', 'triangle-down']
+#: names of Vega's symbols, with their outlines in a square of 12
+SHAPES = {
+    'circle': 'M6 1a5 5 0 1 0 0 10a5 5 0 1 0 0-10',
+    'square': 'M1.5 1.5h9v9h-9z',
+    'triangle-up': 'M6 1l5.5 10h-11z',
+    'diamond': 'M6 0l4.5 6l-4.5 6l-4.5-6z',
+    'cross': 'M4 1h4v3h3v4h-3v3h-4v-3h-3v-4h3z',
+    'triangle-down': 'M6 11l5.5-10h-11z',
+}
 
 
 @dataclass
@@ -94,7 +106,7 @@ def _look(name: str, index: int, dashed: bool = False) -> Look:
         name,
         f'c{index % NUM_SERIES_COLORS}',
         dashes[dashed],
-        SHAPES[index % len(SHAPES)],
+        list(SHAPES)[(index + index // NUM_SERIES_COLORS) % len(SHAPES)],
     )
 
 

@@ -15,8 +15,16 @@ from projects.core.reports.blocks import (
     Series,
     Table,
 )
-from projects.core.reports.entries import Entry, better, mean_of, on_one_machine, shared
+from projects.core.reports.entries import (
+    Entry,
+    better,
+    is_loss,
+    mean_of,
+    on_one_machine,
+    shared,
+)
 from projects.core.reports.runs import Run
+from projects.core.reports.thinning import kept, rounded
 
 #: points of all curves of a page, and of each: a page stays under 3 MB
 MOST_POINTS = 24_000
@@ -31,6 +39,8 @@ ELSEWHERE = (
     'Not all ran on the same machine with as many threads: times and memory differ by '
     'that, too.'
 )
+#: costs that differ by a smaller factor are the same
+ALIKE = 1.02
 #: beginnings of the names of series that stand for all classes
 MEANS = ('mean', 'all', 'average')
 
@@ -101,7 +111,11 @@ def overlaid_curves(
         notes = [axis.note] if axis.note else []
         if any(s.low for s in series):
             notes.append('A band is one standard deviation of the runs of a group.')
-        title = f'{name} of the training' if phase == 'train' else name
+        title = name
+        if phase == 'train':
+            title += ', training'
+        elif is_loss(name) and 'val' not in name:
+            title += ', validation'
         key = f'{phase}-{_key(name)}'
         blocks.append(
             Curves(key, title, axis.label, name, series, note=' '.join(notes))
@@ -131,7 +145,7 @@ def averaged(
         name: Of the series.
         lines: x, ascending, and y of each; at the places of the first one the others
             are interpolated, as far as all reach.
-        number: Points at most; each stands for the mean of those that it replaces.
+        number: Points at most, see :func:`projects.core.reports.thinning.kept`.
     """
     if not lines:
         return None
@@ -142,28 +156,17 @@ def averaged(
     if not len(grid):
         return None
     values = np.stack([np.interp(grid, x, y) for x, y in lines])
-    grid, *values = _thinned(np.stack([grid, *values]), number)
-    mean = np.mean(values, 0)
-    low = high = None
+    series = Series(name, grid.tolist(), np.mean(values, 0).tolist())
     if len(lines) > 1:
         std = np.std(values, 0, ddof=1)
-        low, high = _digits(mean - std), _digits(mean + std)
-    return Series(name, _digits(grid), _digits(mean), low, high)
-
-
-def _thinned(rows: np.ndarray, number: int) -> np.ndarray:
-    """Means of neighbours, ``number`` at most; the last place is kept."""
-    length = rows.shape[1]
-    if length <= number:
-        return rows
-    edges = np.linspace(0, length - 1, number).round().astype(int)
-    sums = np.add.reduceat(rows[:, :-1], edges[:-1], axis=1) / np.diff(edges)
-    return np.concatenate([sums, rows[:, -1:]], axis=1)
-
-
-def _digits(values: np.ndarray) -> list[float]:
-    """Five significant digits: no chart shows more, and a page is to stay small."""
-    return [float(f'{value:.5g}') for value in values]
+        series.low = (series.y - std).tolist()
+        series.high = (series.y + std).tolist()
+    indices = kept(series, number)
+    for part in ('x', 'y', 'low', 'high'):
+        if (numbers := getattr(series, part)) is not None:
+            # no chart shows more digits, and a page is to stay small
+            setattr(series, part, [rounded(numbers[i], 5) for i in indices])
+    return series
 
 
 def _key(name: str) -> str:
@@ -200,9 +203,9 @@ def costs(entries: Sequence[Entry], metric: str) -> list[Block]:
             for entry in entries
         ]
         points = [p for p in points if p.x is not None and p.y is not None]
-        if len({p.x for p in points}) < 2:
-            continue  # nothing is gained by a column of points
         xs = [p.x for p in points]
+        if not xs or max(xs) <= ALIKE * min(xs):
+            continue  # nothing is to be seen in a column of points
         wide = min(xs) > 0 and max(xs) / min(xs) > 20
         notes = []
         if len(points) < len(entries):

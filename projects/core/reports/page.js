@@ -40,13 +40,16 @@ function draw(chart) {
 
 async function start(chart) {
   const spec = readSpec(chart);
-  const {color} = spec.encoding ?? spec.layer.at(-1).encoding;
-  if (color) color.legend = null;  // the page has its own
+  // the page has its own
+  for (const {encoding} of [spec, ...spec.layer ?? []]) {
+    for (const channel of Object.values(encoding ?? {})) if (channel.legend) channel.legend = null;
+  }
   delete spec.title;
   spec.width = 'container';
   spec.config.background = null;
   try {
-    const view = await embed(chart, spec);
+    // Vega gives its parent a role
+    const view = await embed(element('div', undefined, chart), spec);
     const reader = chart.dataset.kind === 'curves' ? new Reader(chart, view, spec) : null;
     return {view, reader};
   } catch (error) {
@@ -97,6 +100,7 @@ class Reader {
   constructor(chart, view, spec) {
     Object.assign(this, {chart, view, hidden: new Set()});
     this.label = spec.encoding.x.title;
+    this.finer = spec.usermeta?.finer;
     this.names = spec.params.find((p) => p.name === 'names').value;
     const layer = spec.layer.find((l) => l.name === 'lines');
     this.lines = layer.data.values.filter((line) => line.x.length);
@@ -157,7 +161,7 @@ class Reader {
       const k = nearest(line.x, x);
       // a line that ends before has no value here
       const step = Math.abs(line.x[Math.min(k + 1, line.x.length - 1)] - line.x[Math.max(k - 1, 0)]);
-      if (Math.abs(line.x[k] - x) <= step) found.push({s: line.s, x: line.x[k], y: line.y[k]});
+      if (Math.abs(line.x[k] - x) <= step / 2) found.push({s: line.s, x: line.x[k], y: line.y[k]});
     }
     const rows = found.filter((one) => one.y !== null);
     const total = found.length;
@@ -167,7 +171,8 @@ class Reader {
       found = found.sort((a, b) => away(a) - away(b)).slice(0, 12);
     }
     tooltip.replaceChildren();
-    element('b', `${this.label} ${number(x)}`, tooltip);
+    const finer = this.finer ? `, ${this.finer[0]} ${number(Math.round(x * this.finer[1]))}` : '';
+    element('b', `${this.label} ${number(x)}${finer}`, tooltip);
     const table = element('table', undefined, tooltip);
     for (const one of found) {
       const at = one.x === x ? '' : ` (at ${number(one.x)})`;
@@ -231,7 +236,10 @@ const observer = new IntersectionObserver((entries) => {
     draw(entry.target);
   }
 }, {rootMargin: '600px'});
-for (const chart of charts) observer.observe(chart);
+for (const chart of charts) {
+  chart.replaceChildren();  // what stands there without a script
+  observer.observe(chart);
+}
 addEventListener('beforeprint', () => charts.forEach(draw));
 addEventListener('scroll', () => { tooltip.hidden = true; }, {passive: true});
 
@@ -247,7 +255,9 @@ function save(name, url) {
 async function saveChart(chart, kind) {
   const text = chart.nextElementSibling.textContent.replace(
     /var\(--(\w+)\)/g, (whole, name) => LIGHT[name] ?? whole);
-  const view = await embed(document.createElement('div'), JSON.parse(text));
+  const spec = JSON.parse(text);
+  spec.config.padding = 12;
+  const view = await embed(document.createElement('div'), spec);
   const name = chart.closest('.block').querySelector('h3').textContent;
   save(`${name.replace(/[^\w-]+/g, '_')}.${kind}`, await view.toImageURL(kind, 2));
 }

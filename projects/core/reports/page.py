@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from projects.core.reports import chart_kinds, charts
+from projects.core.reports import charts, scatter
 from projects.core.reports.blocks import (
     Bars,
     Block,
@@ -27,7 +27,7 @@ from projects.core.reports.blocks import (
     Text,
 )
 from projects.core.reports.images import DataImage, data_images
-from projects.core.reports.looks import DARK, LIGHT, VARIABLES, Look, looks
+from projects.core.reports.looks import DARK, LIGHT, SHAPES, VARIABLES, Look, looks
 from projects.core.reports.numbers import numbers
 from projects.core.reports.thinning import finite
 
@@ -79,6 +79,7 @@ class Item:
         columns: Heads of its table: text, whether of numbers, word of what is better.
         rows: Of the table.
         chart: Its specification; None of what is no chart.
+        height: Of the chart, within its axes, in pixels.
         looks: Of the series in the legend.
         images: Of the pictures.
     """
@@ -92,6 +93,7 @@ class Item:
     columns: list[tuple[str, bool, str]] = field(default_factory=list)
     rows: list[list[Cell]] = field(default_factory=list)
     chart: dict[str, Any] | None = None
+    height: int = 0
     looks: list[Look] = field(default_factory=list)
     images: list[DataImage] = field(default_factory=list)
 
@@ -115,17 +117,20 @@ def render(
     """
     blocks = [block for section in sections for block in section.blocks]
     images = data_images([b for b in blocks if isinstance(b, Pictures)])
+    # of a run of many points it takes a while, and is the same at each limit
+    tables = {id(b): numbers(b) for b in blocks if isinstance(b, charts.CHARTS)}
     for limit in LIMITS:
-        html = _render(title, facts, sections, notices, images, limit)
+        html = _render(title, facts, sections, notices, images, tables, limit)
         if len(html.encode('utf-8', 'backslashreplace')) <= MAX_SIZE:
             return html
     num = sum(len(pictures) for pictures in images)
     left_out = f'The page is large: its {num} pictures are left out.'
     notices = [*notices, left_out] if num else notices
-    return _render(title, facts, sections, notices, [[] for _ in images], LIMITS[-1])
+    images = [[] for _ in images]
+    return _render(title, facts, sections, notices, images, tables, LIMITS[-1])
 
 
-def _render(title, facts, sections, notices, images, limit) -> str:
+def _render(title, facts, sections, notices, images, tables, limit) -> str:
     template, style, page_script = _files()
     remaining = iter(images)
     views, num = [], 0
@@ -133,14 +138,12 @@ def _render(title, facts, sections, notices, images, limit) -> str:
         items = []
         for block in section.blocks:
             num += 1
-            items.append(_item(f'block-{num}', block, limit))
+            items.append(_item(f'block-{num}', block, tables.get(id(block)), limit))
             if isinstance(block, Pictures):
                 items[-1].images = next(remaining)
                 left = len(block.pictures) - len(items[-1].images)
                 items[-1].note = f'{left} more are left out.' if left else ''
-        if sum(not item.wide for item in items) == 1:
-            for item in items:
-                item.wide = True
+        _fill_rows(items)
         views.append({'id': f'section-{s + 1}', 'section': section, 'items': items})
     has_charts = any(item.chart for view in views for item in view['items'])
     scripts = [f'const LIGHT = {json.dumps(LIGHT)};\n{page_script}']
@@ -157,6 +160,7 @@ def _render(title, facts, sections, notices, images, limit) -> str:
         scripts=scripts,
         hashes=[_sha256(script) for script in scripts],
         has_charts=has_charts,
+        paths=SHAPES,
     )
 
 
@@ -182,15 +186,13 @@ def _sha256(script: str) -> str:
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
-def _item(id_: str, block: Block, limit: int) -> Item:
-    if isinstance(block, charts.CHARTS):
-        columns, rows, left_out = numbers(block)
+def _item(id_: str, block: Block, table: tuple | None, limit: int) -> Item:
+    if table is not None:
+        columns, rows, left_out = table
         links = {}
         if isinstance(block, Points):
-            links = {
-                p.name: p.link for p in block.points if chart_kinds.address(p.link)
-            }
-        look = looks(block)
+            links = {p.name: p.link for p in block.points if scatter.address(p.link)}
+        look, chart = looks(block), charts.spec(block, VARIABLES, limit)
         return Item(
             id_,
             block,
@@ -206,7 +208,8 @@ def _item(id_: str, block: Block, limit: int) -> Item:
                 ]
                 for row in rows
             ],
-            chart=charts.spec(block, VARIABLES, limit),
+            chart=chart,
+            height=chart['height'],
             looks=look if len(look) > 1 else [],
         )
     if isinstance(block, Table):
@@ -224,12 +227,24 @@ def _item(id_: str, block: Block, limit: int) -> Item:
     return Item(id_, block)
 
 
+def _fill_rows(items: list[Item]) -> None:
+    """Give the whole width to those that would stand alone in half a row."""
+    start = 0
+    for i in range(len(items) + 1):
+        if i == len(items) or items[i].wide:
+            if (i - start) % 2:
+                items[i - 1].wide = True
+            start = i + 1
+
+
 def _is_wide(block: Block) -> bool:
     if isinstance(block, Curves):
         return len(block.series) > 8
     if isinstance(block, Bars):
         return len(block.labels) > 24
-    return isinstance(block, Points) or max(len(block.rows), len(block.columns)) > 12
+    if isinstance(block, Points):
+        return not block.diagonal
+    return max(len(block.rows), len(block.columns)) > 12
 
 
 def _label(block: Block) -> str:
@@ -251,9 +266,10 @@ def _table(id_: str, block: Table) -> Item:
     if len(block.rows) > MAX_ROWS:
         note = f'The first {MAX_ROWS:,} of {len(block.rows):,} rows.'
     better = block.better or [''] * len(block.columns)
-    columns, best = [], []
+    columns, best, whole = [], [], []
     for i, (name, sign) in enumerate(zip(block.columns, better, strict=True)):
         values = [row[i] for row in block.rows]
+        whole.append(all(_is_whole(v) for v in values))
         present = [v for v in values if not isinstance(v, str) and finite(v)]
         columns.append((name, i > 0 and bool(present), BETTER[sign]))
         choose = max if sign == '+' else min
@@ -261,7 +277,7 @@ def _table(id_: str, block: Table) -> Item:
     cells = [
         [
             Cell(
-                _text(value, block.digits),
+                _text(value, None if whole[i] else block.digits),
                 number=columns[i][1] and not isinstance(value, str),
                 best=best[i] is not None and value == best[i],
             )
@@ -278,10 +294,16 @@ def _text(value: str | Number, digits: int | None = None) -> str:
         return value
     if not finite(value):
         return '–'
-    if float(value).is_integer() and abs(value) < 1e15:
+    if isinstance(value, int) or (digits is None and _is_whole(value)):
         return f'{int(value):,}'
     if digits is None:
         return f'{value:.6g}'
     text = f'{value:,.{digits}f}'
     # a rate of 1e-5 is not 0.000
-    return text if float(text.replace(',', '')) else f'{value:.{digits}g}'
+    return text if value == 0 or float(text.replace(',', '')) else f'{value:.1g}'
+
+
+def _is_whole(value: str | Number) -> bool:
+    if isinstance(value, str) or not finite(value):
+        return True
+    return float(value).is_integer() and abs(value) < 1e15

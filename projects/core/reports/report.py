@@ -26,6 +26,7 @@ from projects.core.reports.scalars import Series
 from projects.core.values import PATH, checked, optional
 
 FILE = 'report.html'
+BETTER = {'greater': 'higher', 'less': 'lower', None: ''}
 
 
 @checked(work_dir=PATH, out=optional(PATH))
@@ -69,6 +70,9 @@ def facts_of(run: Run) -> list[tuple[str, str]]:
         facts.append(('Evaluated on', data.data))
     for name, best in run.best.items():
         facts.append((f'Best {name}', _best(run, name, best)))
+    files = dict.fromkeys(best.get('checkpoint') for best in run.best.values())
+    if files := [osp.basename(file) for file in files if file]:
+        facts.append(('Best checkpoint', ', '.join(files)))
     if not run.best:
         for name, series in list(metrics_of(run).items())[:2]:
             facts.append((f'Last {name}', _value(name, series, series.last)))
@@ -153,9 +157,8 @@ def _value(name: str, series: Series | None, value: Number) -> str:
 def _best(run: Run, name: str, best: dict) -> str:
     text = _value(name, run.val.get(name), best.get('score'))
     if best.get('at') is not None:
-        text += f', {"epoch" if run.unit == "epoch" else "iteration"} {best["at"]:,}'
-    if best.get('checkpoint'):
-        text += f', {osp.basename(best["checkpoint"])}'
+        unit = 'epoch' if run.unit == 'epoch' else 'iteration'
+        text += f' at {unit} {best["at"]:,}'
     return text
 
 
@@ -166,31 +169,27 @@ def _metrics(run: Run) -> Table | None:
     names = list(dict.fromkeys([*metrics, *tested]))
     if not names:
         return None
-    unit = 'epoch' if run.by_epoch else 'iteration'
-    columns = ['metric', 'unit', 'better']
+    columns = ['metric']
     if metrics:
-        columns += ['last', 'best', f'best at {unit}']
+        at = 'epoch' if run.by_epoch else 'iteration'
+        columns += ['last', 'best', f'best at {at}']
     if tested:
         columns += ['test']
+    columns += ['better', 'unit']
     rows = []
     for name in names:
         series = metrics.get(name) or Series([0], [tested.get(name)])
         rule = rule_of(name)
-        kind = unit_of(name, series)
-        row: list[str | Number] = [
-            name,
-            '%' if kind == '%' else '',
-            {'greater': 'higher', 'less': 'lower'}.get(rule, ''),
-        ]
+        row: list[str | Number] = [name]
         if metrics:
-            row += (
-                [series.last, *_extreme(run, series, rule)]
-                if name in metrics
-                else [None] * 3
-            )
+            best = _extreme(run, series, rule)
+            row += [series.last, *best] if name in metrics else [None] * 3
         if tested:
             row.append(tested.get(name))
-        rows.append(row)
+        unit = unit_of(name, series)
+        rows.append([*row, BETTER[rule], '%' if unit == '%' else ''])
+    if not any(row[-1] for row in rows):
+        columns, rows = columns[:-1], [row[:-1] for row in rows]
     note = 'Of the validations of the training.' if metrics else ''
     if tested:
         checkpoint = run.test.at.get('checkpoint')

@@ -111,7 +111,7 @@ class Run:
         """Iterations in epochs, where the run counts those."""
         if not self.by_epoch:
             return list(iterations)
-        return [round(i / self.epoch_length, 4) for i in iterations]
+        return [round(i / self.epoch_length, 6) for i in iterations]
 
 
 def read_run(folder: str | os.PathLike) -> Run:

@@ -5,6 +5,7 @@ from itertools import combinations
 
 from projects.core.reports.blocks import Block, Section, Table, Text
 from projects.core.reports.entries import Entry, better, run_data
+from projects.core.reports.group import FOLD
 from projects.core.reports.statistics import (
     CORRECTED,
     WELCH,
@@ -21,12 +22,9 @@ MOST_SENTENCES = 6
 #: rows of the table of pairs
 MOST_PAIRS = 60
 SOURCES = {
-    WELCH: 'Welch\'s t-test (two-sided, groups of unequal spread; "The '
-    "generalization of 'Student's' problem when several different population "
-    'variances are involved", Biometrika 1947)',
-    CORRECTED: 'The paired t-test, corrected for folds that share training data '
-    '(Nadeau and Bengio, "Inference for the Generalization Error", Machine Learning '
-    '2003)',
+    WELCH: "Welch's t-test, two-sided, which lets groups spread differently",
+    CORRECTED: 'the paired t-test, corrected for folds that share training data '
+    '(Nadeau and Bengio, Machine Learning 2003)',
 }
 
 
@@ -49,24 +47,26 @@ def significance(entries: Sequence[Entry], metric: str) -> Section:
         (first, second, _test(first, second, metric))
         for first, second in combinations(groups, 2)
     ]
-    texts = []
-    made = [test for test in tests if test[2].p is not None]
-    ps = holm([test.p for _, _, test in tests]) if len(tests) > 1 else None
-    if made:
-        used = dict.fromkeys(test.test for _, _, test in made)
-        texts.append('. '.join(SOURCES[name] for name in used) + ', by scipy.')
-    if ps and made:
-        texts.append(
-            f'{len(made)} pairs are tested, and the p values are corrected for that '
-            'by the method of Holm (1979): at most one time in twenty is any of the '
-            'differences that are called real due to chance.'
-        )
-    shown = tests[:MOST_SENTENCES]
-    corrected = (ps or [test.p for _, _, test in tests])[:MOST_SENTENCES]
-    for (first, second, test), p in zip(shown, corrected, strict=True):
-        texts.append(sentence(first, second, test, p, metric))
+    ps = [test.p for _, _, test in tests]
+    if len(tests) > 1:
+        ps = holm(ps)
+    texts = [
+        sentence(*test, p, metric)
+        for test, p in zip(tests[:MOST_SENTENCES], ps, strict=False)
+    ]
     if len(tests) > MOST_SENTENCES:
         texts.append(f'The table holds all {len(tests)} pairs.')
+    used = dict.fromkeys(test.test for _, _, test in tests if test.p is not None)
+    if used:
+        texts.append(
+            f'The test is {" and ".join(SOURCES[name] for name in used)}, by scipy.'
+        )
+    if used and len(tests) > 1:
+        texts.append(
+            f'Of {len(tests)} pairs the p values are corrected by the method of Holm '
+            '(1979): the risk that any of the differences called larger than chance '
+            'is not is 5 %.'
+        )
     singles = [entry.name for entry in entries if entry not in groups]
     if singles and len(entries) > 1:
         texts.append(
@@ -104,7 +104,7 @@ def sentence(
         which = f' in favour of {ahead.name}'
     verdict = 'is' if p < LEVEL else 'is not'
     numbers = sorted({len(_values(e, metric)) for e in (first, second)})
-    what = 'folds' if first.kind == 'fold' else 'seeds'
+    what = 'folds' if first.kind == FOLD else 'seeds'
     each = f'{numbers[0]} {what} each'
     if len(numbers) > 1:
         each = f'{numbers[0]} and {numbers[1]} {what}'
@@ -125,13 +125,21 @@ def figure(value: float) -> str:
     return f'{value:.3g}' if abs(value) < 100 else f'{value:.0f}'
 
 
+def _scores(entry: Entry, metric: str) -> list[float | None]:
+    """Best values of the members; None of one that is not finished."""
+    return [
+        score if run.status == 'finished' else None
+        for run, score in zip(entry.runs, entry.best(metric), strict=True)
+    ]
+
+
 def _values(entry: Entry, metric: str) -> list[float]:
-    return [v for v in entry.best(metric) if v is not None] if entry.kind else []
+    return [v for v in _scores(entry, metric) if v is not None] if entry.kind else []
 
 
 def _overlap(entry: Entry) -> float:
     """Test over training data of a fold; 0 of seeds."""
-    if entry.kind != 'fold':
+    if entry.kind != FOLD:
         return 0.0
     return 1 / (max(fold[1] for fold in _folds(entry)) - 1)
 
@@ -141,7 +149,7 @@ def _folds(entry: Entry) -> list[tuple]:
     folds = []
     for i, run in enumerate(entry.runs):
         group = (run.record.group if run.record else None) or {}
-        checksum = run_data(run, 'val').get('checksum')
+        checksum = entry.folds or run_data(run, 'val').get('checksum')
         number = group.get('of') or len(entry.runs)
         folds.append((group.get('index', i), max(number, 2), checksum))
     return folds
@@ -152,11 +160,11 @@ def _test(first: Entry, second: Entry, metric: str) -> Difference:
     if len(kinds) > 1:
         reason = 'one is a group of seeds, the other of folds'
         return Difference('', None, reason=reason)
-    if kinds != {'fold'}:
-        return welch(first.best(metric), second.best(metric))
+    if kinds != {FOLD}:
+        return welch(_scores(first, metric), _scores(second, metric))
     folds = [_folds(first), _folds(second)]
     values = [
-        dict(zip(f, e.best(metric), strict=True))
+        dict(zip(f, _scores(e, metric), strict=True))
         for f, e in zip(folds, (first, second), strict=True)
     ]
     common = [fold for fold in folds[0] if fold in values[1]]
@@ -170,8 +178,8 @@ def _test(first: Entry, second: Entry, metric: str) -> Difference:
 def _spreads(groups: list[Entry], metric: str) -> Table:
     rows = []
     for entry in groups:
-        found = spread(entry.best(metric), _overlap(entry))
-        what = 'folds' if entry.kind == 'fold' else 'seeds'
+        found = spread(_scores(entry, metric), _overlap(entry))
+        what = 'folds' if entry.kind == FOLD else 'seeds'
         rows.append(
             [
                 entry.name,
@@ -180,7 +188,7 @@ def _spreads(groups: list[Entry], metric: str) -> Table:
                 found.std,
                 found.low,
                 found.high,
-                ', '.join(figure_of(v) for v in entry.best(metric)),
+                ', '.join(figure_of(v) for v in _scores(entry, metric)),
             ]
         )
     return Table(
@@ -197,10 +205,12 @@ def _spreads(groups: list[Entry], metric: str) -> Table:
         ],
         rows,
         better=['', '', better(metric), '', '', '', ''],
-        note="The interval of the mean is by Student's t"
+        note='Of runs that are finished, the best validation of each. Which one is the '
+        'best is seen on the same data, so that all are a little optimistic. The '
+        "interval of the mean is by Student's t"
         + (
             ', wider for folds, which share training data.'
-            if any(entry.kind == 'fold' for entry in groups)
+            if any(entry.kind == FOLD for entry in groups)
             else '.'
         ),
     )
@@ -211,10 +221,10 @@ def figure_of(value: float | None) -> str:
     return '–' if value is None else f'{value:.4g}'
 
 
-def _pairs(tests: list[tuple], ps: list | None, metric: str) -> Table:
+def _pairs(tests: list[tuple], ps: list, metric: str) -> Table:
     rows = []
     for i, (first, second, test) in enumerate(tests):
-        p = ps[i] if ps else test.p
+        p = ps[i]
         verdict = '–' if p is None else 'yes' if p < LEVEL else 'no'
         rows.append(
             [
@@ -242,7 +252,7 @@ def _pairs(tests: list[tuple], ps: list | None, metric: str) -> Table:
             'difference',
             '95 % interval from',
             'to',
-            'p, corrected' if ps else 'p',
+            'p, corrected' if len(tests) > 1 else 'p',
             'larger than chance',
             'least difference that would be seen',
         ],

@@ -1,11 +1,12 @@
 """The metrics of a test, in its config."""
 
 
-def evaluator_of(cfg, *names: str) -> dict | None:
-    """The first of the test's metrics that is of one of these types."""
-    evaluators = cfg.test_evaluator
+def evaluator_of(cfg, *names: str, key: str = 'test_evaluator') -> dict | None:
+    """The first of the metrics of a test, or a validation by its ``key``, that is of
+    one of these types."""
+    evaluators = cfg.get(key) or []
     for evaluator in [evaluators] if isinstance(evaluators, dict) else evaluators:
-        if evaluator.type.rpartition('.')[2] in names:
+        if str(evaluator.get('type')).rpartition('.')[2] in names:
             return evaluator
     return None
 

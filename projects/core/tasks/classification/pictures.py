@@ -12,18 +12,24 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from projects.core.datasets.transforms import loader_of
+from projects.core.datasets.transforms import LoadImageFromFile, loader_of
 from projects.core.errors import UserError
+from projects.core.reports.blocks import Picture, Pictures
+from projects.core.tasks.classification.outcome import Outcome
 from projects.core.tasks.drawing import (
     FONT,
     MIN_SIDE,
+    PictureFolder,
     fitting,
     padded,
+    shown_at,
     write_picture,
 )
 
 MAX_IMAGE = 1500  # pixels of MAX_SIDE, the rest being for the classes below
 MAX_MISTAKES = 500
+NUM_EXAMPLES = 6  # on a page, of the right and of the wrong
+EXAMPLE_SIDE = 192  # pixels
 RIGHT, WRONG, NEUTRAL = (150, 220, 150), (240, 150, 150), (165, 195, 240)
 
 
@@ -82,6 +88,63 @@ def draw_labels(
     return np.vstack([image, np.array(strip)[..., ::-1]])
 
 
+def image_of(described: dict, dataset, loader: LoadImageFromFile) -> np.ndarray:
+    """The image of an ``Outcome.described``, out of its file or the data set.
+
+    Raises:
+        UserError: If the file cannot be read.
+    """
+    if 'file_name' in described:
+        return loader.picture(described['file_name'])
+    # mmpretrain's data sets in memory are RGB
+    image = dataset.get_data_info(described['index'])['img']
+    return np.ascontiguousarray(image[..., ::-1] if image.ndim == 3 else image)
+
+
+def surest_pictures(outcome: Outcome, dataset) -> list[Pictures]:
+    """The surest right and the surest wrong predictions, as far as there are any.
+
+    Args:
+        outcome: The evaluation.
+        dataset: Its data set, for images that are in no file.
+    """
+    loader, folder = loader_of(dataset), PictureFolder('', '')  # for its one warning
+    order = np.argsort(-outcome.confidence, kind='stable')
+    blocks = []
+    for key, title, chosen in (
+        ('best', 'Surest of the right', order[outcome.right[order]]),
+        ('worst', 'Surest of the wrong', order[~outcome.right[order]]),
+    ):
+        pictures = []
+        for i in chosen[:NUM_EXAMPLES].tolist():
+            found = outcome.described(i)
+            best = found['predictions'][0]
+            name = osp.basename(found.get('file_name', f'image {found.get("index")}'))
+            image = folder.attempt(
+                name, lambda found=found: small(image_of(found, dataset, loader))
+            )
+            text = f'predicted {best["class"]} ({100 * best["score"]:.1f} %)'
+            if not outcome.right[i]:
+                text = f'true {found["true_class"]}, {text}'
+            if image is not None:
+                pictures.append(Picture(f'{name}: {text}', image))
+        if pictures:
+            blocks.append(Pictures(key, title, pictures, width=EXAMPLE_SIDE))
+    return blocks
+
+
+def small(image: np.ndarray) -> np.ndarray:
+    """The image in BGR, of some ``EXAMPLE_SIDE`` pixels; a tiny one is enlarged pixel
+    by pixel, by a whole factor."""
+    if image.ndim == 2:
+        image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
+    side = max(image.shape[:2])
+    if side > EXAMPLE_SIDE:
+        return shown_at(image, EXAMPLE_SIDE / side)
+    factor = EXAMPLE_SIDE // side
+    return image.repeat(factor, 0).repeat(factor, 1)
+
+
 def draw_mistakes(mistakes: list[dict], dataset, show_dir: str) -> str:
     """A picture of each wrongly classified image, the surest mistakes first.
 
@@ -103,26 +166,18 @@ def draw_mistakes(mistakes: list[dict], dataset, show_dir: str) -> str:
     surest = surest[:MAX_MISTAKES]
     loader, gone = loader_of(dataset), []
     for rank, mistake in enumerate(surest, 1):
-        if 'file_name' in mistake:
-            try:
-                image = loader.picture(mistake['file_name'])
-            except UserError as error:  # it was there a moment ago
-                gone.append(str(error))
-                continue
-        else:  # mmpretrain's data sets in memory are RGB
-            image = dataset.get_data_info(mistake['index'])['img']
-            image = image[..., ::-1] if image.ndim == 3 else image
+        try:
+            image = image_of(mistake, dataset, loader)
+        except UserError as error:  # it was there a moment ago
+            gone.append(str(error))
+            continue
         best = mistake['predictions']
         name = (
             f'{rank:03}_{_slug(mistake["true_class"])}_as_{_slug(best[0]["class"])}.png'
         )
         write_picture(
             osp.join(show_dir, name),
-            draw_labels(
-                np.ascontiguousarray(image),
-                best,
-                (mistake['true_label'], mistake['true_class']),
-            ),
+            draw_labels(image, best, (mistake['true_label'], mistake['true_class'])),
             '--show-dir',
         )
     return (

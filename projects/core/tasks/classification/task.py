@@ -13,6 +13,7 @@ from projects.core.tasks.task import InferOptions, TestOptions
 
 # metrics of data with one label an image
 SINGLE_LABEL = ('Accuracy', 'SingleLabelMetric')
+REPORT = 'ClassificationReport'
 FILES = ('classes.csv', 'confusion_matrix.csv', 'confusion_matrix.png')  # of a test
 MISTAKES = '[0-9][0-9][0-9]_*_as_*.png'  # names of their pictures
 
@@ -27,6 +28,12 @@ class ClassificationTask(ImageTask):
     def prepare(self, cfg) -> None:
         super().prepare(cfg)
         read_all_suffixes(cfg)
+        key = 'val_evaluator'
+        if (
+            evaluator_of(cfg, *SINGLE_LABEL, key=key) is not None
+            and evaluator_of(cfg, REPORT, key=key) is None
+        ):
+            add_evaluators(cfg, dict(type=f'projects.{REPORT}'), key=key)
 
     def check_data(self, cfg) -> list[str]:
         from projects.core.tasks.classification.data_checks import (
@@ -73,7 +80,7 @@ class ClassificationTask(ImageTask):
         add_evaluators(
             cfg,
             dict(
-                type='projects.ClassificationReport',
+                type=f'projects.{REPORT}',
                 out_dir=cfg.work_dir,
                 out=options.out,
             ),
