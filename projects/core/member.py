@@ -53,13 +53,12 @@ class Members:
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(number)
 
-    def run(self, name: str, options: dict, argv: list[str], variables: dict) -> None:
+    def run(self, name: str, options: dict, variables: dict[str, str]) -> None:
         """Train in a fresh interpreter.
 
         Args:
             name: Of the member, for messages.
             options: Arguments of :func:`projects.core.engine.train`.
-            argv: What the process shall take for its command line.
             variables: Of its environment, beside those of this process.
 
         Raises:
@@ -67,7 +66,7 @@ class Members:
             KeyboardInterrupt: If Ctrl-C ended it.
             SystemExit: If another signal did, or a flaw of the program.
         """
-        given = json.dumps(dict(options=options, argv=argv, path=sys.path))
+        given = json.dumps(dict(options=options, path=sys.path))
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, 'error')
             self.stop_if_asked()
@@ -115,7 +114,7 @@ class Members:
 
 def main() -> None:
     given = json.loads(sys.argv[1])
-    sys.path[:], sys.argv[:] = given['path'], given['argv']
+    sys.path[:] = given['path']
     run_tool('projects.core.engine:train', **given['options'])
 
 

@@ -11,11 +11,9 @@ import json
 import os
 import os.path as osp
 import shutil
-import sys
 import time
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
@@ -26,7 +24,7 @@ from projects.core.config.saved import config_to_json
 from projects.core.datasets.folds import Fold
 from projects.core.engine.checkpoint_hook import newest_checkpoint
 from projects.core.engine.training import set_up
-from projects.core.errors import UserError
+from projects.core.errors import UserError, described
 from projects.core.files import make_folder
 from projects.core.member import Members
 from projects.core.quiet import quiet_libraries
@@ -274,7 +272,8 @@ class _Repetition:
             logger.info(line)
         path = osp.relpath(folder)
         logger.info(f'all numbers: {osp.join(path, GROUP_FILE)}')
-        logger.info(f'as a page, alone or beside others: tools/compare.py {path}')
+        self._leave_page(logger)
+        logger.info(f'beside another group: tools/compare.py {path} OTHER')
 
     def _first_lines(self, group: Group) -> list[str]:
         if self.kind == REPEAT:
@@ -302,24 +301,16 @@ class _Repetition:
         if self.kind == FOLD:
             options['fold'] = [i, self.number]
         place = dict(kind=self.kind, index=i, of=self.number)
-        processes.run(
-            name, options, self._argv(folder, seed), {MEMBER: json.dumps(place)}
-        )
+        processes.run(name, options, {MEMBER: json.dumps(place)})
 
-    def _argv(self, folder: str, seed: int) -> list[str]:
-        """The command by which a member is trained again; of a fold all of them."""
-        tool = sys.argv[0] if Path(sys.argv[0]).name == 'train.py' else 'tools/train.py'
-        argv = [tool, self.config, '--seed', str(seed)]
-        if self.kind == FOLD:
-            folder = osp.dirname(folder)
-            argv += [self.option, str(self.number)]
-        argv += ['--work-dir', folder]
-        for name in ('amp', 'deterministic'):
-            argv += [f'--{name}'] * self.options[name]
-        argv += ['--no-auto-scale-lr'] * (not self.options['auto_scale_lr'])
-        if self.options['cfg_options']:
-            argv += ['--cfg-options', *self.options['cfg_options']]
-        return argv
+    def _leave_page(self, logger: MMLogger) -> None:
+        from projects.core.reports.compare import FILE, compare
+
+        try:
+            page = compare([self.folder], osp.join(self.folder, FILE))
+            logger.info(f'page: {osp.relpath(page)}')
+        except Exception as error:  # hours of training hang on no page
+            logger.warning(f'no page of the group: {described(error)}')
 
     def _leave_nothing(self, is_new: bool) -> None:
         """No member has begun: what is wrong was found before anything was written."""

@@ -1,5 +1,6 @@
 """Python API of ``tools/train.py``."""
 
+import json
 import os
 import os.path as osp
 import time
@@ -26,6 +27,7 @@ from projects.core.engine.signals import stop_on_sigterm
 from projects.core.errors import UserError, described, listed
 from projects.core.files import make_folder
 from projects.core.quiet import quiet_libraries
+from projects.core.reports.group import MEMBER
 from projects.core.reports.runs import GROUP_FILE
 from projects.core.tasks.task import Task, option_of, task_of
 from projects.core.values import (
@@ -138,7 +140,12 @@ def train(
             _command(
                 config,
                 launcher,
-                dict(work_dir=work_dir, seed=None if seed == default_seed else seed),
+                dict(
+                    # of a fold: all of them, by which it is trained again
+                    work_dir=work_dir if fold is None else osp.dirname(cfg.work_dir),
+                    seed=None if seed == default_seed else seed,
+                    folds=None if fold is None else fold[1],
+                ),
                 dict(
                     amp=amp,
                     deterministic=deterministic,
@@ -148,6 +155,7 @@ def train(
             ),
             list(cfg_options or []),
             overrides,
+            json.loads(os.environ.get(MEMBER, 'null')),
         )
         _open(runner, config, cfg, task)
         for notice in notices:

@@ -97,7 +97,7 @@ def points(block: Points, colors: dict[str, str]) -> dict[str, Any]:
         'transform': [
             {
                 'type': 'label',
-                'size': {'signal': '[width, height]'},
+                'size': {'signal': '[max(width, 1), max(height, 1)]'},
                 'anchor': ['right', 'left', 'top', 'bottom', 'top-right'],
                 'offset': [4],
                 'padding': 0,
