@@ -1,5 +1,8 @@
 """Runs side by side: what is compared, and what must not be."""
 
+import runpy
+from pathlib import Path
+
 import pytest
 from runs_to_compare import STAMP, write_group, write_run
 
@@ -50,12 +53,12 @@ def test_the_table_of_two_runs(two):
     table = blocks['runs']
     assert column(table, 'accuracy/top1, best') == {'net_a': 92, 'net_bb': 95}
     assert column(table, 'accuracy/top1, last') == {'net_a': 91, 'net_bb': 95}
-    assert column(table, 'parameters, millions') == {'net_a': 0.001, 'net_bb': 3}
+    assert column(table, 'parameters (M)') == {'net_a': 0.001, 'net_bb': 3}
     # all sessions of a run together
-    assert column(table, 'training, s') == {'net_a': 10, 'net_bb': 50}
-    assert dict(zip(table.columns, table.better, strict=True))['training, s'] == '-'
+    assert column(table, 'training (s)') == {'net_a': 10, 'net_bb': 50}
+    assert dict(zip(table.columns, table.better, strict=True))['training (s)'] == '-'
     assert column(table, 'status') == {'net_a': 'finished', 'net_bb': 'finished'}
-    assert 'prediction, samples/s' not in table.columns  # neither says
+    assert 'prediction (samples/s)' not in table.columns  # neither says
     assert notices == []
 
 
@@ -145,7 +148,7 @@ def test_a_group_is_one_entry_with_a_band(tmp_path):
     blocks, _ = compared(group, one)
     # values 90 and 94: mean 92, standard deviation sqrt(2 * 2^2 / 1) = 2.828
     assert column(blocks['runs'], 'accuracy/top1, best')['group'] == 92
-    std = column(blocks['runs'], 'accuracy/top1, standard deviation')['group']
+    std = column(blocks['runs'], 'accuracy/top1, std')['group']
     assert std == pytest.approx(8**0.5)
     assert column(blocks['runs'], 'seed') == {'group': '0, 1', 'one': '0'}
     assert column(blocks['runs'], 'status')['group'] == '2 finished'
@@ -288,7 +291,7 @@ def test_a_run_without_a_record(two, tmp_path):
     old = write_run(tmp_path / 'net_old', record=False)
     blocks, notices = compared(two[0], old)
     assert any('not known: net_old' in notice for notice in notices)
-    assert column(blocks['runs'], 'training, s') == {'net_a': 10, 'net_old': None}
+    assert column(blocks['runs'], 'training (s)') == {'net_a': 10, 'net_old': None}
     assert blocks['code'].note == 'Not recorded: net_old.'
 
 
@@ -297,7 +300,7 @@ def test_tasks_that_share_nothing(tmp_path):
     b = write_run(tmp_path / 'bbb', metric='coco/bbox_mAP')
     blocks, notices = compared(a, b)
     assert 'share no metric' in notices[0]
-    assert column(blocks['runs'], 'training, s') == {'aaa': 10, 'bbb': 10}
+    assert column(blocks['runs'], 'training (s)') == {'aaa': 10, 'bbb': 10}
 
 
 def test_one_run_alone_is_a_summary(two):
@@ -467,3 +470,61 @@ def test_tables_name_each_row_by_its_first_column(two):
         if isinstance(block, Table):
             assert all(len(row) == len(block.columns) for row in block.rows)
             assert len(block.better) in (0, len(block.columns))
+
+
+def test_the_state_of_the_code(tmp_path):
+    a = write_run(tmp_path / 'aaa', code=dict(commit='c', changed=[], diff_sha256=None))
+    b = write_run(
+        tmp_path / 'bbb',
+        code=dict(commit='c', changed=['x.py', 'y.py'], diff_sha256='0123456789abcdef'),
+    )
+    blocks, _ = compared(a, b)
+    assert blocks['code'].rows == [
+        ['changed files', 'none', 'x.py, y.py'],
+        ['their difference (SHA-256)', 'none', '0123456789ab'],
+    ]
+
+
+def test_times_of_different_machines_are_not_marked(tmp_path):
+    a = write_run(tmp_path / 'aaa')
+    b = write_run(
+        tmp_path / 'bbb',
+        environment=dict(cpu='b'),
+        parameters=2000,
+        sessions=[dict(seconds=5.0, end='finished')],
+    )
+    blocks, _ = compared(a, b)
+    better = dict(zip(blocks['runs'].columns, blocks['runs'].better, strict=True))
+    assert better['training (s)'] == ''
+    assert better['parameters (M)'] == '-'
+    assert 'same machine' in blocks['cost-seconds'].note
+    assert 'same machine' not in blocks['cost-parameters'].note
+
+
+def test_what_coco_cannot_measure_is_no_metric(tmp_path):
+    for name in ('aaa', 'bbb'):
+        write_run(tmp_path / name, (-1, -1), metric='coco/bbox_mAP_s', best={})
+    entries, _ = read_entries([str(tmp_path / '*')])
+    assert entries[0].metrics == []
+
+
+def test_two_runs_in_a_browser(two, tmp_path, open_page):
+    page = compare(two)
+    assert page == str(tmp_path / 'compare.html')
+    tab = open_page(page)
+    assert tab.title() == '2 runs side by side'
+    row = tab.locator('tr', has_text='net_bb').first.inner_text()
+    assert row.split('\t')[:4] == ['net_bb', '95', '95', '3.000']
+    text = tab.inner_text('main')
+    assert 'cannot be known from one seed' in text
+    legend = tab.get_by_role('group', name='Series of accuracy/top1', exact=True)
+    assert legend.inner_text().split() == ['net_a', 'net_bb']
+
+
+def test_the_tool_says_where_the_page_is(two, tmp_path, capsys, monkeypatch):
+    out = tmp_path / 'side.html'
+    monkeypatch.setattr('sys.argv', ['compare.py', *two, '-o', str(out)])
+    tool = Path(__file__).parents[2] / 'tools/compare.py'
+    runpy.run_path(str(tool), run_name='__main__')
+    assert capsys.readouterr().out == f'page: {out}\n'
+    assert 'net_bb' in out.read_text()

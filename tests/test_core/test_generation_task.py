@@ -17,6 +17,7 @@ from projects.core.benchmark.model import BenchmarkedModel, BenchmarkSettings
 from projects.core.benchmark.throughput import Mode, flops_of, prepare
 from projects.core.config import find_config_or_model, load_config
 from projects.core.engine import evaluate, infer, train
+from projects.core.reports.evaluation import read_evaluation
 from projects.core.tasks.generation.pictures import (
     PER_CLASS,
     Kept,
@@ -131,6 +132,14 @@ class TestTraining:
         log = log_of(trained / 'points')
         assert 'samples at 2 validations: ' in log
         assert 'curves of the losses: ' in log
+
+    @pytest.mark.parametrize(
+        ('name', 'keys'),
+        [('points', {'points', 'modes'}), ('digits', {'samples', 'training'})],
+    )
+    def test_reports(self, trained, name, keys):
+        sections = read_evaluation(str(trained / name / 'evaluation')).sections
+        assert keys <= {block.key for section in sections for block in section.blocks}
 
     def test_scalars_of_both(self, trained):
         log = log_of(trained / 'points')

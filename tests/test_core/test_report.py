@@ -61,12 +61,12 @@ def test_metrics_are_those_of_the_log(whole):
         'last',
         'best',
         'best at epoch',
-        'unit',
         'better',
+        'unit',
     ]
     assert table.rows == [
-        ['accuracy/top1', 90.5, 91.0, 1, '%', 'higher'],
-        ['accuracy/top5', 99.5, 99.5, 2, '%', 'higher'],
+        ['accuracy/top1', 90.5, 91.0, 1, 'higher', '%'],
+        ['accuracy/top5', 99.5, 99.5, 2, 'higher', '%'],
     ]
 
 
@@ -100,19 +100,19 @@ def test_shares_of_time_and_cost(whole):
     # 10, 20 and 70 of 100 ms
     assert shares == pytest.approx(
         {
-            'train: data': 10,
-            'train: forward': 20,
-            'train: backward': 70,
-            'train: all': 100,
+            'training: data': 10,
+            'training: forward': 20,
+            'training: backward': 70,
+            'training: all': 100,
         }
     )
     assert blocks['run-cost'].rows == [
         ['parameters', 61_706, ''],
         ['trained parameters', 60_000, ''],
-        ['operations of one input, in prediction', 416.52, 'kMAC'],
-        ['operations of a training step', 2.5, 'GFLOP'],
-        ['throughput, a training step', 40.0, 'samples/s'],
-        ['peak memory, CPU', 512, 'MiB'],
+        ['prediction of one input', 416.52, 'kMAC'],
+        ['training step of one batch', 2.5, 'GFLOP'],
+        ['training rate', 40.0, 'samples/s'],
+        ['CPU memory, peak', 512, 'MiB'],
     ]
 
 
@@ -129,8 +129,8 @@ def test_commands_survive_a_shell(tmp_path):
     config, options = 'configs/toy/toy_1xb4-2e_toys.py', ["train_cfg.x=a 'b'"]
     tail = ['--cfg-options', *options]
     assert [command for command in commands if command] == [
-        ['python', 'tools/train.py', config],  # as it was started
         ['git', 'checkout', 'abc'],
+        ['python', 'tools/train.py', config],  # as it was started
         [
             'python',
             'tools/train.py',

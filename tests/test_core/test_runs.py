@@ -208,8 +208,8 @@ def test_a_folder_that_was_tested_in_only(tmp_path):
     assert run.test.metrics == {'coco/bbox_mAP': 0.5}
     assert ('Status', 'tested') in facts_of(run)
     table = sections_of(run)[0].blocks[0]
-    assert table.columns == ['metric', 'test', 'unit', 'better']
-    assert table.rows == [['coco/bbox_mAP', 0.5, '', 'higher']]
+    assert table.columns == ['metric', 'test', 'better']
+    assert table.rows == [['coco/bbox_mAP', 0.5, 'higher']]
 
 
 @pytest.mark.parametrize('file', ['run.json', 'evaluation/evaluation.json'])

@@ -13,7 +13,7 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner as MMEngineRunner
 from mmengine.structures import InstanceData
 from mmpretrain.structures import DataSample
-from tiny_detectors import DYHEAD, FASTER_RCNN, RETINANET
+from tiny_detectors import DATA, DYHEAD, FASTER_RCNN, NUM_CLASSES, RETINANET
 
 from projects.core.engine import Runner, train
 from projects.core.tasks.classification.validation_losses import losses_of_classifier
@@ -27,6 +27,44 @@ from projects.registry import MODELS
 
 FACTOR = (0.5, 0.25)  # from an image file to the input, in x and y
 LENET = 'lenet/lenet5-modern_1xb64-20e_digits.py'
+
+
+ATTENTION = dict(embed_dims=16, num_heads=2, batch_first=True)
+FFN = dict(embed_dims=16, feedforward_channels=16)
+DETR = dict(
+    type='DETR',
+    num_queries=5,
+    data_preprocessor=DATA,
+    backbone=dict(type='ResNet', depth=18, out_indices=(3,)),
+    neck=dict(
+        type='ChannelMapper',
+        in_channels=[512],
+        kernel_size=1,
+        out_channels=16,
+        num_outs=1,
+    ),
+    encoder=dict(num_layers=1, layer_cfg=dict(self_attn_cfg=ATTENTION, ffn_cfg=FFN)),
+    decoder=dict(
+        num_layers=1,
+        layer_cfg=dict(self_attn_cfg=ATTENTION, cross_attn_cfg=ATTENTION, ffn_cfg=FFN),
+        return_intermediate=True,
+    ),
+    positional_encoding=dict(num_feats=8, normalize=True),
+    bbox_head=dict(
+        type='DETRHead',
+        num_classes=NUM_CLASSES,
+        embed_dims=16,
+        # its own default is one dict, which the first model changes
+        loss_cls=dict(type='CrossEntropyLoss', class_weight=1.0, bg_cls_weight=0.1),
+    ),
+    train_cfg=dict(
+        assigner=dict(
+            type='HungarianAssigner',
+            match_costs=[dict(type='ClassificationCost'), dict(type='BBoxL1Cost')],
+        )
+    ),
+    test_cfg=dict(max_per_img=5),
+)
 
 
 def pipeline_of(*names):
@@ -68,7 +106,7 @@ def variant(name):
 def built(config, scope='mmdet'):
     torch.manual_seed(0)
     with DefaultScope.overwrite_default_scope(scope):
-        model = MODELS.build(ConfigDict(config))
+        model = MODELS.build(ConfigDict(copy.deepcopy(config)))
     return model.eval()
 
 
@@ -79,6 +117,7 @@ def predicted_and_losses(model, batch, watch):
     torch.manual_seed(2)
     with watch, torch.no_grad():
         predictions = model.val_step(copy.deepcopy(batch))
+        watch.add()
     handle.remove()
     return predictions, watch.means(), len(calls)
 
@@ -107,8 +146,9 @@ OBJECTS = [[8.0, 16.0, 60.0, 120.0], [60.0, 80.0, 120.0, 250.0]]
         (RETINANET, 64),
         (DYHEAD, 256),  # a GroupNorm refuses a single pixel of a single image
         (FASTER_RCNN, 64),
+        (DETR, 64),
     ],
-    ids=['yolov1', 'ssd', 'retinanet', 'dyhead', 'faster_rcnn'],
+    ids=['yolov1', 'ssd', 'retinanet', 'dyhead', 'faster_rcnn', 'detr'],
 )
 def test_losses_of_a_detector_are_those_of_a_pass_of_their_own(config, side, images):
     model = built(*(variant(config) if isinstance(config, str) else (config,)))
@@ -253,10 +293,30 @@ def test_the_mean_is_that_of_the_images():
         for part in (slice(0, 4), slice(4, 5)):
             batch = {key: value[part] for key, value in five.items()}
             model.val_step(copy.deepcopy(batch))
+            watch.add()
             all_.append(losses_of_a_pass(model, copy.deepcopy(batch))['loss'])
     mean = losses_of_a_pass(model, five)['loss']
     assert watch.means()['loss'] == pytest.approx(mean, rel=1e-5)
     assert mean != pytest.approx(sum(all_) / 2, rel=1e-3)  # of the batches
+
+
+@pytest.mark.parametrize(
+    ('parts', 'expected'),
+    [
+        ([({'loss': 6.0}, 3, 3), ({'loss': 2.0}, 1, 1)], {'loss': 2.0}),
+        # one without objects
+        ([({'a': 6.0, 'b': 1.0}, 3, 3), ({'a': 2.0}, 1, 0)], {'a': 2.0, 'b': 0.25}),
+        ([({'loss': 6.0}, 3, 0), ({'loss': 2.0}, 1, 0)], {}),
+        ([({'loss': 6.0}, 3, 3), ({}, None, 0)], {}),  # failed
+    ],
+)
+def test_the_mean_of_several_processes(monkeypatch, parts, expected):
+    model = built(*variant('lenet5_modern'))
+    with losses_of_classifier(model) as watch:
+        pass
+    module = 'projects.core.tasks.validation_losses.all_gather_object'
+    monkeypatch.setattr(module, lambda part: parts)
+    assert watch.means() == expected
 
 
 def test_images_without_labels_have_no_loss():

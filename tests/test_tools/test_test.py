@@ -14,6 +14,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from projects.core.engine import evaluate
+from projects.core.reports.evaluation import read_evaluation
 from projects.core.tasks.detection.pictures import COLOURS
 
 KEYS = [
@@ -53,6 +54,34 @@ def test_results_file_gives_pycocotools_the_same_twelve_numbers(
     assert [name for name, _ in rows] == list('0123456789')
     assert sum(int(n) for _, n in rows) == len(gt.anns)
     assert 'detections: out/results.json' in screen
+    assert re.search(r'bbox, by (pycocotools|faster-coco-eval) \d', screen)
+    for folder in ('run/test_evaluation', 'out/results_evaluation'):
+        assert f'evaluation: {folder}\n' in screen
+        blocks = {
+            block.key: block
+            for section in read_evaluation(folder).sections
+            for block in section.blocks
+        }
+        table = blocks['classes']
+        assert sum(row[1] for row in table.rows) == len(gt.anns)
+        mean = np.mean([row[table.columns.index('AP50')] for row in table.rows])
+        assert mean == pytest.approx(coco_eval.stats[1], abs=1e-4)  # 4 digits
+        pictures = blocks['best-images'].pictures
+        assert re.fullmatch(
+            r'image \d+: \d of \d found(, \d+ false)?', pictures[0].caption
+        )
+        assert max(cv2.imread(pictures[0].file).shape) <= 256
+        csv = Path(folder, 'classes.csv').read_text().splitlines()
+        assert len(csv) == 1 + len(table.rows)
+
+
+def test_evaluation_of_another_is_not_replaced(by_heart, checkpoint, error_of):
+    Path('out_evaluation').mkdir()
+    Path('out_evaluation/evaluation.json').write_text('of mine')
+    error = error_of(evaluate, by_heart, checkpoint, 'run', 'out.json')
+    assert 'out_evaluation/evaluation.json is there already' in error
+    assert Path('out_evaluation/evaluation.json').read_text() == 'of mine'
+    assert not Path('run').exists()  # before anything else
 
 
 def constant_detector(checkpoint, cls_score):
@@ -103,8 +132,9 @@ def test_test_leaves_the_training_as_it_is(write_config, trained):
     before = (trained / 'tiny.py').read_bytes()
     evaluate(write_config(), str(trained / 'epoch_2.pth'), str(trained))
     assert (trained / 'tiny.py').read_bytes() == before
-    (new,) = {p.name for p in trained.iterdir()} - names
-    assert re.fullmatch(r'\d{8}_\d{6}', new)  # the log
+    log, evaluation = sorted({p.name for p in trained.iterdir()} - names)
+    assert re.fullmatch(r'\d{8}_\d{6}', log)
+    assert evaluation == 'test_evaluation'  # beside that of the best validation
 
 
 @pytest.mark.parametrize('out', ['results.pkl', 'results', 'json'])

@@ -59,11 +59,11 @@ def atlas(
     logger = project_logger()
     files = chosen(configs)
     out = out or osp.join(work_dirs, 'atlas.html')
-    make_folder(work_dirs, '--work-dirs')
     check_outputs([out], '--out')
     folders = {str(file): osp.join(work_dirs, file.stem) for file in files}
     failures: dict[str, str] = {}
     if train:
+        make_folder(work_dirs, '--work-dirs')
         missing = [file for file in files if not is_finished(folders[str(file)])]
         logger.info(
             f'{len(files)} configs: {len(files) - len(missing)} are trained already, '

@@ -23,7 +23,8 @@ class EvaluationHook(Hook):
     :meth:`projects.core.tasks.task.Task.sections`.
     Of the validations of a training the best is kept, in ``<work_dir>/evaluation``;
     the last one where the config names no best. A test writes to
-    ``<work_dir>/test_evaluation``, and to ``beside`` where that is set.
+    ``<work_dir>/test_evaluation``, and to ``beside`` where that is set, its charts as
+    pictures, too: not during a training, of which drawing takes time and memory.
     :class:`projects.core.engine.Runner` registers the
     hook by itself; a report that fails is a warning.
     """
@@ -58,7 +59,9 @@ class EvaluationHook(Hook):
         if is_main_process():
             folder = osp.join(runner.work_dir, TEST)
             at = {'checkpoint': runner.cfg.get('load_from')}
-            self._write(runner, runner.test_loop, folder, at, metrics, self.beside)
+            self._write(
+                runner, runner.test_loop, folder, at, metrics, self.beside, draw=True
+            )
 
     def _write(
         self,
@@ -68,6 +71,7 @@ class EvaluationHook(Hook):
         at: dict,
         metrics: dict | None,
         beside: str | None = None,
+        draw: bool = False,
     ) -> None:
         self.written = []
         dataset = loop.dataloader.dataset
@@ -80,10 +84,10 @@ class EvaluationHook(Hook):
             sections += task.sections(runner, loop, metrics or {})
             data = f'{type(dataset).__name__}, {len(dataset)} {task.unit}'
             evaluation = Evaluation(task.name, at, data, dict(metrics or {}), sections)
-            evaluation.write(folder)
+            evaluation.write(folder, draw=draw)
             self.written.append(folder)
             if beside is not None:
-                evaluation.write(beside, '--out')
+                evaluation.write(beside, '--out', draw=draw)
                 self.written.append(beside)
         except Exception as error:  # hours of training hang on no picture
             level = logging.DEBUG if self._failed else logging.WARNING

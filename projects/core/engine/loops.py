@@ -1,14 +1,17 @@
 """The loop over epochs, which can go on in the middle of one, and that of a
 validation, which knows its losses."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
+from unittest.mock import patch
 
 from mmengine.logging import HistoryBuffer
 from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop as MMEngineEpochBasedTrainLoop
 from mmengine.runner import LogProcessor as MMEngineLogProcessor
 from mmengine.runner import ValLoop as MMEngineValLoop
+from mmengine.runner import autocast
 from torch.utils.data import BatchSampler
 
 from projects.core.engine.seeding import SeededSampler
@@ -80,12 +83,23 @@ class ValLoop(MMEngineValLoop):
         with ExitStack() as self._watch:
             model, cfg = self.runner.model, self.runner.cfg
             model = model.module if is_model_wrapper(model) else model
-            losses = None
+            self._losses = None
             if not cfg.get('compile'):
                 task = task_of(cfg)
-                losses = task.validation_losses(model, self.dataloader.dataset)
-            self._losses = losses and self._watch.enter_context(losses)
+                self._losses = task.validation_losses(model, self.dataloader.dataset)
+            if self._losses is not None:
+                self._watch.enter_context(self._losses)
+                # between the prediction, which is measured, and the end of the step
+                process = partial(self._process, self.evaluator.process)
+                self._watch.enter_context(
+                    patch.object(self.evaluator, 'process', process)
+                )
             return super().run()
+
+    def _process(self, process: Callable, *args, **kwargs) -> None:
+        with autocast(enabled=self.fp16):
+            self._losses.add()
+        process(*args, **kwargs)
 
     def run_iter(self, idx, data_batch) -> None:
         super().run_iter(idx, data_batch)

@@ -11,7 +11,9 @@ from projects.core.reports.blocks import Bars, Block, Number, Section, Table, Te
 from projects.core.reports.record import Record
 from projects.core.reports.runs import Run
 
-STEPS = {'train': 'a training step', 'predict': 'a prediction'}
+STEPS = {'train': 'training', 'predict': 'prediction'}
+# parts of a step in the order in which they happen; others come last
+PARTS = ('data', 'forward', 'loss', 'rest', 'backward', 'optimiser', 'decode', 'NMS')
 
 
 def in_words(seconds: float) -> str:
@@ -49,7 +51,11 @@ def cost_of(run: Run) -> Section | None:
 
 
 def _times(record: Record) -> list[Block]:
-    times = {kind: parts for kind, parts in record.times.items() if parts}
+    times = {
+        STEPS.get(kind, kind): dict(sorted(parts.items(), key=_order))
+        for kind, parts in record.times.items()
+        if parts
+    }
     if not times:
         return []
     rows: list[list[str | Number]] = []
@@ -59,32 +65,31 @@ def _times(record: Record) -> list[Block]:
             share = 100 * seconds / total if total else None
             rows.append([f'{kind}: {part}', 1000 * seconds, share])
         rows.append([f'{kind}: all', 1000 * total, 100 if total else None])
-    names = list(dict.fromkeys(part for parts in times.values() for part in parts))
-    return [
+    charts = [
         Bars(
-            'run-shares',
-            'Shares of time',
-            [STEPS.get(kind, kind) for kind in times],
+            f'run-shares-{kind}',
+            f'Where the time of {kind} goes',
+            ['one batch'],
             'milliseconds',
-            {
-                name: [
-                    1000 * parts[name] if name in parts else None
-                    for parts in times.values()
-                ]
-                for name in names
-            },
+            {part: [1000 * seconds] for part, seconds in parts.items()},
             stacked=True,
-            note='Where the time of a step goes. Waiting for data is short where '
-            'the loader is faster than the model.',
-        ),
-        Table(
-            'run-times',
-            'Time by part of a step',
-            ['part', 'time (ms)', 'share (%)'],
-            rows,
-            note='Medians of sampled steps, of one whole batch.',
-        ),
+        )
+        for kind, parts in times.items()
     ]
+    table = Table(
+        'run-times',
+        'Time by part of a step',
+        ['part', 'time (ms)', 'share (%)'],
+        rows,
+        digits=2,
+        note='Medians of sampled steps, of a whole batch. "data" is the time in which '
+        'the model waits for it: short where the loader is faster than the model.',
+    )
+    return [*charts, table]
+
+
+def _order(part: tuple[str, float]) -> int:
+    return PARTS.index(part[0]) if part[0] in PARTS else len(PARTS)
 
 
 def _cost(record: Record) -> list[Block]:
@@ -99,14 +104,13 @@ def _cost(record: Record) -> list[Block]:
         rows.append(['parameters', record.parameters, ''])
     if record.trainable is not None:
         rows.append(['trained parameters', record.trainable, ''])
-    add('operations of one input, in prediction', record.macs, 'MAC')
-    add('operations of a training step', record.step_flops, 'FLOP')
+    add('prediction of one input', record.macs, 'MAC')
+    add('training step of one batch', record.step_flops, 'FLOP')
     for kind, rate in record.throughput.items():
-        rows.append([f'throughput, {STEPS.get(kind, kind)}', rate, 'samples/s'])
-    for key, name in (('peak_rss', 'peak memory, CPU'), ('peak_gpu', 'of the GPU')):
+        rows.append([f'{STEPS.get(kind, kind)} rate', rate, 'samples/s'])
+    for key, name in (('peak_rss', 'CPU'), ('peak_gpu', 'GPU')):
         if size := record.memory.get(key):
-            name = name if key == 'peak_rss' else f'peak memory, {name[7:]}'
-            rows.append([name, size / 2**20, 'MiB'])
+            rows.append([f'{name} memory, peak', size / 2**20, 'MiB'])
     if not rows:
         return []
     return [
@@ -115,6 +119,7 @@ def _cost(record: Record) -> list[Block]:
             'Cost',
             ['quantity', 'value', 'unit'],
             rows,
+            digits=2,
             note='One MAC is a multiplication and the addition after it; one FLOP is '
             'either of them. Counted are convolutions and matrix products: of one '
             'input forward; of a training step forward and backward, for the whole '
@@ -154,7 +159,12 @@ def setting_of(run: Run) -> Section | None:
         )
     if record.data:
         rows = [
-            [name, *(data.get(k) for k in ('type', 'size', 'checksum'))]
+            [
+                name,
+                data.get('type'),
+                data.get('size'),
+                (data.get('checksum') or '')[:16],
+            ]
             for name, data in record.data.items()
         ]
         blocks.append(
@@ -164,7 +174,8 @@ def setting_of(run: Run) -> Section | None:
                 ['loader', 'data set', 'samples', 'checksum'],
                 rows,
                 note='The checksum is that of what the data set holds, wherever it '
-                'lies: runs of equal checksums saw the same data.',
+                'lies: runs of equal checksums saw the same data. Its first 16 of 64 '
+                'digits, the others are in run.json.',
             )
         )
     environment = {
@@ -264,6 +275,8 @@ def commands_of(run: Run) -> Section:
         lines.append(
             ('the code of this run', ['git', 'checkout', record.code['commit']])
         )
+    if record and record.command:
+        lines.append(('as it was started', record.command))
     lines += [
         (
             'train it again, beside this one',
@@ -288,12 +301,10 @@ def commands_of(run: Run) -> Section:
         ('make this page again', ['python', 'tools/report.py', folder]),
         ('lay it beside another run', ['python', 'tools/compare.py', folder, 'OTHER']),
     ]
-    if record and record.command:
-        lines.insert(0, ('as it was started', record.command))
     text = '\n'.join(
         f'# {what}\n{shlex.join(words)}\n' for what, words in lines
     ).rstrip()
-    note = 'From the root of the project.'
+    note = 'From the folder of the project, to which the paths are relative.'
     if record and record.code.get('changed'):
         note += ' The files that were changed since the commit are named under "Code".'
     return Section(

@@ -5,12 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
 from projects.core.reports.blocks import Block, Section, Table
-from projects.core.reports.compare import (
-    best_mean,
-    in_millions,
-    rounded_seconds,
-    throughput,
-)
+from projects.core.reports.compare import COSTS, UNITS, best_mean
 from projects.core.reports.entries import Entry, better, is_loss, link_pages
 from projects.core.reports.overlays import costs, overlaid_curves
 from projects.core.reports.runs import Run
@@ -114,21 +109,11 @@ def _key(text: str) -> str:
 
 def _blocks(entries: list[Entry], metric: str | None, key: str) -> list[Block]:
     entries = sorted(entries, key=lambda entry: _rank(entry, metric))
-    columns = {
-        'architecture': ('', lambda e: e.family),
-        'parameters, millions': ('-', lambda e: in_millions('parameters', e)),
-        'multiply-accumulates, millions': ('-', lambda e: in_millions('macs', e)),
-        'training, s': ('-', rounded_seconds),
-        'training, samples/s': ('+', lambda e: throughput('train', e)),
-        'prediction, samples/s': ('+', lambda e: throughput('predict', e)),
-        'status': ('', lambda e: e.status),
-    }
+    columns = {'architecture': ('', lambda e: e.family)}
     if metric is not None:
-        first = {
-            'architecture': columns.pop('architecture'),
-            metric: (better(metric), lambda e: best_mean(e, metric)),
-        }
-        columns = first | columns
+        columns[metric] = better(metric), lambda e: best_mean(e, metric)
+    columns |= {name: (sign, get) for name, sign, get in COSTS}
+    columns['status'] = '', lambda e: e.status
     blocks: list[Block] = [
         Table(
             f'atlas-{key}',
@@ -136,8 +121,8 @@ def _blocks(entries: list[Entry], metric: str | None, key: str) -> list[Block]:
             ['model', *columns],
             [[e.name, *(get(e) for _, get in columns.values())] for e in entries],
             better=['', *(sign for sign, _ in columns.values())],
-            note='The best validation of each. One seed each: small differences may '
-            'be chance.',
+            note='The best validation of each, of one seed: small differences may be '
+            f'chance. {UNITS}',
         )
     ]
     if metric is None:

@@ -31,7 +31,7 @@ def curves(block: Curves, colors: dict[str, str], limit: int) -> dict[str, Any]:
             if finite(series.x[k]) and not (block.log_x and series.x[k] <= 0)
         ]
         x = [rounded(series.x[k], 9) for k in indices]
-        y = [_onaxis(series.y[k], block.log_y) for k in indices]
+        y = [_on_axis(series.y[k], block.log_y) for k in indices]
         lines.append({'s': i, 'x': x, 'y': y})
         # a number between two gaps has no line
         dots += [
@@ -47,11 +47,18 @@ def curves(block: Curves, colors: dict[str, str], limit: int) -> dict[str, Any]:
             )
         ]
         if series.low is not None and series.high is not None:
-            low = [_onaxis(series.low[k], block.log_y) for k in indices]
-            high = [_onaxis(series.high[k], block.log_y) for k in indices]
+            low = [_on_axis(series.low[k], block.log_y) for k in indices]
+            high = [_on_axis(series.high[k], block.log_y) for k in indices]
             bands.append({'s': i, 'x': x, 'low': low, 'high': high})
     x = axis('x', block.x_label, block.log_x, block.x_range)
     y = axis('y', block.y_label, block.log_y, block.y_range)
+    if block.x_range is None:
+        x['scale'] |= {'nice': False, 'padding': 6}  # for points to be whole
+    heights = {v for line in lines for v in line['y'] if v is not None}
+    if block.y_range is None and len(heights) == 1:
+        middle = heights.pop()
+        room = abs(middle) / 10 or 1
+        y['scale'] |= {'domain': [middle - room, middle + room], 'nice': False}
     legend, shape = legend_of(look, 'stroke'), shape_of(look)
     dash = {
         'field': 's',
@@ -120,7 +127,7 @@ def curves(block: Curves, colors: dict[str, str], limit: int) -> dict[str, Any]:
     }
 
 
-def _onaxis(value: float | int | None, log: bool) -> float | int | None:
+def _on_axis(value: float | int | None, log: bool) -> float | int | None:
     """A number that the axis has; None for what is a gap."""
     value = rounded(value)
     return None if log and value is not None and value <= 0 else value
@@ -129,7 +136,9 @@ def _onaxis(value: float | int | None, log: bool) -> float | int | None:
 def bars(block: Bars, colors: dict[str, str]) -> dict[str, Any]:
     look = looks(block)
     num = len(block.labels)
-    upright = num > MAX_LABELS or (num <= 12 and max(map(len, block.labels)) <= 8)
+    upright = num > MAX_LABELS or (
+        num <= 12 and max(map(len, block.labels), default=0) <= 8
+    )
     values = [
         {'i': i, 'label': label, 's': s, 'name': name, 'v': rounded(numbers[i])}
         for s, (name, numbers) in enumerate(block.series.items())

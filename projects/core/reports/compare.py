@@ -8,7 +8,7 @@ from functools import partial
 from projects.core.errors import listed
 from projects.core.files import check_outputs, write_text
 from projects.core.reports.blocks import Block, Number, Section, Table
-from projects.core.reports.differences import settings_of, table_of_differences
+from projects.core.reports.differences import code_of, settings_of, table_of_differences
 from projects.core.reports.entries import (
     Entry,
     better,
@@ -160,7 +160,7 @@ def _tables(
         best = [best_mean(entry, metric) for entry in entries]
         columns[f'{metric}, best'] = sign, best
         if groups:
-            columns[f'{metric}, standard deviation'] = (
+            columns[f'{metric}, std'] = (
                 '',
                 [_std(entry.best(metric)) for entry in entries],
             )
@@ -178,9 +178,9 @@ def _tables(
     values = {
         name: held for name, held in values.items() if any(v is not None for v in held)
     }
-    notes = []
+    notes = [UNITS]
     if groups:
-        notes.append('Numbers of groups are means.')
+        notes.append('Of groups the mean, and the standard deviation (std).')
     if comparable and len(entries) > 1:
         notes.append('The best of each column is in bold.')
     if not on_one_machine(entries):
@@ -247,15 +247,16 @@ def _rounded(value: float | None) -> float | int | None:
 
 # what a run costs: head of the column, direction, value of an entry
 COSTS = [
-    ('parameters, millions', '-', partial(in_millions, 'parameters')),
-    ('multiply-accumulates, millions', '-', partial(in_millions, 'macs')),
-    ('training, s', '-', rounded_seconds),
-    ('training, samples/s', '+', partial(throughput, 'train')),
-    ('prediction, samples/s', '+', partial(throughput, 'predict')),
-    ('peak memory, MiB', '-', lambda entry: _rounded(memory(entry))),
+    ('parameters (M)', '-', partial(in_millions, 'parameters')),
+    ('MACs (M)', '-', partial(in_millions, 'macs')),
+    ('training (s)', '-', rounded_seconds),
+    ('training (samples/s)', '+', partial(throughput, 'train')),
+    ('prediction (samples/s)', '+', partial(throughput, 'predict')),
+    ('peak memory (MiB)', '-', lambda entry: _rounded(memory(entry))),
 ]
 
 
+UNITS = 'MACs: multiply-accumulates of one input in prediction; M: millions.'
 # columns that depend on the machine
 MEASURED = [name for name, _, _ in COSTS[2:]]
 
@@ -274,7 +275,7 @@ def _differences(entries: Sequence[Entry]) -> Section:
         [
             table('config', 'Config', values=[settings_of(run) for run in runs]),
             table('data', 'Data', values=[r.data if r else {} for r in records]),
-            table('code', 'Code', values=[r.code if r else {} for r in records]),
+            table('code', 'Code', values=[code_of(run) for run in runs]),
             table(
                 'environment',
                 'Environment',

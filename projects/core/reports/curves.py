@@ -182,7 +182,7 @@ def _losses(run: Run, train: dict[str, Series], config) -> list[Block]:
 def metrics_of(run: Run) -> dict[str, Series]:
     """Metrics of the validations, the one that the best is chosen by first."""
     metrics = {
-        name: series
+        name: _without_missing(name, series)
         for name, series in run.val.items()
         if name not in TIMES and not LOSS.fullmatch(name)
     }
@@ -192,16 +192,15 @@ def metrics_of(run: Run) -> dict[str, Series]:
 def _metrics(run: Run) -> list[Block]:
     charts = []
     for family in families(metrics_of(run)):
-        missing = [n for n, s in family.series.items() if set(s.values) <= {-1, None}]
-        series = {n: _without_missing(n, s) for n, s in family.series.items()}
-        rules = {rule_of(name) for name in series}
+        missing = [n for n, s in family.series.items() if set(s.values) <= {None}]
+        rules = {rule_of(name) for name in family.series}
         note = f'Of the validation. {BETTER[rules.pop()] if len(rules) == 1 else ""}'
         if missing:
             note += (
-                f' Of {", ".join(missing)} there is no value: the data hold nothing of '
-                'the kind.'
+                f' Of {", ".join(missing)} there is no value: it cannot be measured on '
+                'these data.'
             )
-        series = {n: s for n, s in series.items() if n not in missing}
+        series = {n: s for n, s in family.series.items() if n not in missing}
         if series:
             key = f'run-metric-{family.key}'
             title, label = family.title, family.y_label

@@ -21,6 +21,18 @@ def settings_of(run: Run) -> dict[str, Any]:
     return {key: v for key, v in config_of(run).items() if key not in PLACES}
 
 
+def code_of(run: Run) -> dict[str, Any]:
+    """State of the checkout that a run is of, in words; empty if not recorded."""
+    code = dict(run.record.code) if run.record else {}
+    if not code:
+        return {}
+    changed = code.pop('changed', None)
+    code['changed files'] = ', '.join(map(str, changed)) if changed else 'none'
+    digest = code.pop('diff_sha256', None)
+    code['their difference (SHA-256)'] = str(digest)[:12] if digest else 'none'
+    return code
+
+
 def differences(values: Sequence[Any], path: str = '') -> Iterator[tuple[str, list]]:
     """Paths at which nested values differ, and what stands there.
 

@@ -22,12 +22,14 @@ The folder of an evaluation:
 import csv
 import io
 import json
+import logging
 import os.path as osp
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import cv2
+from mmengine.logging import print_log
 
 from projects.core.errors import UserError, described
 from projects.core.files import output_file, write_text
@@ -66,9 +68,18 @@ class Evaluation:
     data: str
     metrics: dict[str, float]
     sections: list[Section] = field(default_factory=list)
+    _drawn: dict[str, bytes] = field(default_factory=dict, init=False, repr=False)
 
-    def write(self, folder: str, option: str = '--work-dir') -> None:
+    def write(
+        self, folder: str, option: str = '--work-dir', draw: bool = False
+    ) -> None:
         """Write ``evaluation.json``, the tables and the pictures.
+
+        Args:
+            folder: Where to.
+            option: Where the user said so.
+            draw: Write the charts as pictures, too. A chart that cannot be drawn is
+                a warning.
 
         Raises:
             UserError: As of :func:`projects.core.files.output_file`.
@@ -99,6 +110,24 @@ class Evaluation:
         )
         text = json.dumps(document, ensure_ascii=False, allow_nan=False)
         write_text(osp.join(folder, FILE), text, option)
+        if draw:
+            self._write_charts(folder, option)
+
+    def _write_charts(self, folder: str, option: str) -> None:
+        from projects.core.reports import charts  # and the memory of what draws
+
+        for block in (block for section in self.sections for block in section.blocks):
+            if not isinstance(block, charts.CHARTS):
+                continue
+            try:
+                if block.key not in self._drawn:  # for one folder, or another
+                    self._drawn[block.key] = charts.png(block)
+            except Exception as error:  # of a library that runs JavaScript
+                message = f'{block.key} was not drawn: {error!r}'
+                print_log(message, logger='current', level=logging.WARNING)
+                continue
+            with output_file(osp.join(folder, f'{block.key}.png'), option) as file:
+                file.write(self._drawn[block.key])
 
 
 def _write_pictures(folder: str, block: Pictures, option: str) -> None:

@@ -85,12 +85,11 @@ def _encode(
     if image.shape[1] > width * density:
         size = (round(width * density), max(round(height * density), 1))
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    png = cv2.imencode('.png', image)[1].tobytes()
-    kind, data = 'png', png
-    if not pixelated:
-        webp = cv2.imencode('.webp', image, [cv2.IMWRITE_WEBP_QUALITY, quality])[1]
-        if webp.size < len(png):
-            kind, data = 'webp', webp.tobytes()
-    text = base64.b64encode(data).decode()
+    if pixelated:
+        kind, data = 'png', cv2.imencode('.png', image)[1]
+    else:
+        options = [cv2.IMWRITE_WEBP_QUALITY, quality]
+        kind, data = 'webp', cv2.imencode('.webp', image, options)[1]
+    text = base64.b64encode(data.tobytes()).decode()
     uri = f'data:image/{kind};base64,{text}'
     return DataImage(uri, picture.caption, width, max(height, 1), pixelated)

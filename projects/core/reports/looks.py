@@ -106,7 +106,7 @@ def _look(name: str, index: int, dashed: bool = False) -> Look:
         name,
         f'c{index % NUM_SERIES_COLORS}',
         dashes[dashed],
-        list(SHAPES)[index % len(SHAPES)],
+        list(SHAPES)[(index + index // NUM_SERIES_COLORS) % len(SHAPES)],
     )
 
 

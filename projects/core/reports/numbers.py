@@ -42,7 +42,10 @@ def numbers(block: Block) -> tuple[list[str], list[list], str]:
 
 def _curve_rows(block: Curves) -> tuple[list[list], str]:
     """A row for each x, evenly fewer of them where they are many."""
-    grids = {tuple(x for x in s.x if finite(x)) for s in block.series}
+    grids = {
+        tuple(x for x in grid if finite(x))
+        for grid in {tuple(s.x) for s in block.series}
+    }
     most = max(MAX_ROWS // max(len(grids), 1), 5)
     wanted = set()
     for grid in grids:

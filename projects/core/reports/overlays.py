@@ -39,6 +39,8 @@ ELSEWHERE = (
     'Not all ran on the same machine with as many threads: times and memory differ by '
     'that, too.'
 )
+#: costs that differ by a smaller factor are the same
+ALIKE = 1.02
 #: beginnings of the names of series that stand for all classes
 MEANS = ('mean', 'all', 'average')
 
@@ -110,8 +112,10 @@ def overlaid_curves(
         if any(s.low for s in series):
             notes.append('A band is one standard deviation of the runs of a group.')
         title = name
-        if phase == 'train' or is_loss(name):
-            title += ', training' if phase == 'train' else ', validation'
+        if phase == 'train':
+            title += ', training'
+        elif is_loss(name) and 'val' not in name:
+            title += ', validation'
         key = f'{phase}-{_key(name)}'
         blocks.append(
             Curves(key, title, axis.label, name, series, note=' '.join(notes))
@@ -199,9 +203,9 @@ def costs(entries: Sequence[Entry], metric: str) -> list[Block]:
             for entry in entries
         ]
         points = [p for p in points if p.x is not None and p.y is not None]
-        if len({p.x for p in points}) < 2:
-            continue  # nothing is gained by a column of points
         xs = [p.x for p in points]
+        if not xs or max(xs) <= ALIKE * min(xs):
+            continue  # nothing is to be seen in a column of points
         wide = min(xs) > 0 and max(xs) / min(xs) > 20
         notes = []
         if len(points) < len(entries):

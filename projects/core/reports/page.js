@@ -48,7 +48,6 @@ async function start(chart) {
   spec.width = 'container';
   spec.config.background = null;
   try {
-    chart.replaceChildren();
     // Vega gives its parent a role
     const view = await embed(element('div', undefined, chart), spec);
     const reader = chart.dataset.kind === 'curves' ? new Reader(chart, view, spec) : null;
@@ -237,7 +236,10 @@ const observer = new IntersectionObserver((entries) => {
     draw(entry.target);
   }
 }, {rootMargin: '600px'});
-for (const chart of charts) observer.observe(chart);
+for (const chart of charts) {
+  chart.replaceChildren();  // what stands there without a script
+  observer.observe(chart);
+}
 addEventListener('beforeprint', () => charts.forEach(draw));
 addEventListener('scroll', () => { tooltip.hidden = true; }, {passive: true});
 

@@ -117,17 +117,20 @@ def render(
     """
     blocks = [block for section in sections for block in section.blocks]
     images = data_images([b for b in blocks if isinstance(b, Pictures)])
+    # of a run of many points it takes a while, and is the same at each limit
+    tables = {id(b): numbers(b) for b in blocks if isinstance(b, charts.CHARTS)}
     for limit in LIMITS:
-        html = _render(title, facts, sections, notices, images, limit)
+        html = _render(title, facts, sections, notices, images, tables, limit)
         if len(html.encode('utf-8', 'backslashreplace')) <= MAX_SIZE:
             return html
     num = sum(len(pictures) for pictures in images)
     left_out = f'The page is large: its {num} pictures are left out.'
     notices = [*notices, left_out] if num else notices
-    return _render(title, facts, sections, notices, [[] for _ in images], LIMITS[-1])
+    images = [[] for _ in images]
+    return _render(title, facts, sections, notices, images, tables, LIMITS[-1])
 
 
-def _render(title, facts, sections, notices, images, limit) -> str:
+def _render(title, facts, sections, notices, images, tables, limit) -> str:
     template, style, page_script = _files()
     remaining = iter(images)
     views, num = [], 0
@@ -135,7 +138,7 @@ def _render(title, facts, sections, notices, images, limit) -> str:
         items = []
         for block in section.blocks:
             num += 1
-            items.append(_item(f'block-{num}', block, limit))
+            items.append(_item(f'block-{num}', block, tables.get(id(block)), limit))
             if isinstance(block, Pictures):
                 items[-1].images = next(remaining)
                 left = len(block.pictures) - len(items[-1].images)
@@ -183,9 +186,9 @@ def _sha256(script: str) -> str:
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
-def _item(id_: str, block: Block, limit: int) -> Item:
-    if isinstance(block, charts.CHARTS):
-        columns, rows, left_out = numbers(block)
+def _item(id_: str, block: Block, table: tuple | None, limit: int) -> Item:
+    if table is not None:
+        columns, rows, left_out = table
         links = {}
         if isinstance(block, Points):
             links = {p.name: p.link for p in block.points if scatter.address(p.link)}

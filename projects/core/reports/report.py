@@ -175,7 +175,7 @@ def _metrics(run: Run) -> Table | None:
         columns += ['last', 'best', f'best at {at}']
     if tested:
         columns += ['test']
-    columns += ['unit', 'better']
+    columns += ['better', 'unit']
     rows = []
     for name in names:
         series = metrics.get(name) or Series([0], [tested.get(name)])
@@ -187,7 +187,9 @@ def _metrics(run: Run) -> Table | None:
         if tested:
             row.append(tested.get(name))
         unit = unit_of(name, series)
-        rows.append([*row, '%' if unit == '%' else '', BETTER[rule]])
+        rows.append([*row, BETTER[rule], '%' if unit == '%' else ''])
+    if not any(row[-1] for row in rows):
+        columns, rows = columns[:-1], [row[:-1] for row in rows]
     note = 'Of the validations of the training.' if metrics else ''
     if tested:
         checkpoint = run.test.at.get('checkpoint')

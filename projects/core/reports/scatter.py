@@ -97,7 +97,7 @@ def points(block: Points, colors: dict[str, str]) -> dict[str, Any]:
         'transform': [
             {
                 'type': 'label',
-                'size': {'signal': '[width, height]'},
+                'size': {'signal': '[max(width, 1), max(height, 1)]'},
                 'anchor': ['right', 'left', 'top', 'bottom', 'top-right'],
                 'offset': [4],
                 'padding': 0,
@@ -121,8 +121,12 @@ def address(link: str) -> str:
 
 
 def front(values: list[dict[str, Any]], lower: bool = False) -> list[dict[str, Any]]:
-    """Points that none surpasses, being both further to the left and higher, or
-    further to the left and lower."""
+    """Points that none surpasses, being both further to the left and higher.
+
+    Args:
+        values: Points with ``x`` and ``y``.
+        lower: Lower counts as higher.
+    """
     sign = -1 if lower else 1
     best: list[dict[str, Any]] = []
     for value in sorted(values, key=lambda v: (v['x'], -sign * v['y'])):

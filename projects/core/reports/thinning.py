@@ -1,7 +1,8 @@
 """Fewer points of a line, its extremes kept."""
 
 import math
-from collections.abc import Sequence
+
+import numpy as np
 
 from projects.core.reports.blocks import Number, Series
 
@@ -25,21 +26,21 @@ def kept(series: Series, limit: int) -> list[int]:
     num = len(series.x)
     if num <= limit:
         return list(range(num))
-    lines: list[Sequence[Number]] = [series.y]
+    y = np.array(series.y, float)  # None becomes NaN
+    wanted = [y, -y]  # of which the least stay
     if series.low is not None and series.high is not None:
-        lines += [series.low, series.high]
-    num_bins = max(limit // (2 * len(lines) + 1), 1)
-    if not any(not finite(y) for y in series.y):
-        num_bins = max((limit - 2) // (2 * len(lines)), 1)
+        wanted += [np.array(series.low, float), -np.array(series.high, float)]
+    gaps = ~np.isfinite(y)
+    if gaps.any():
+        wanted.append(np.where(gaps, 0, np.nan))
+    num_bins = max((limit - 2) // len(wanted), 1)
+    width = -(-num // num_bins)
     chosen = {0, num - 1}
-    for i in range(num_bins):
-        indices = range(num * i // num_bins, num * (i + 1) // num_bins)
-        for line in lines:
-            numbers = [k for k in indices if finite(line[k])]
-            if numbers:
-                chosen.add(min(numbers, key=line.__getitem__))
-                chosen.add(max(numbers, key=line.__getitem__))
-        chosen.update([k for k in indices if not finite(series.y[k])][:1])
+    for values in wanted:
+        bins = np.full(-(-num // width) * width, np.inf)
+        bins[:num] = np.where(np.isfinite(values), values, np.inf)
+        least = bins.reshape(-1, width).argmin(1) + np.arange(0, len(bins), width)
+        chosen.update(least[np.isfinite(bins[least])].tolist())
     return sorted(chosen)
 
 

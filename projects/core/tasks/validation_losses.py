@@ -15,11 +15,12 @@ Labelled = Callable[[list], tuple[list, int]]
 
 
 class ValidationLosses(AbstractContextManager):
-    """Losses of each batch that a model predicts from, inside ``with``.
+    """Losses of the batches that a model predicts from, inside ``with``.
 
     What a model computes for its predictions it needs for its losses, too: what
     ``calls`` return is kept during ``model(..., mode='predict')``, and returned once
-    more, not computed, in the call of ``model.loss`` that follows. So the losses are
+    more, not computed, when :meth:`add` calls
+    ``model.loss``. So the losses are
     those of ``model.loss`` in evaluation mode, without dropout and with the running
     statistics of batch norm, and their weights are those of the training. Random
     numbers that they take are taken from a copy of the generators.
@@ -45,14 +46,16 @@ class ValidationLosses(AbstractContextManager):
         self._calls = list(calls)
         self._labelled = labelled
         self._replays = False
+        self._batch: tuple | None = None
 
     def __enter__(self) -> 'ValidationLosses':
-        self._sums: dict[str, Tensor] = {}
-        self._num_images = self._num_labels = 0
+        self._sums: dict[str, float] = {}
+        self._num_images: int | None = 0  # None once a loss failed
+        self._num_labels = 0
         self._own = [vars(owner).get(name) for owner, name in self._calls]
         for owner, name in self._calls:
             setattr(owner, name, self._kept(getattr(owner, name)))
-        self._handle = self._model.register_forward_hook(self._add, with_kwargs=True)
+        self._handle = self._model.register_forward_hook(self._see, with_kwargs=True)
         return self
 
     def __exit__(self, *exc_info) -> None:
@@ -74,24 +77,28 @@ class ValidationLosses(AbstractContextManager):
 
         return kept
 
-    def _add(self, model, args: tuple, kwargs: dict, output) -> None:
-        """Add the losses of a batch, once the model has predicted."""
-        if kwargs.get('mode') != 'predict' or self._num_images is None:
+    def _see(self, model, args: tuple, kwargs: dict, output) -> None:
+        if kwargs.get('mode') == 'predict':
+            self._batch = kwargs['inputs'], kwargs.get('data_samples') or []
+
+    def add(self) -> None:
+        """Add the losses of the batch that the model has predicted from last."""
+        if self._batch is None or self._num_images is None:
             return
+        (inputs, samples), self._batch = self._batch, None
         try:
-            samples, num_labels = self._labelled(kwargs.get('data_samples') or [])
+            samples, num_labels = self._labelled(samples)
             if not samples:
                 return
             self._replays = True
-            inputs = kwargs['inputs']
             devices = [inputs.device] if inputs.is_cuda else []
             with torch.random.fork_rng(devices):
-                losses = model.loss(inputs, samples)
+                losses = self._model.loss(inputs, samples)
             for name, value in losses.items():
                 if 'loss' not in name:  # as an accuracy; so does mmengine's sum
                     continue
                 values = [value] if isinstance(value, Tensor) else value
-                total = sum(v.mean() for v in values).double() * len(samples)
+                total = sum(v.mean().item() for v in values) * len(samples)
                 self._sums[name] = self._sums.get(name, 0) + total
             self._num_images += len(samples)
             self._num_labels += num_labels
@@ -108,13 +115,7 @@ class ValidationLosses(AbstractContextManager):
 
         Empty where there are no losses, or no labels.
         """
-        parts = all_gather_object(
-            (
-                {name: float(total) for name, total in self._sums.items()},
-                self._num_images,
-                self._num_labels,
-            )
-        )
+        parts = all_gather_object((self._sums, self._num_images, self._num_labels))
         if any(num is None for _, num, _ in parts) or not sum(p[2] for p in parts):
             return {}
         num_images = sum(num for _, num, _ in parts)

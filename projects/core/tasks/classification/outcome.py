@@ -27,6 +27,7 @@ class Outcome:
         images: N dicts with ``index`` in the data set and ``file_name``, as far as an
             image has them.
         classes: Names of the K classes.
+        unit: What the images are called; those of another kind have no pictures.
     """
 
     true: np.ndarray
@@ -35,6 +36,7 @@ class Outcome:
     scores: np.ndarray | None
     images: list[dict]
     classes: list[str]
+    unit: str = 'images'
 
     @cached_property
     def right(self) -> np.ndarray:

@@ -94,6 +94,7 @@ class ClassificationReport(BaseMetric):
         out_dir: Folder that is there; None to write and log nothing.
         out: File for the five best classes of each image, as JSON; None for
             none.
+        unit: What is classified, in reports.
         **kwargs: Of :class:`mmengine.evaluator.BaseMetric`.
 
     Attributes:
@@ -104,11 +105,16 @@ class ClassificationReport(BaseMetric):
     outcome: Outcome | None = None
 
     def __init__(
-        self, out_dir: str | None = None, out: str | None = None, **kwargs
+        self,
+        out_dir: str | None = None,
+        out: str | None = None,
+        unit: str = 'images',
+        **kwargs,
     ) -> None:
         super().__init__(**kwargs)
         self.out_dir = out_dir
         self.out = out
+        self.unit = unit
 
     @property
     def mistakes(self) -> list[dict]:
@@ -143,6 +149,7 @@ class ClassificationReport(BaseMetric):
             None if scores[0] is None else np.stack(scores),
             list(images),
             class_names(self.dataset_meta, num_classes),
+            self.unit,
         )
         if self.out is not None:
             rows = [self.outcome.described(i) for i in range(len(results))]

@@ -41,7 +41,7 @@ def sections_of(outcome: Outcome, dataset) -> list[Section]:
         Section('Classes', [_classes(outcome, names), *_confusion(outcome, names)]),
         Section('Confidence', [_calibration(outcome), _histogram(outcome)]),
     ]
-    pictures = surest_pictures(outcome, dataset)
+    pictures = surest_pictures(outcome, dataset) if outcome.unit == 'images' else []
     if pictures:
         sections.append(Section('Examples', pictures))
     return sections
@@ -62,10 +62,10 @@ def _top_k(outcome: Outcome) -> Bars:
         'top-k',
         'Top-k accuracy',
         labels=[f'top-{k}' for k in range(1, len(accuracies) + 1)],
-        y_label='images (%)',
+        y_label=f'{outcome.unit} (%)',
         series={'accuracy': accuracies},
-        note=f'Images whose class is among the k classes of the highest scores; '
-        f'{len(outcome.true)} images in all.',
+        note=f'{outcome.unit.capitalize()} whose class is among the k classes of the '
+        f'highest scores; {len(outcome.true)} in all.',
     )
 
 
@@ -75,20 +75,20 @@ def _coverage(outcome: Outcome) -> Curves:
     ends = np.unique(np.linspace(1, num_images, NUM_POINTS).round().astype(int))
     return Curves(
         'coverage',
-        'Accuracy of the surest images',
-        'images that are classified, the surest first (%)',
+        f'Accuracy of the surest {outcome.unit}',
+        f'{outcome.unit} that are classified, the surest first (%)',
         'accuracy of these (%)',
         [Series('accuracy', 100 * ends / num_images, 100 * accuracy[ends - 1])],
         x_range=(0, 100),
-        note='If the images of low confidence are left to a person, so many of the '
-        'others are right.',
+        note=f'If the {outcome.unit} of low confidence are left to a person, so many '
+        'of the others are right.',
     )
 
 
 def _classes(outcome: Outcome, names: list[str]) -> Table:
     numbers = outcome.class_scores()
     precisions = outcome.average_precisions()
-    columns = ['class', 'precision (%)', 'recall (%)', 'F1 (%)', 'images']
+    columns = ['class', 'precision (%)', 'recall (%)', 'F1 (%)', outcome.unit]
     rows = [
         [name, *(None if np.isnan(v) else float(v) for v in row[:3]), int(row[3])]
         for name, row in zip(names, numbers, strict=True)
@@ -124,7 +124,8 @@ def _confusion(outcome: Outcome, names: list[str]) -> list[Matrix | Table]:
         shown = sorted(chosen)
         note = (
             f'The {len(shown)} of {len(names)} classes that are most often taken for '
-            'another; images that are taken for a class not shown are missing. '
+            f'another; {outcome.unit} that are taken for a class not shown are '
+            'missing. '
         )
     blocks: list[Matrix | Table] = []
     if shown:
@@ -137,7 +138,8 @@ def _confusion(outcome: Outcome, names: list[str]) -> list[Matrix | Table]:
                 [names[i] for i in shown],
                 [names[i] for i in shown],
                 outcome.confusion_of(shown).tolist(),
-                note=note + 'Images by true (row) and predicted class (column).',
+                note=f'{note}{outcome.unit.capitalize()} by true (row) and predicted '
+                'class (column).',
             )
         )
     if pairs:
@@ -146,7 +148,7 @@ def _confusion(outcome: Outcome, names: list[str]) -> list[Matrix | Table]:
             Table(
                 'confused',
                 'Most often taken for another',
-                ['true class, predicted class', 'images', 'of the true class (%)'],
+                ['true class, predicted class', outcome.unit, 'of the true class (%)'],
                 [
                     [f'{names[i]}, {names[j]}', count, 100 * count / int(support[i])]
                     for count, i, j in pairs[:NUM_PAIRS]
@@ -161,7 +163,7 @@ def _confusion(outcome: Outcome, names: list[str]) -> list[Matrix | Table]:
 def _calibration(outcome: Outcome) -> Points:
     found = Calibration.of(outcome)
     points = [
-        Point(f'{count} images', float(confidence), float(accuracy))
+        Point(f'{count} {outcome.unit}', float(confidence), float(accuracy))
         for confidence, accuracy, count in zip(
             found.confidence, found.accuracy, found.counts, strict=True
         )
@@ -174,8 +176,9 @@ def _calibration(outcome: Outcome) -> Points:
         'accuracy',
         points,
         diagonal=True,
-        note='Images in bins of their confidence, the score of the predicted class. On '
-        'the line, of images of confidence 0.7 seven in ten are right; below it, the '
+        note=f'{outcome.unit.capitalize()} in bins of their confidence, the score of '
+        f'the predicted class. On the line, of {outcome.unit} of confidence 0.7 seven '
+        'in ten are right; below it, the '
         f'model is too sure of itself. Expected calibration error: {found.error:.4f}; '
         f'mean confidence {mean:.4f}, accuracy {outcome.right.mean():.4f}.',
     )
@@ -187,7 +190,7 @@ def _histogram(outcome: Outcome) -> Bars:
         'confidence',
         'Confidence of right and wrong predictions',
         labels=[f'{low:.2f}-{low + 1 / NUM_BINS:.2f}' for low in edges[:-1]],
-        y_label='images',
+        y_label=outcome.unit,
         series={
             name: np.histogram(outcome.confidence[chosen], edges)[0].tolist()
             for name, chosen in (('right', outcome.right), ('wrong', ~outcome.right))

@@ -14,7 +14,9 @@ def losses_of_detector(model, dataset) -> ValidationLosses | None:
 
     The backbone, the neck and the dense head, or the head of the proposals, are not
     computed again. What is: the second stage of a two-stage detector, which in its
-    loss sees boxes that are sampled with the ground truth.
+    loss sees boxes that are sampled with the ground truth. A detector whose loss
+    needs what its decoder gives in training alone, as DINO, has none: the first batch
+    of each validation is a warning.
 
     Args:
         model: A detector.

@@ -29,8 +29,8 @@ from projects.core.reports.blocks import (
 from projects.core.tasks.drawing import shown_at
 from projects.core.tasks.generation.pictures import FRAME, Kept, frames_of, grid
 
-SIDE = 560  # pixels of a picture, at most; a page holds several
-FRAME_SIDE = 360  # of a picture of the training
+SIDE = 720  # pixels of a picture, at most
+WIDTH = 480  # of one on a page, at most
 NUM_POINTS = 500  # of samples, and as many of the data
 NUM_SHOWN = 8  # samples beside their neighbours
 NUM_NEIGHBOURS = 3
@@ -38,10 +38,17 @@ MOST_CLASSES = 50  # of a table
 NUM_EXTREMES = 4  # best and worst translations each way
 
 
-def within(picture: np.ndarray, side: int = SIDE) -> np.ndarray:
-    """The picture, made smaller where it is larger than ``side``."""
-    factor = side / max(picture.shape[:2])
-    return shown_at(picture, factor) if factor < 1 else picture
+def pictures_block(
+    key: str, title: str, pictures: dict[str, np.ndarray], note: str = ''
+) -> Pictures:
+    """Pictures, made smaller where they are large, by their captions."""
+    shown = []
+    for caption, image in pictures.items():
+        factor = SIDE / max(image.shape[:2])
+        image = shown_at(image, factor) if factor < 1 else image
+        shown.append(Picture(caption, image))
+    width = min(WIDTH, *(picture.image.shape[1] for picture in shown))
+    return Pictures(key, title, shown, width=width, note=note)
 
 
 def sections_of(kept: Kept | None, metainfo: dict, frames: Path) -> list[Section]:
@@ -55,41 +62,30 @@ def sections_of(kept: Kept | None, metainfo: dict, frames: Path) -> list[Section
     blocks: list[Block] = []
     rows = kept.rows if kept is not None else []
     if rows and 'fake_b' in rows[0]:
-        picture = Picture('Images and their translations', within(kept.picture(), 900))
-        blocks.append(Pictures('translations', 'Translations', [picture], width=900))
+        pictures = {'Images and their translations': kept.picture()}
+        blocks.append(pictures_block('translations', 'Translations', pictures))
     elif rows and rows[0]['fake'].dim() == 1:
         blocks.append(points_block(rows, metainfo.get('centres') or []))
     elif rows:
-        pictures = [
-            Picture('Samples of the model', within(kept.picture())),
-            Picture('The data', within(kept.picture('real'))),
-        ]
+        pictures = {
+            'Samples of the model': kept.picture(),
+            'The data': kept.picture('real'),
+        }
         note = 'A row for each class that was asked for.' if kept.num_classes else ''
-        blocks.append(
-            Pictures('samples', 'Samples and data', pictures, width=SIDE, note=note)
-        )
+        blocks.append(pictures_block('samples', 'Samples and data', pictures, note))
     files = frames_of(frames)
     if len(files) > 1:
-        pictures = [
-            Picture(f'Iteration {int(FRAME.fullmatch(file.name)[1]):,}', image)
-            for file in (files[0], files[len(files) // 2], files[-1])
-            if (image := _read(file)) is not None
-        ]
-        blocks.append(
-            Pictures(
-                'training',
-                'Samples in the course of the training',
-                pictures,
-                width=FRAME_SIDE,
-                note='Of the same noise each time.',
-            )
-        )
+        some = [files[i] for i in sorted({0, len(files) // 2, len(files) - 1})]
+        pictures = {
+            f'Iteration {int(FRAME.fullmatch(file.name)[1]):,}': image
+            for file in some
+            if (image := cv2.imread(str(file))) is not None
+        }
+        if pictures:
+            title = 'Samples in the course of the training'
+            note = 'Of the same noise, or images, each time.'
+            blocks.append(pictures_block('training', title, pictures, note))
     return [Section('Samples', blocks)] if blocks else []
-
-
-def _read(file: Path) -> np.ndarray | None:
-    image = cv2.imread(str(file))
-    return None if image is None else within(image, FRAME_SIDE)
 
 
 def points_block(rows: Sequence[dict], centres: Sequence[Sequence[float]]) -> Points:
@@ -131,7 +127,7 @@ def mode_blocks(
     num = counts.sum()
     names = [f'mode {i}' for i in range(len(centres))]
     rows = [
-        [name, *map(float, centre), 100 * float(w), 100 * c / num, 100 * g / num]
+        [name, *centre.round(9).tolist(), 100 * float(w), 100 * c / num, 100 * g / num]
         for name, centre, w, c, g in zip(
             names, centres, weights, counts.tolist(), good.tolist(), strict=True
         )
@@ -160,14 +156,14 @@ def quality_blocks(values: dict[str, float]) -> list[Block]:
     """
     names = {
         'frechet_distance': 'Frechet distance',
-        'frechet_floor': 'Frechet distance of two halves of the data (floor)',
-        'frechet_ratio': 'times the floor, of as many samples',
+        'frechet_floor': 'floor: of two halves of the data',
+        'frechet_ratio': 'times the floor (as many samples)',
         'kernel_distance': 'kernel distance (KID)',
         'inception_score': 'inception score',
-        'class_accuracy': 'samples seen as the class asked for (%)',
-        'accuracy_on_real': 'the same of the data (%)',
-        'synthetic_top1': 'classifier trained on the samples: right (%)',
-        'real_top1': 'classifier trained on the data: right (%)',
+        'class_accuracy': 'class asked for is seen (%)',
+        'accuracy_on_real': 'class of the data is seen (%)',
+        'synthetic_top1': 'top-1 after training on samples',
+        'real_top1': 'top-1 after training on data',
     }
     rows = [[names[name], values[name]] for name in names if name in values]
     overlap = {
@@ -275,14 +271,13 @@ def neighbour_block(
         images += [fake, *(_datum(dataset, i) for i in others)]
     if not images:
         return []
-    picture = within(grid(images, len(images) // len(shown)))
+    picture = grid(images, len(images) // len(shown))
     return [
-        Pictures(
+        pictures_block(
             'neighbours',
             'Samples and their nearest neighbours',
-            [Picture('Left a sample, then the nearest of the data', picture)],
-            width=360,
-            note='Nearest by what the judge sees: a sample that is its neighbour to '
+            {'Left a sample, then the nearest of the data': picture},
+            'Nearest by what the judge sees: a sample that is its neighbour to '
             'the pixel was learnt by heart.',
         )
     ]
@@ -353,10 +348,7 @@ def translation_pictures(extremes: Extremes, way: str, unit: str) -> list[Block]
             images = [image for *_, images in kept for image in images]
             scores = ', '.join(f'{sign * score:.1f}' for score, *_ in kept)
             caption = f'{", ".join(heads[:columns])}; {unit}: {scores}'
-            picture = within(grid(images, columns))
             key = f'{name}-{way.replace(" ", "-").lower()}'
             title = f'{name.capitalize()} translations, {way}'
-            blocks.append(
-                Pictures(key, title, [Picture(caption, picture)], width=SIDE // 2)
-            )
+            blocks.append(pictures_block(key, title, {caption: grid(images, columns)}))
     return blocks

@@ -3,10 +3,12 @@
 Legend: N heads, L queries, S keys.
 """
 
+import numpy as np
 import torch
 from mmengine.dataset import pseudo_collate
 
-from projects.core.reports.blocks import Bars, Block, Matrix, Section, Text
+from projects.core.errors import one_line
+from projects.core.reports.blocks import Bars, Block, Matrix, Section, Table, Text
 from projects.core.tasks.language.attention_labels import (
     chosen_maps,
     label,
@@ -22,6 +24,8 @@ PROMPT, CONTINUATION = 32, 64  # tokens
 CELLS = 40  # queries and keys that are shown, at most
 LONGEST = 256  # tokens of a sequence whose attention is computed
 LOOKED_AT = 50  # sequences among which an example is looked for
+SHOWN = 8  # texts of each table
+LONGEST_TEXT = 300  # characters
 MOST_BYTES = 2**20  # of a text that is compressed at each of the best validations
 
 
@@ -169,6 +173,39 @@ def attention_blocks(model, dataset: TextDataset) -> list[Block]:
             )
         )
     return blocks
+
+
+def examples_of(outcome, dataset) -> list[Section]:
+    """The texts that a classifier is surest of, right and wrong.
+
+    Args:
+        outcome: Of the report of the classes, which has ``right``, ``confidence`` and
+            ``described``; None without one.
+        dataset: Data; nothing is shown where they are in another order than they
+            were evaluated in.
+    """
+    if outcome is None or not isinstance(dataset, TextDataset):
+        return []
+    blocks: list[Block] = []
+    for key, title, chosen in (
+        ('wrong-texts', 'Surest of the wrong', ~outcome.right),
+        ('right-texts', 'Surest of the right', outcome.right),
+    ):
+        places = np.flatnonzero(chosen)
+        places = places[np.argsort(-outcome.confidence[places], kind='stable')]
+        rows = []
+        for i in places[:SHOWN].tolist():
+            sample, found = dataset[i]['data_samples'], outcome.described(i)
+            labels = sample.get('pair_labels', sample.get('labels'))
+            if labels.numel() != 1 or int(labels) != found['true_label']:
+                return []
+            best = found['predictions'][0]
+            text = one_line(sample['text'], LONGEST_TEXT)
+            rows.append([text, found['true_class'], best['class'], best['score']])
+        if rows:
+            heads = ['text', 'true class', 'predicted class', 'confidence']
+            blocks.append(Table(key, title, heads, rows))
+    return [Section('Examples', blocks)] if blocks else []
 
 
 def numbered(names: list[str]) -> list[str]:

@@ -5,10 +5,11 @@ from projects.core.errors import UserError
 from projects.core.files import check_outputs
 from projects.core.reports.blocks import Section
 from projects.core.tasks.custom_hooks import add_hooks
-from projects.core.tasks.evaluators import add_evaluators
+from projects.core.tasks.evaluators import add_evaluators, evaluator_of
 from projects.core.tasks.task import InferOptions, Task, TestOptions, refuse_options
 
 HOOK = 'projects.TokenRateHook'
+REPORT = 'ClassificationReport'  # of a model that names classes
 
 
 class LanguageTask(Task):
@@ -39,6 +40,13 @@ class LanguageTask(Task):
         from projects.core.tasks.language.data_checks import complete
 
         complete(cfg)
+        for key in ('val_evaluator', 'test_evaluator'):
+            if (
+                evaluator_of(cfg, 'Accuracy', key=key) is not None
+                and evaluator_of(cfg, REPORT, key=key) is None
+            ):
+                report = dict(type=f'projects.{REPORT}', unit=self.unit)
+                add_evaluators(cfg, report, key=key)
         if cfg.get('train_dataloader'):
             add_hooks(cfg, HOOK)
 
@@ -56,11 +64,17 @@ class LanguageTask(Task):
         return list((inputs.get('data_samples') or {}).get('text') or [])
 
     def sections(self, runner, loop, metrics: dict[str, float]) -> list[Section]:
-        from projects.core.tasks.language.model_sections import sections_of
+        from projects.core.tasks.language.model_sections import examples_of, sections_of
 
         model = getattr(runner.model, 'module', runner.model)
         is_test = runner._train_loop is None
-        return sections_of(model, loop.dataloader.dataset, metrics, is_test)
+        dataset = loop.dataloader.dataset
+        outcomes = (getattr(m, 'outcome', None) for m in loop.evaluator.metrics)
+        outcome = next((o for o in outcomes if o is not None), None)
+        return [
+            *examples_of(outcome, dataset),
+            *sections_of(model, dataset, metrics, is_test),
+        ]
 
     def prepare_test(self, cfg, options: TestOptions) -> None:
         if options.show_dir is not None:
