@@ -155,9 +155,12 @@ def _metrics_at(run: Run, at: int | None = None) -> dict[str, float | None]:
         at: Epoch or iteration, as the run counts.
     """
     series = {name: s for name, s in run.val.items() if name not in TIMES}
-    iteration = max((s.iterations[-1] for s in series.values()), default=None)
+    places = {i for s in series.values() for i in s.iterations}
     if at is not None:
-        iteration = at * run.epoch_length if run.by_epoch else at
+        # of iterations a log knows those alone at which it logged the training
+        limit = at * run.epoch_length if run.by_epoch else at
+        places = {i for i in places if i <= limit}
+    iteration = max(places, default=None)
     return {
         name: s.values[s.iterations.index(iteration)]
         for name, s in series.items()
