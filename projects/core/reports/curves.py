@@ -68,8 +68,9 @@ def curves_of(run: Run) -> list[Block]:
                 'Gradient norm',
                 'norm of all gradients (L2)',
                 norms,
-                _window(config)
-                + (f' Before it is clipped to {clip:g}.' if clip else ''),
+                f'{_window(config)} Before it is clipped to {clip:g}.'
+                if clip
+                else 'Of the logged iterations, each by itself.',
                 log_y=_is_wide(norms, 100),
             )
         )
