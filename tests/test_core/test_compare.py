@@ -77,13 +77,20 @@ def test_classes_and_curves_of_evaluations(two):
     blocks, _ = compared(*two)
     table = blocks['both-classes']
     # the greatest difference first: 0.25, then -0.125
-    assert table.rows == [['a', 0.5, 0.75, 0.25], ['b', 0.75, 0.625, -0.125]]
-    assert table.columns[3] == 'net_bb − net_a'
+    assert table.rows == [
+        ['a', 0.5, 0.75, 0.25, -0.5],
+        ['b', 0.75, 0.625, -0.125, 0.25],
+    ]
+    assert table.columns[4:] == ['errors: difference']  # not the images
+    assert 'net_bb less net_a' in table.note
     curves = blocks['both-pr']
     assert {s.name: s.y for s in curves.series} == {
         'net_a': [1, 0.5, 0],
         'net_bb': [1, 0.75, 0],
     }
+    bars = blocks['both-top']
+    assert bars.series == {'net_a': [0.5, 0.75], 'net_bb': [0.75, 0.625]}
+    assert 'both-two' not in blocks  # bars of two series
 
 
 def test_classes_of_three_runs_are_a_heat_map(two, tmp_path):

@@ -25,11 +25,11 @@ from projects.core.reports.group import FOLD
 from projects.core.reports.overlays import (
     ELSEWHERE,
     costs,
-    evaluations,
     memory,
     overlaid_curves,
     train_scalars,
 )
+from projects.core.reports.same_blocks import evaluations
 from projects.core.reports.significance import significance
 from projects.core.values import PATH, checked, optional
 
@@ -132,7 +132,7 @@ def sections_of(entries: Sequence[Entry]) -> tuple[list[Section], list[str]]:
     )
     sections.append(Section('Curves', drawn, note))
     if comparable:
-        sections.append(Section('Evaluations', evaluations(entries)))
+        sections.append(evaluations(entries))
     if len(entries) > 1:
         sections.append(_differences(entries))
     return [section for section in sections if section.blocks], notices
