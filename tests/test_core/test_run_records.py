@@ -195,7 +195,8 @@ def test_a_run_without_the_hooks_has_the_same_numbers(write, fresh, monkeypatch)
 
 @pytest.mark.slow
 def test_of_two_processes_one_writes(write, train_in_two):
-    train_in_two(write(), 'run', 2, HERE)
+    imports = "custom_imports = dict(imports=['projects', 'toy_runs'])\n"
+    train_in_two(write(imports), 'run', 2, HERE)
     record = read_record('run')
     assert (record.world_size, record.batch_size) == (2, 4)
     assert record.command[:1] == ['tools/dist_train.sh']

@@ -190,8 +190,9 @@ class TrueNormHook(Hook):
 def write(tmp_path, fresh):
     def call(extra='', config=LANGUAGE):
         path = tmp_path / 'toy.py'
-        hook = "custom_hooks = [*_base_.custom_hooks, dict(type='projects.TrueNormHook')]\n"
-        path.write_text(config + (hook if config is LANGUAGE else '') + extra)
+        hook = "dict(type='projects.TrueNormHook')" if config is LANGUAGE else ''
+        hooks = f'custom_hooks = [*_base_.custom_hooks, {hook}]\n'
+        path.write_text(config + hooks + extra)
         return str(path)
 
     return call

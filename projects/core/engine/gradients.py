@@ -6,6 +6,7 @@ import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook, LoggerHook
 from mmengine.logging import HistoryBuffer
+from mmengine.optim import OptimWrapper
 from torch import Tensor
 
 from projects.core.engine.optimizers import wrappers_of
@@ -52,8 +53,14 @@ class GradientNormHook(Hook):
         )
         if self._logger is None or not is_main_process():
             return
-        wrappers = wrappers_of(runner.optim_wrapper)
-        self._counts = max(w._accumulative_counts for w in wrappers.values())
+        wrappers = {
+            name: wrapper
+            for name, wrapper in wrappers_of(runner.optim_wrapper).items()
+            if isinstance(wrapper, OptimWrapper)  # not those of other systems
+        }
+        self._counts = max(
+            (w._accumulative_counts for w in wrappers.values()), default=1
+        )
         for name, wrapper in wrappers.items():
             key = f'{name}.grad_norm' if name else 'grad_norm'
             if not wrapper.clip_grad_kwargs:

@@ -98,6 +98,11 @@ class Run:
         return max([logged, *(i for i in done if isinstance(i, int))])
 
     @property
+    def is_test(self) -> bool:
+        """Whether there was a test in the folder and no training."""
+        return self.test is not None and not self.train and not self.val
+
+    @property
     def by_epoch(self) -> bool:
         """Whether places in the run are told in epochs."""
         return self.unit == 'epoch' and bool(self.epoch_length)
@@ -328,14 +333,13 @@ def _missing(run: Run, sessions: list[Session]) -> list[str]:
             f'{unread} line{"s" * (unread > 1)} of scalars.json could not be read and '
             f'{"are" if unread > 1 else "is"} left out.'
         )
-    tested_only = run.test is not None and not run.train and not run.val
-    if tested_only and run.record is None:
+    if run.is_test and run.record is None:
         notices.append('There was a test here and no training: no curves are shown.')
     elif not run.train:
         notices.append('No iteration was logged so far: there are no curves yet.')
     if (
         run.record is None
-        and not tested_only
+        and not run.is_test
         and not (run.folder / RECORD_FILE).exists()
     ):
         notices.append(
