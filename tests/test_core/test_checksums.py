@@ -102,18 +102,19 @@ def test_what_cannot_be_told(dataset):
     assert checksum(dataset) is None
 
 
-def texts(folder, text):
+def texts(folder, text, length=4):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / 'train.txt').write_text(text)
     corpus = dict(type='projects.TextFiles', data_root=str(folder), train='train.txt')
     return DATASETS.build(
-        dict(type='projects.StreamDataset', corpus=corpus, split='train', length=4)
+        dict(type='projects.StreamDataset', corpus=corpus, split='train', length=length)
     )
 
 
 def test_texts(there):
     first, second = (checksum(texts(folder, 'abc' * 20)) for folder in there)
     assert first == second
+    assert checksum(texts(there[0], 'abc' * 20, length=7)) == first
     assert checksum(texts(there[0], 'abc' * 19 + 'abd')) != first
 
 
