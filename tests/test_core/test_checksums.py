@@ -18,6 +18,8 @@ from projects.core.datasets.digits import DigitsDataset
 from projects.core.datasets.digits_coco_dataset import DigitsCocoDataset
 from projects.registry import DATASETS
 
+pytestmark = pytest.mark.usefixtures('few_objects')
+
 
 @pytest.fixture
 def there(tmp_path):
