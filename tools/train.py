@@ -2,6 +2,7 @@
 
 python tools/train.py configs/yolov1/yolov1-mini_1xb16-15e_digits-coco.py
 python tools/train.py configs/lenet/lenet5-modern_1xb64-20e_digits.py
+python tools/train.py configs/lenet/lenet5-modern_1xb64-20e_digits.py --repeat 3
 """
 
 import argparse

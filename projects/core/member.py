@@ -77,6 +77,8 @@ class Members:
                 start_new_session=True,  # Ctrl-C comes once, by this process
                 preexec_fn=end_with_parent,
             )
+            if self.received:  # just before there was a process
+                self._process.send_signal(self.received[0])
             status = self._process.wait()
             text = json.loads(file.read_text())['text'] if file.is_file() else ''
         if status == 0:

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from projects.core.reports.blocks import Curves, Section, Series, Table
+from projects.core.reports.blocks import Bars, Curves, Section, Series, Table
 from projects.core.reports.evaluation import VALIDATION, Evaluation
 from projects.core.reports.group import FOLD, REPEAT, Group
 from projects.core.reports.record import SCHEMA, Record
@@ -67,15 +67,18 @@ def write_run(
         Record(SCHEMA, '1', config, 'a classifier', 'Net', **values).write(str(folder))
     if evaluation is not None:
         names = [chr(ord('a') + i) for i in range(len(evaluation))]
-        rows = [[name, 5, value] for name, value in zip(names, evaluation, strict=True)]
+        rows = [
+            [name, 5, value, 2 - 2 * value]
+            for name, value in zip(names, evaluation, strict=True)
+        ]
         x = [0.0, 0.5, 1.0]
         blocks = [
             Table(
                 'classes',
                 'Classes',
-                ['class', 'images', 'F1'],
+                ['class', 'images', 'F1', 'errors'],
                 rows,
-                better=['', '', '+'],
+                better=['', '', '+', '-'],
             ),
             Curves(
                 'pr',
@@ -87,6 +90,8 @@ def write_run(
                     Series('mean of classes', x, [1.0, evaluation[0], 0.0]),
                 ],
             ),
+            Bars('top', 'Top', names, 'share', {'F1': evaluation}),
+            Bars('two', 'Two', names, 'share', {'a': evaluation, 'b': evaluation}),
         ]
         Evaluation(
             'a classifier', {'epoch': 1}, 'Digits', {}, [Section('Classes', blocks)]

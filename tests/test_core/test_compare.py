@@ -7,7 +7,7 @@ import pytest
 from runs_to_compare import STAMP, write_group, write_run
 
 from projects.core.errors import UserError
-from projects.core.reports.blocks import Matrix, Table, Text
+from projects.core.reports.blocks import Matrix, Section, Table, Text
 from projects.core.reports.compare import compare, sections_of
 from projects.core.reports.differences import (
     MISSING,
@@ -16,6 +16,7 @@ from projects.core.reports.differences import (
     table_of_differences,
 )
 from projects.core.reports.entries import Entry, name_entries, read_entries
+from projects.core.reports.evaluation import Evaluation
 from projects.core.reports.group import FOLD
 from projects.core.reports.overlays import MOST_POINTS, averaged, axis_of
 from projects.core.reports.runs import Run
@@ -77,13 +78,20 @@ def test_classes_and_curves_of_evaluations(two):
     blocks, _ = compared(*two)
     table = blocks['both-classes']
     # the greatest difference first: 0.25, then -0.125
-    assert table.rows == [['a', 0.5, 0.75, 0.25], ['b', 0.75, 0.625, -0.125]]
-    assert table.columns[3] == 'net_bb − net_a'
+    assert table.rows == [
+        ['a', 0.5, 0.75, 0.25, -0.5],
+        ['b', 0.75, 0.625, -0.125, 0.25],
+    ]
+    assert table.columns[4:] == ['errors: difference']  # not the images
+    assert 'net_bb less net_a' in table.note
     curves = blocks['both-pr']
     assert {s.name: s.y for s in curves.series} == {
         'net_a': [1, 0.5, 0],
         'net_bb': [1, 0.75, 0],
     }
+    bars = blocks['both-top']
+    assert bars.series == {'net_a': [0.5, 0.75], 'net_bb': [0.75, 0.625]}
+    assert 'both-two' not in blocks  # bars of two series
 
 
 def test_classes_of_three_runs_are_a_heat_map(two, tmp_path):
@@ -483,6 +491,31 @@ def test_the_state_of_the_code(tmp_path):
         ['changed files', 'none', 'x.py, y.py'],
         ['their difference (SHA-256)', 'none', '0123456789ab'],
     ]
+
+
+def test_rows_are_compared_by_the_column_that_most_have(tmp_path):
+    # as of a classifier that predicts one class only: no precision of the others
+    heads = ['class', 'precision', 'recall']
+    paths = []
+    for name, rows in (
+        ('aaa', [['x', 0.5, 0.25], ['y', 0.5, 0.5]]),
+        ('bbb', [['x', None, 0.0], ['y', 0.25, 1.0]]),
+    ):
+        path = write_run(tmp_path / name)
+        table = Table('classes', 'Classes', heads, rows, better=['', '+', '+'])
+        section = Section('Classes', [table])
+        Evaluation('', {}, '', {}, [section]).write(f'{path}/evaluation')
+        paths.append(path)
+    blocks, _ = compared(*paths)
+    table = blocks['both-classes']
+    assert table.title == 'Classes: recall'
+    assert table.rows == [['y', 0.5, 1.0, 0.5, -0.25], ['x', 0.25, 0.0, -0.25, None]]
+
+
+def test_a_run_that_is_not_finished_is_said(two, tmp_path):
+    stopped = [dict(seconds=1.0, end='stopped')]
+    _, notices = compared(*two, write_run(tmp_path / 'net_c', sessions=stopped))
+    assert notices == ['Not finished: net_c (stopped).']
 
 
 def test_times_of_different_machines_are_not_marked(tmp_path):

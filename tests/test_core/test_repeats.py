@@ -1,6 +1,7 @@
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -107,6 +108,16 @@ def test_more_seeds_are_added(members):
     group = repeat(LENET, 3, 'runs', resume=True)
     assert list(members) == ['seed_0', 'seed_1', 'seed_2']
     assert members['seed_1'] is before['seed_1']  # not trained again
+    assert group.last['accuracy/top1']['values'] == [80, 82, 84]
+
+
+def test_a_member_that_is_gone_is_trained_again(members):
+    repeat(LENET, 3, 'runs')
+    shutil.rmtree('runs/seed_1')
+    members.clear()
+    members['seed_0'] = None  # for the numbers of those that follow
+    group = repeat(LENET, 3, 'runs', resume=True)
+    assert list(members) == ['seed_0', 'seed_1']
     assert group.last['accuracy/top1']['values'] == [80, 82, 84]
 
 
@@ -266,21 +277,41 @@ def test_a_damaged_group(tmp_path, text, message):
 
 def test_a_metric_that_one_run_lacks_is_said(tmp_path):
     group = Group('repeat', 'a.py', ['seed_0', 'seed_1'], [0, 1], '')
-    group.finished = group.members
     for seed, score in enumerate((90, math.nan)):
         write_log(tmp_path / f'seed_{seed}', (80, score), 2)
-    group.read_members(tmp_path)
+    group.take(tmp_path, group.members)
     last = group.last['accuracy/top1']
     assert (last['values'], last['mean'], last['std']) == ([90, None], 90, None)
     assert any('unknown (1 of 2 have no value)' in line for line in group.lines())
 
 
+def test_the_best_of_a_run_that_counts_iterations(tmp_path):
+    session = tmp_path / 'seed_0/20260131_120000'
+    (session / 'vis_data').mkdir(parents=True)
+    lines = []
+    for iteration, score in ((40, 70), (90, 90), (140, 80)):
+        # logged each 10 iterations, validated each 50 + 5
+        lines += [dict(loss=1.0, iter=iteration), {'accuracy/top1': score, 'step': 0}]
+    (session / 'vis_data/scalars.json').write_text('\n'.join(map(json.dumps, lines)))
+    record = dict(schema='mmatlas-run-1', version='0', config='a.py', task='a')
+    record.update(
+        model='A',
+        unit='iter',
+        best={'accuracy/top1': dict(score=90, at=95, checkpoint='best.pth')},
+    )
+    (tmp_path / 'seed_0/run.json').write_text(json.dumps(record))
+    group = Group('repeat', 'a.py', ['seed_0', 'seed_1'], [0, 1], '')
+    group.take(tmp_path, ['seed_0'])
+    assert group.metrics['accuracy/top1']['values'] == [90]
+    assert group.last['accuracy/top1']['values'] == [80]
+
+
 def test_values_of_many_members_are_left_to_the_file(tmp_path):
     members = [f'seed_{i}' for i in range(7)]
-    group = Group('repeat', 'a.py', members, list(range(7)), '', finished=members)
+    group = Group('repeat', 'a.py', members, list(range(7)), '')
     for i, name in enumerate(members):
         write_log(tmp_path / name, (50, 60 + i), 2)
-    group.read_members(tmp_path)
+    group.take(tmp_path, members)
     assert not any('seed_3' in line for line in group.lines())
 
 

@@ -1,13 +1,18 @@
 """The sections of a run's page: what is shown are the run's own numbers."""
 
+import json
+import logging
 import shlex
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from toy_work_dirs import FIRST, record, train_lines, val_line, whole_run, write_session
 
+from projects.core.errors import UserError
 from projects.core.reports.blocks import Curves
 from projects.core.reports.curves import families, unit_of
-from projects.core.reports.report import facts_of, sections_of
+from projects.core.reports.report import facts_of, report, sections_of
 from projects.core.reports.runs import read_run
 from projects.core.reports.scalars import Series
 
@@ -299,3 +304,89 @@ def test_a_run_that_has_not_ended(tmp_path, end, status, notice):
         4,
         end or 'running',
     ]
+
+
+def test_a_browser_shows_the_numbers_of_the_run(checkpoint, open_page):
+    """The page that a training left, against scalars.json and run.json."""
+    folder = Path(checkpoint).parent
+    page = open_page(folder / 'report.html')
+    (file,) = folder.glob('*/vis_data/scalars.json')
+    logged = [json.loads(line) for line in file.read_text().splitlines()]
+    train = [line for line in logged if 'iter' in line]
+    val = [line for line in logged if 'iter' not in line]
+    written = json.loads((folder / 'run.json').read_text())
+
+    facts = dict(
+        zip(
+            page.locator('dt').all_inner_texts(),
+            page.locator('dd').all_inner_texts(),
+            strict=True,
+        )
+    )
+    assert (
+        facts['Status'] == f'finished after 40 epochs ({train[-1]["iter"]} iterations)'
+    )
+    assert facts['Parameters'] == f'{written["parameters"]:,}'
+    assert facts['Seed'] == str(written['seed'])
+    assert (folder / facts['Best checkpoint']).is_file()
+
+    rows = page.get_by_role('article', name='Metrics').locator('tbody tr')
+    cells = [row.locator('th, td').all_inner_texts() for row in rows.all()]
+    last = {name: text for name, text, *_ in cells}
+    expected = {k: v for k, v in val[-1].items() if k.startswith('coco/')}
+    assert last.keys() == expected.keys()
+    assert expected['coco/bbox_mAP'] > 0
+    for name, value in expected.items():
+        # of -1, which stands for what cannot be measured, there is no number
+        shown = -1 if last[name] == '–' else float(last[name])
+        assert shown == pytest.approx(value, abs=5.1e-5)
+
+    # the third logged value of the total loss, by keyboard and by pointing at it
+    chart = page.get_by_role('article', name='Loss', exact=True).get_by_role('slider')
+    chart.scroll_into_view_if_needed()
+    chart.locator('svg').wait_for()
+    chart.focus()
+    for _ in range(3):
+        page.keyboard.press('ArrowRight')
+    tooltip = page.locator('#tooltip')
+    said = tooltip.inner_text()
+    line = train[2]
+    assert said.startswith(f'epochs {line["iter"] / 4:g}, iteration {line["iter"]}')
+    number = said.split('train')[1].split()[0]
+    assert float(number) == pytest.approx(line['loss'], rel=1e-5)
+    page.keyboard.press('Escape')
+    assert not tooltip.is_visible()
+    box = chart.bounding_box()
+    page.mouse.move(box['x'] + box['width'] * 0.6, box['y'] + box['height'] / 2)
+    assert tooltip.inner_text().startswith('epochs ')
+
+
+def test_a_page_that_cannot_be_made_is_a_warning(tmp_path, monkeypatch, caplog):
+    from projects.core.engine.training import _make_page
+    from projects.core.reports import page
+
+    def fail(*args):
+        raise ZeroDivisionError('some fault')
+
+    folder = whole_run(tmp_path / 'toy')
+    runner = SimpleNamespace(work_dir=str(folder), logger=logging.getLogger('run'))
+    monkeypatch.setattr(page, 'render', fail)
+    _make_page(runner)
+    monkeypatch.undo()
+    (folder / 'report.html').mkdir()
+    _make_page(runner)
+    assert [record.levelname for record in caplog.records] == ['WARNING'] * 2
+    first, second = caplog.messages
+    assert first == 'no page of the run: ZeroDivisionError: some fault'
+    assert f'{folder}/report.html is there already and is no file' in second
+
+
+def test_a_file_of_someone_else_is_not_replaced(tmp_path):
+    folder = whole_run(tmp_path / 'toy')
+    (folder / 'report.html').write_text('mine')
+    with pytest.raises(UserError, match='is there already and was not made'):
+        report(str(folder))
+    made = report(str(folder), str(tmp_path / 'pages/toy.html'))
+    assert made == str(tmp_path / 'pages/toy.html')
+    assert (folder / 'report.html').read_text() == 'mine'
+    assert report(str(folder), made) == made  # one's own is

@@ -206,8 +206,11 @@ def test_a_folder_that_was_tested_in_only(tmp_path):
     file.write_text('{"coco/bbox_mAP": 0.5, "coco/x": null, "time": 0.1}')
     run = read_run(tmp_path)
     assert run.test.metrics == {'coco/bbox_mAP': 0.5}
-    assert ('Status', 'tested') in facts_of(run)
-    table = sections_of(run)[0].blocks[0]
+    assert facts_of(run)[:1] == [('Status', 'tested')]
+    assert ('Test coco/bbox_mAP', '0.5') in facts_of(run)
+    sections = sections_of(run)
+    assert 'train.py' not in sections[-1].blocks[0].text
+    table = sections[0].blocks[0]
     assert table.columns == ['metric', 'test', 'better']
     assert table.rows == [['coco/bbox_mAP', 0.5, 'higher']]
 

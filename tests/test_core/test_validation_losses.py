@@ -276,6 +276,18 @@ def test_losses_of_a_classifier_are_those_of_a_pass_of_their_own(
     assert not vars(model.head).keys() & {'forward', 'capsules'}
 
 
+def test_losses_of_a_classifier_of_timm():
+    pytest.importorskip('timm')
+    model = built(dict(type='TimmClassifier', model_name='resnet18'), 'mmpretrain')
+    model.backbone = model.model.conv1  # whose calls are counted
+    batch = labels(2, (3, 64, 64), gt_label=lambda i: i)
+    _, losses, num_calls = predicted_and_losses(
+        model, batch, losses_of_classifier(model)
+    )
+    assert num_calls == 1
+    assert losses == pytest.approx(losses_of_a_pass(model, batch), rel=1e-5)
+
+
 def test_capsules_are_routed_once():
     model = built(*variant('capsnet_mnist'))
     calls = []
@@ -317,6 +329,7 @@ def test_the_mean_of_several_processes(monkeypatch, parts, expected):
     module = 'projects.core.tasks.validation_losses.all_gather_object'
     monkeypatch.setattr(module, lambda part: parts)
     assert watch.means() == expected
+    assert watch.failed == (parts[1][1] is None)
 
 
 def test_images_without_labels_have_no_loss():
@@ -369,6 +382,23 @@ def test_log_has_the_loss_and_the_scalars_its_terms(trained):
     assert float(shown[-1]) == pytest.approx(last['val_loss'], abs=1e-4)
     assert 'val_loss_' not in screen
     assert [p.name[:14] for p in trained.glob('best_*')] == ['best_coco_bbox']
+
+
+def test_a_run_gives_up_a_loss_that_fails(write_config, tmp_path, monkeypatch):
+    calls = []
+
+    def labelled(samples, in_file):
+        calls.append(len(samples))
+        raise RuntimeError('no such loss')
+
+    module = 'projects.core.tasks.detection.validation_losses._labelled'
+    monkeypatch.setattr(module, labelled)
+    train(write_config(), str(tmp_path / 'run'))
+    log = next((tmp_path / 'run').glob('*/*.log')).read_text()
+    assert log.count("no loss of the validation: RuntimeError('no such loss')") == 1
+    assert calls == [4]  # once in two validations
+    assert 'coco/bbox_mAP' in lines_of(tmp_path / 'run')[-1]
+    assert 'val_loss' not in log
 
 
 def test_metrics_of_a_run_are_those_without_the_loss(write_config, fresh, tmp_path):

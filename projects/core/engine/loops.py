@@ -77,6 +77,7 @@ class ValLoop(MMEngineValLoop):
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         self.loss_terms: dict[str, float] = {}
+        self._has_losses = not self.runner.cfg.get('compile')
 
     def run(self) -> dict:
         self.loss_terms = {}
@@ -84,7 +85,7 @@ class ValLoop(MMEngineValLoop):
             model, cfg = self.runner.model, self.runner.cfg
             model = model.module if is_model_wrapper(model) else model
             self._losses = None
-            if not cfg.get('compile'):
+            if self._has_losses:
                 task = task_of(cfg)
                 self._losses = task.validation_losses(model, self.dataloader.dataset)
             if self._losses is not None:
@@ -106,7 +107,7 @@ class ValLoop(MMEngineValLoop):
         if self._losses is None or idx + 1 < len(self.dataloader):
             return
         self._watch.close()
-        terms = self._losses.means()
+        terms, self._has_losses = self._losses.means(), not self._losses.failed
         if terms and not self.val_loss:  # the model may have given its own
             self.val_loss['val_loss'] = HistoryBuffer([sum(terms.values())], [1])
             if len(terms) > 1:

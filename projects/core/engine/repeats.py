@@ -241,12 +241,8 @@ class _Repetition:
 
     def _train(self, group: Group) -> None:
         folder = self.folder
-        group.finished = [
-            m
-            for m in group.members
-            if m in group.finished and osp.isdir(osp.join(folder, m))
-        ]
-        group.read_members(folder)
+        done = {m for m in group.finished if osp.isdir(osp.join(folder, m))}
+        group.take(folder, done)
         group.write(folder)
         logger = MMLogger.get_instance(
             f'group_{time.time()}',
@@ -259,15 +255,14 @@ class _Repetition:
         processes = Members()
         with processes.signals():
             for i, member in enumerate(group.members):
-                if member in group.finished:
+                if member in done:
                     logger.info(f'{member} was finished before')
                     continue
                 logger.info(f'{member}, {i + 1} of {self.number}')
                 self._train_member(processes, group, i)
-                group.finished.append(member)
-                group.read_members(folder)
+                done.add(member)
+                group.take(folder, done)
                 group.write(folder)
-            processes.stop_if_asked()
         for line in group.lines():
             logger.info(line)
         path = osp.relpath(folder)

@@ -1,10 +1,7 @@
-"""What a page says of a run beside its curves: cost, place, config, commands."""
+"""What a page says of a run beside its curves: cost, place, config."""
 
-import os
 import os.path as osp
-import shlex
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
 from projects.core.reports.blocks import Bars, Block, Number, Section, Table, Text
@@ -249,75 +246,3 @@ def config_of(run: Run) -> Section | None:
 
 def _text(value: Any) -> str:
     return '–' if value is None else str(value)
-
-
-def shown_path(path: str | os.PathLike) -> str:
-    """A path as a command takes it here: relative, if it leads nowhere up."""
-    relative = osp.relpath(path)
-    return str(path) if relative.startswith('..') else relative
-
-
-def commands_of(run: Run) -> Section:
-    """The command lines that do it again."""
-    record, folder = run.record, shown_path(run.folder)
-    config = (record and record.config) or (
-        shown_path(run.config_name) if run.config_name else 'CONFIG'
-    )
-    options = (
-        ['--cfg-options', *record.cfg_options] if record and record.cfg_options else []
-    )
-    best = next(iter(run.best.values()), {}).get('checkpoint')
-    checkpoint = osp.join(folder, osp.basename(best)) if best else _last_checkpoint(run)
-    train = ['python', 'tools/train.py', config]
-    seed = ['--seed', str(record.seed)] if record and record.seed is not None else []
-    lines: list[tuple[str, list[str]]] = []
-    if record and record.code.get('commit'):
-        lines.append(
-            ('the code of this run', ['git', 'checkout', record.code['commit']])
-        )
-    if record and record.command:
-        lines.append(('as it was started', record.command))
-    lines += [
-        (
-            'train it again, beside this one',
-            [*train, '--work-dir', f'{folder}_again', *seed, *options],
-        ),
-        (
-            'go on from its newest checkpoint, if it was stopped',
-            [*train, '--work-dir', folder, '--resume', *options],
-        ),
-        (
-            'evaluate ' + ('its best checkpoint' if best else 'a checkpoint'),
-            [
-                'python',
-                'tools/test.py',
-                config,
-                checkpoint,
-                '--work-dir',
-                folder,
-                *options,
-            ],
-        ),
-        ('make this page again', ['python', 'tools/report.py', folder]),
-        ('lay it beside another run', ['python', 'tools/compare.py', folder, 'OTHER']),
-    ]
-    text = '\n'.join(
-        f'# {what}\n{shlex.join(words)}\n' for what, words in lines
-    ).rstrip()
-    note = 'From the folder of the project, to which the paths are relative.'
-    if record and record.code.get('changed'):
-        note += ' The files that were changed since the commit are named under "Code".'
-    return Section(
-        'Run it again',
-        [Text('run-commands', 'Command lines', text, verbatim=True, note=note)],
-    )
-
-
-def _last_checkpoint(run: Run) -> str:
-    try:
-        name = Path(run.folder, 'last_checkpoint').read_text(encoding='utf-8').strip()
-    except (OSError, ValueError):
-        return 'CHECKPOINT'
-    return (
-        osp.join(shown_path(run.folder), osp.basename(name)) if name else 'CHECKPOINT'
-    )

@@ -25,11 +25,11 @@ from projects.core.reports.group import FOLD
 from projects.core.reports.overlays import (
     ELSEWHERE,
     costs,
-    evaluations,
     memory,
     overlaid_curves,
     train_scalars,
 )
+from projects.core.reports.same_blocks import evaluations
 from projects.core.reports.significance import significance
 from projects.core.values import PATH, checked, optional
 
@@ -112,6 +112,9 @@ def sections_of(entries: Sequence[Entry]) -> tuple[list[Section], list[str]]:
                 'The runs were trained on different data: '
                 f'{described_data(entries, "train")}.'
             )
+    going = [f'{e.name} ({e.status})' for e in entries if not e.is_finished]
+    if going:
+        notices.append(f'Not finished: {listed(going)}.')
     if len(entries) > 1 and not metrics:
         tasks = {r.record.task for e in entries for r in e.runs if r.record}
         notices.append(
@@ -132,7 +135,7 @@ def sections_of(entries: Sequence[Entry]) -> tuple[list[Section], list[str]]:
     )
     sections.append(Section('Curves', drawn, note))
     if comparable:
-        sections.append(Section('Evaluations', evaluations(entries)))
+        sections.append(evaluations(entries))
     if len(entries) > 1:
         sections.append(_differences(entries))
     return [section for section in sections if section.blocks], notices

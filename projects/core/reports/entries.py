@@ -106,6 +106,11 @@ class Entry:
         return ', '.join('?' if s is None else str(s) for s in dict.fromkeys(seeds))
 
     @property
+    def is_finished(self) -> bool:
+        """Whether all runs are."""
+        return all(run.status == 'finished' for run in self.runs)
+
+    @property
     def status(self) -> str:
         """Of the run, or how many of a group are finished."""
         if not self.kind:

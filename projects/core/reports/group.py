@@ -25,6 +25,7 @@ epoch is the best is chosen on the very data that it is then reported on, so tha
 import dataclasses
 import json
 import os.path as osp
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,8 +84,13 @@ class Group:
         """Test over training data of a fold; 0 of seeds, which are independent."""
         return 1 / (len(self.members) - 1) if self.kind == FOLD else 0.0
 
-    def read_members(self, folder: str) -> None:
-        """Take the numbers of the finished members from their logs."""
+    def take(self, folder: str, finished: Collection[str]) -> None:
+        """Take the numbers of the finished members from their logs.
+
+        Raises:
+            UserError: If there is none of one of them.
+        """
+        self.finished = [name for name in self.members if name in finished]
         runs = [read_run(osp.join(folder, name)) for name in self.finished]
         chosen = [next(iter(run.best), None) for run in runs]
         self.chosen_by = chosen[0] if runs and len(set(chosen)) == 1 else None
@@ -149,9 +155,12 @@ def _metrics_at(run: Run, at: int | None = None) -> dict[str, float | None]:
         at: Epoch or iteration, as the run counts.
     """
     series = {name: s for name, s in run.val.items() if name not in TIMES}
-    iteration = max((s.iterations[-1] for s in series.values()), default=None)
+    places = {i for s in series.values() for i in s.iterations}
     if at is not None:
-        iteration = at * run.epoch_length if run.by_epoch else at
+        # of iterations a log knows those alone at which it logged the training
+        limit = at * run.epoch_length if run.by_epoch else at
+        places = {i for i in places if i <= limit}
+    iteration = max(places, default=None)
     return {
         name: s.values[s.iterations.index(iteration)]
         for name, s in series.items()

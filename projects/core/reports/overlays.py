@@ -8,12 +8,10 @@ import numpy as np
 from projects.core.reports.blocks import (
     Block,
     Curves,
-    Matrix,
     Number,
     Point,
     Points,
     Series,
-    Table,
 )
 from projects.core.reports.entries import (
     Entry,
@@ -31,18 +29,15 @@ MOST_POINTS = 24_000
 POINTS = (40, 400)
 #: charts of curves of a page
 MOST_CURVES = 16
-#: rows of per-class tables
-MOST_CLASSES = 60
 #: scalars of a training that say nothing of learning, or say it twice
 NOT_OVERLAID = ('base_lr', 'time', 'data_time', 'memory')
 ELSEWHERE = (
     'Not all ran on the same machine with as many threads: times and memory differ by '
     'that, too.'
 )
+BAND = 'A band is one standard deviation of the runs of a group.'
 #: costs that differ by a smaller factor are the same
 ALIKE = 1.02
-#: beginnings of the names of series that stand for all classes
-MEANS = ('mean', 'all', 'average')
 
 
 @dataclass
@@ -110,7 +105,7 @@ def overlaid_curves(
             continue
         notes = [axis.note] if axis.note else []
         if any(s.low for s in series):
-            notes.append('A band is one standard deviation of the runs of a group.')
+            notes.append(BAND)
         title = name
         if phase == 'train':
             title += ', training'
@@ -232,159 +227,3 @@ def memory(entry: Entry) -> Number:
     """Peak of the GPU where it was used, else of the process, in MiB."""
     found = entry.record(lambda r: r.memory.get('peak_gpu') or r.memory.get('peak_rss'))
     return None if found is None else found / 2**20
-
-
-def blocks_of(entry: Entry) -> list[list[Block]]:
-    """Blocks of the evaluation of each run that has one."""
-    found = [run.evaluation for run in entry.runs if run.evaluation]
-    return [[b for section in e.sections for b in section.blocks] for e in found]
-
-
-def evaluations(entries: Sequence[Entry]) -> list[Block]:
-    """Blocks of the same key in several evaluations, in one each.
-
-    Of curves the mean, or the only series, is overlaid; of tables the first column
-    with numbers is compared row by row: two entries by their difference, more of
-    them as a matrix.
-    """
-    if len(entries) < 2:
-        return []
-    found: dict[str, list[Entry]] = {}
-    example: dict[str, Block] = {}
-    for entry in entries:
-        for key in dict.fromkeys(b.key for blocks in blocks_of(entry) for b in blocks):
-            found.setdefault(key, []).append(entry)
-        for blocks in blocks_of(entry):
-            example |= {b.key: b for b in blocks if b.key not in example}
-    merged: list[Block | None] = []
-    for key, holders in found.items():
-        if len(holders) < 2:
-            continue
-        if isinstance(example[key], Curves):
-            merged.append(_same_curves(example[key], holders))
-        elif isinstance(example[key], Table):
-            merged.append(_same_tables(example[key], holders))
-    return [block for block in merged if block is not None]
-
-
-def _of_key(entry: Entry, key: str, kind: type) -> list:
-    return [
-        block
-        for blocks in blocks_of(entry)
-        for block in blocks
-        if block.key == key and isinstance(block, kind)
-    ]
-
-
-def _same_curves(block: Curves, entries: Sequence[Entry]) -> Curves | None:
-    names = [s.name for s in block.series]
-    means = [n for n in names if n.lower().startswith(MEANS)]
-    if not means and len(names) > 1:
-        return None
-    name = (means or names)[0]
-    series = []
-    for entry in entries:
-        lines = []
-        for curves in _of_key(entry, block.key, Curves):
-            for line in (s for s in curves.series if s.name == name):
-                pairs = zip(line.x, line.y, strict=False)
-                points = [p for p in pairs if None not in p]
-                if points:
-                    lines.append(tuple(np.array(points, float).T))
-        series.append(averaged(entry.name, lines, POINTS[1] // 2))
-    series = [s for s in series if s is not None]
-    if len(series) < 2:
-        return None
-    note = f'{name}.' if len(names) > 1 else ''
-    if any(s.low for s in series):
-        note += ' A band is one standard deviation of the runs of a group.'
-    return Curves(
-        f'both-{block.key}',
-        block.title,
-        block.x_label,
-        block.y_label,
-        series,
-        x_range=block.x_range,
-        y_range=block.y_range,
-        log_x=block.log_x,
-        log_y=block.log_y,
-        note=note.strip(),
-    )
-
-
-def _same_tables(block: Table, entries: Sequence[Entry]) -> Block | None:
-    """A table of the same key, by its first column of numbers that has a direction."""
-    columns = [
-        i
-        for i in range(1, len(block.columns))
-        if any(isinstance(row[i], (int, float)) for row in block.rows)
-    ]
-    directed = [i for i in columns if i < len(block.better) and block.better[i]]
-    if not columns:
-        return None
-    place = (directed or columns)[0]
-    column = block.columns[place]
-    values = {e.name: _column(_of_key(e, block.key, Table), column) for e in entries}
-    rows = list(dict.fromkeys(row for held in values.values() for row in held))
-    rows = [r for r in rows if sum(r in held for held in values.values()) > 1]
-    if not rows:
-        return None
-    title = f'{block.title}: {column}'
-    key = f'both-{block.key}'
-    if len(entries) == 2:
-        a, b = entries
-        table = [
-            [
-                row,
-                values[a.name][row],
-                values[b.name][row],
-                values[b.name][row] - values[a.name][row],
-            ]
-            for row in rows
-        ]
-        table.sort(key=lambda row: -abs(row[3]))
-        return Table(
-            key,
-            title,
-            [block.columns[0], a.name, b.name, f'{b.name} − {a.name}'],
-            table[:MOST_CLASSES],
-            digits=block.digits,
-            note='The greatest difference first. ' + _cut_note(len(table)),
-        )
-
-    def width(row: str) -> float:
-        held = [v[row] for v in values.values() if row in v]
-        return max(held) - min(held)
-
-    widest = sorted(rows, key=lambda row: -width(row))[:MOST_CLASSES]
-    return Matrix(
-        key,
-        title,
-        block.columns[0],
-        'run',
-        widest,
-        [entry.name for entry in entries],
-        [[values[e.name].get(row) for e in entries] for row in widest],
-        share=False,
-        note='The greatest spread first. ' + _cut_note(len(rows)),
-    )
-
-
-def _cut_note(number: int) -> str:
-    if number <= MOST_CLASSES:
-        return ''
-    return f'The first {MOST_CLASSES} of {number} are shown.'
-
-
-def _column(tables: Sequence[Table], column: str) -> dict[str, float]:
-    """Numbers of a column by row, means of several tables."""
-    found: dict[str, list[Number]] = {}
-    for table in tables:
-        if column not in table.columns:
-            continue
-        place = table.columns.index(column)
-        for row in table.rows:
-            if len(row) > place and isinstance(row[place], (int, float)):
-                found.setdefault(str(row[0]), []).append(row[place])
-    means = {row: mean_of(values) for row, values in found.items()}
-    return {row: mean for row, mean in means.items() if mean is not None}

@@ -10,15 +10,9 @@ from datetime import datetime, timezone
 
 from projects.core.files import check_outputs, write_text
 from projects.core.metric_names import rule_of
-from projects.core.reports.about import (
-    commands_of,
-    config_of,
-    cost_of,
-    in_words,
-    setting_of,
-    shown_path,
-)
+from projects.core.reports.about import config_of, cost_of, in_words, setting_of
 from projects.core.reports.blocks import Number, Section, Table
+from projects.core.reports.commands import commands_of, shown_path
 from projects.core.reports.curves import curves_of, metrics_of, unit_of
 from projects.core.reports.evaluation import Evaluation
 from projects.core.reports.runs import Run, read_run
@@ -76,6 +70,9 @@ def facts_of(run: Run) -> list[tuple[str, str]]:
     if not run.best:
         for name, series in list(metrics_of(run).items())[:2]:
             facts.append((f'Last {name}', _value(name, series, series.last)))
+    if run.is_test:
+        for name, value in list(run.test.metrics.items())[:2]:
+            facts.append((f'Test {name}', _value(name, Series([0], [value]), value)))
     if record and record.parameters is not None:
         facts.append(('Parameters', f'{record.parameters:,}'))
     if record and record.sessions:
@@ -119,7 +116,7 @@ def _place(run: Run, iteration: int) -> str:
 
 def _status(run: Run) -> str:
     if not run.train:
-        return 'tested' if run.test else f'{run.status}, nothing logged so far'
+        return 'tested' if run.is_test else f'{run.status}, nothing logged so far'
     if run.status != 'finished':
         return f'{run.status} at {_place(run, run.iteration)}'
     iterations = f'{run.iteration:,} iterations'

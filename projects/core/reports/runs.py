@@ -98,6 +98,11 @@ class Run:
         return max([logged, *(i for i in done if isinstance(i, int))])
 
     @property
+    def is_test(self) -> bool:
+        """Whether there was a test in the folder and no training."""
+        return self.test is not None and not self.train and not self.val
+
+    @property
     def by_epoch(self) -> bool:
         """Whether places in the run are told in epochs."""
         return self.unit == 'epoch' and bool(self.epoch_length)
@@ -278,8 +283,10 @@ def _best(run: Run) -> dict[str, dict[str, Any]]:
         name, at = names[found['metric']], int(found['at'])
         series = run.val[name]
         iteration = at * run.epoch_length if run.by_epoch else at
-        if iteration in series.iterations:
-            score = series.values[series.iterations.index(iteration)]
+        # of iterations a log may know those alone at which it logged the training
+        before = [i for i, place in enumerate(series.iterations) if place <= iteration]
+        if before:
+            score = series.values[before[-1]]
             best[name] = dict(score=score, at=at, checkpoint=file.name)
     return best
 
@@ -328,14 +335,13 @@ def _missing(run: Run, sessions: list[Session]) -> list[str]:
             f'{unread} line{"s" * (unread > 1)} of scalars.json could not be read and '
             f'{"are" if unread > 1 else "is"} left out.'
         )
-    tested_only = run.test is not None and not run.train and not run.val
-    if tested_only and run.record is None:
+    if run.is_test and run.record is None:
         notices.append('There was a test here and no training: no curves are shown.')
     elif not run.train:
         notices.append('No iteration was logged so far: there are no curves yet.')
     if (
         run.record is None
-        and not tested_only
+        and not run.is_test
         and not (run.folder / RECORD_FILE).exists()
     ):
         notices.append(

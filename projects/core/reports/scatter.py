@@ -18,6 +18,8 @@ from projects.core.reports.channels import (
 from projects.core.reports.looks import groups_of, looks
 from projects.core.reports.thinning import finite, rounded
 
+MAX_NAMED = 60  # points; of more, as of samples in a plane, names hide the points
+
 
 def points(block: Points, colors: dict[str, str]) -> dict[str, Any]:
     look, groups = looks(block), groups_of(block)
@@ -77,7 +79,11 @@ def points(block: Points, colors: dict[str, str]) -> dict[str, Any]:
             'name': 'points',
             'data': {'values': values},
             'transform': [SHOWN],
-            'mark': {'type': 'point', 'filled': True, 'size': 70},
+            'mark': {
+                'type': 'point',
+                'filled': True,
+                'size': 70 if len(values) <= MAX_NAMED else 16,
+            },
             'encoding': encoding,
         }
     )
@@ -110,7 +116,7 @@ def points(block: Points, colors: dict[str, str]) -> dict[str, Any]:
         'height': 360,
         'params': params_of(look),
         'layer': layers,
-        'usermeta': {'marks': [names]},
+        'usermeta': {'marks': [names] if len(values) <= MAX_NAMED else []},
     }
 
 
@@ -148,6 +154,8 @@ def names(block: Points, colors: dict[str, str], size: tuple[int, int]) -> dict:
         for p in block.points
         if finite(p.x) and finite(p.y) and not (block.log_x and p.x <= 0)
     ]
+    if len(shown) > MAX_NAMED:
+        shown = []
     x = _stretched([math.log(p.x) if block.log_x else p.x for p in shown], size[0])
     y = _stretched([p.y for p in shown], size[1])
     taken = [(a - 6, b - 7, a + 6, b + 7) for a, b in zip(x, y, strict=True)]

@@ -83,7 +83,7 @@ class ValidationLosses(AbstractContextManager):
 
     def add(self) -> None:
         """Add the losses of the batch that the model has predicted from last."""
-        if self._batch is None or self._num_images is None:
+        if self._batch is None or self.failed:
             return
         (inputs, samples), self._batch = self._batch, None
         try:
@@ -110,13 +110,21 @@ class ValidationLosses(AbstractContextManager):
         finally:
             self._replays = False
 
+    @property
+    def failed(self) -> bool:
+        """Whether a loss failed, of any process once :meth:`means` was called."""
+        return self._num_images is None
+
     def means(self) -> dict[str, float]:
         """Each term by its name, the mean of the images of all processes.
 
         Empty where there are no losses, or no labels.
         """
         parts = all_gather_object((self._sums, self._num_images, self._num_labels))
-        if any(num is None for _, num, _ in parts) or not sum(p[2] for p in parts):
+        if any(num is None for _, num, _ in parts):
+            self._num_images = None  # all processes give up together
+            return {}
+        if not sum(num_labels for *_, num_labels in parts):
             return {}
         num_images = sum(num for _, num, _ in parts)
         names = dict.fromkeys(name for sums, *_ in parts for name in sums)

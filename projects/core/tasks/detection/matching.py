@@ -7,8 +7,8 @@ The rules are those of ``COCOeval.evaluateImg`` of pycocotools, and the results 
 same: of an image and a class the 100 detections of the highest scores count, and in
 the order of their scores each takes, of the ground truths that are not taken, the one
 of the greatest IoU, one that counts before one that is ignored. pycocotools walks over
-images, classes, areas and thresholds; here all images and classes go at once. (An annotation
-of the id 0, which pycocotools takes for none, is one here.)
+images, classes, areas and thresholds; here all images and classes go at once. One
+thing is other: an annotation of the id 0, which pycocotools takes for none, is found.
 """
 
 from dataclasses import dataclass, fields

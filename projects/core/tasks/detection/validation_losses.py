@@ -15,8 +15,8 @@ def losses_of_detector(model, dataset) -> ValidationLosses | None:
     The backbone, the neck and the dense head, or the head of the proposals, are not
     computed again. What is: the second stage of a two-stage detector, which in its
     loss sees boxes that are sampled with the ground truth. A detector whose loss
-    needs what its decoder gives in training alone, as DINO, has none: the first batch
-    of each validation is a warning.
+    needs what its decoder gives in training alone, as DINO, has none: a warning says
+    so.
 
     Args:
         model: A detector.
@@ -32,8 +32,8 @@ def losses_of_detector(model, dataset) -> ValidationLosses | None:
     if hasattr(model, 'forward_transformer'):  # DETR and its descendants
         calls.append((model, 'forward_transformer'))
     for name in ('bbox_head', 'rpn_head'):
-        if '_modules' in vars(model) and name in model._modules:
-            calls.append((model._modules[name], 'forward'))
+        if (head := getattr(model, name, None)) is not None:
+            calls.append((head, 'forward'))
     return ValidationLosses(
         model, calls, partial(_labelled, in_file=boxes_are_of_the_file(dataset))
     )

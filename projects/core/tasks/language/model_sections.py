@@ -3,6 +3,8 @@
 Legend: N heads, L queries, S keys.
 """
 
+import re
+
 import numpy as np
 import torch
 from mmengine.dataset import pseudo_collate
@@ -132,6 +134,7 @@ def continuation_block(
         )
         texts[name] = tokenizer.decode(written)
     text = '\n\n'.join(f'[{name}]\n{value}' for name, value in texts.items())
+    text = re.sub(r'\n{4,}', '\n\n\n', text)  # what little a model may know, at first
     note = f'{num} tokens of the data, and up to {CONTINUATION} after them.'
     return [Text('continuation', 'A text, continued', text, verbatim=True, note=note)]
 
@@ -163,7 +166,7 @@ def attention_blocks(model, dataset: TextDataset) -> list[Block]:
         blocks.append(
             Matrix(
                 f'attention-{kind.strip().replace(" ", "-")}',
-                name,
+                f'Attention of {name}',
                 'query',
                 'key',
                 numbered(queries[: len(attention)]),

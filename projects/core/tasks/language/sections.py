@@ -86,7 +86,6 @@ def bleu_table(bleu, chrf: float, exact_match: float) -> Table:
             ['words written, of 100 in the references', _percent(bleu)],
         ],
         digits=2,
-        better=['', '+'],
     )
 
 

@@ -96,16 +96,15 @@ class TokenStatistics:
         blocks: list[Block] = []
         count, places, nlls = self.by_place[:, self.by_place[0] >= LEAST]
         if len(count) > 1:
-            series = Series(
-                'loss', (places / count + 1).tolist(), (nlls / count).tolist()
-            )
+            x, y = (places / count + 1).tolist(), (nlls / count).tolist()
             blocks.append(
                 Curves(
                     'loss-by-place',
                     'Loss by place in the sequence',
                     'place, from 1',
                     'nats per token',
-                    [series],
+                    [Series('loss', x, y)],
+                    x_range=(x[0], x[-1]),
                     log_x=True,
                     note='Mean negative log-likelihood of the tokens at a place. It '
                     'falls as far as the model makes use of what stands before. Places '
