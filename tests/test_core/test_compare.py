@@ -299,6 +299,7 @@ def test_a_run_without_a_record(two, tmp_path):
     old = write_run(tmp_path / 'net_old', record=False)
     blocks, notices = compared(two[0], old)
     assert any('not known: net_old' in notice for notice in notices)
+    assert any(n.startswith('net_old: run.json is missing') for n in notices)
     assert column(blocks['runs'], 'training (s)') == {'net_a': 10, 'net_old': None}
     assert blocks['code'].note == 'Not recorded: net_old.'
 
@@ -337,6 +338,12 @@ def test_what_cannot_be_read_is_left_out_and_said(two, tmp_path):
     assert all(notice.startswith('Left out: ') for notice in notices)
     with pytest.raises(UserError, match='empty holds no log'):
         read_entries([str(tmp_path / 'empty')])
+
+
+def test_a_damaged_record_is_said(two, tmp_path):
+    (tmp_path / 'net_a/run.json').write_text('{"schema":')
+    _, notices = compared(*two)
+    assert any('net_a/run.json cannot be read as a run' in n for n in notices)
 
 
 def test_a_log_that_is_cut_off(two, tmp_path):
