@@ -267,8 +267,10 @@ def test_other_folds_are_other_data(tmp_path, scores, folds):
 
 def test_metrics_on_different_data_are_not_compared(two, tmp_path):
     other = write_run(tmp_path / 'net_c', checksum='bbbb', evaluation=[0.1, 0.2])
-    blocks, notices = compared(*two, other)
+    old = write_run(tmp_path / 'net_old', record=False)
+    blocks, notices = compared(*two, other, old)
     assert 'validated on different data' in notices[0]
+    assert 'not known: net_old' in notices[0]
     assert 'checksum bbbb' in notices[0]
     assert not any(blocks['runs'].better)
     assert column(blocks['runs'], 'accuracy/top1, best')['net_c'] == 91

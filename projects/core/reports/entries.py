@@ -326,5 +326,7 @@ def described_data(entries: Sequence[Entry], loader: str) -> str:
         data = run_data(entry.runs[0], loader)
         what = f'{data.get("type", "?")} of {data.get("size", "?")} samples'
         what += f' (checksum {str(data.get("checksum"))[:8]})'
+        if not data:
+            what = 'not known'
         texts.setdefault(what, []).append(entry.name)
     return '; '.join(f'{what}: {listed(names)}' for what, names in texts.items())
