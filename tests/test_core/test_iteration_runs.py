@@ -284,7 +284,7 @@ def test_metric_of_unknown_direction_keeps_no_best(write):
     assert "rule='less' or 'greater'" in text
     assert not list(Path('run').glob('best_*'))
     assert len(rows('run', 'loveliness')) == 5
-    assert text.rstrip().endswith('last checkpoint: run/iter_20.pth')
+    assert text.splitlines()[-2].endswith('last checkpoint: run/iter_20.pth')
 
 
 def test_best_line_after_a_resume_without_a_validation(write, fresh):
@@ -293,7 +293,7 @@ def test_best_line_after_a_resume_without_a_validation(write, fresh):
     fresh()
     train(write(), 'run', resume=True)  # it had ended
     lines = log('run').splitlines()
-    assert re.search(rf'best perplexity {best:.4f}: run/best_perplexity_', lines[-1])
+    assert re.search(rf'best perplexity {best:.4f}: run/best_perplexity_', lines[-2])
 
 
 @pytest.mark.parametrize(
@@ -327,8 +327,9 @@ def test_lines_of_the_log(write):
     assert any(
         re.match(r'Iter\(val\) \[4/4\]  +perplexity: \d', line) for line in lines
     )
-    assert re.fullmatch(r'trained in 0:0\d:\d\d', lines[-2])
-    assert lines[-1].startswith('best perplexity ')
+    assert re.fullmatch(r'trained in 0:0\d:\d\d', lines[-3])
+    assert lines[-2].startswith('best perplexity ')
+    assert lines[-1] == 'page: run/report.html'
     assert sorted(p.name for p in Path('run').glob('iter_*')) == [
         'iter_16.pth',
         'iter_20.pth',
@@ -345,7 +346,7 @@ def test_data_without_a_length(write):
     train(write(f'{STREAM}\nparam_scheduler = []\n'), 'run')
     assert ', on a stream of samples of ToyStream, 20 iterations' in log('run')
     assert len(rows('run')) == 20
-    assert log('run').rstrip().endswith('last checkpoint: run/iter_20.pth')
+    assert log('run').splitlines()[-2].endswith('last checkpoint: run/iter_20.pth')
 
 
 def test_schedule_of_data_without_a_length(write, error_of):

@@ -50,7 +50,7 @@ def test_screen_tells_what_runs_and_where_all_is(trained):
         f'[{epoch}][{step}/4]' for epoch in (1, 2) for step in (1, 2, 3, 4)
     ]
     assert all(re.search(r'eta: \d:\d\d:\d\d .* loss: \d', s) for s in steps)
-    time, best, pictures = lines[-3:]
+    time, best, pictures, page = lines[-4:]
     assert re.search(r'trained in \d+:\d\d:\d\d$', time)
     score, file = re.search(r'best coco/bbox_mAP (\d\.\d{4}): (\S+)$', best).groups()
     assert (trained.parent / file).is_file()
@@ -59,6 +59,7 @@ def test_screen_tells_what_runs_and_where_all_is(trained):
     assert len(scores) == 2
     assert score == max(scores)
     assert pictures.endswith('pictures of detections: run/pictures/epoch_2.png')
+    assert page.endswith('page: run/report.html')
 
 
 def test_screen_shows_no_page_of_config_and_no_chatter(trained):

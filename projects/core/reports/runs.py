@@ -283,8 +283,10 @@ def _best(run: Run) -> dict[str, dict[str, Any]]:
         name, at = names[found['metric']], int(found['at'])
         series = run.val[name]
         iteration = at * run.epoch_length if run.by_epoch else at
-        if iteration in series.iterations:
-            score = series.values[series.iterations.index(iteration)]
+        # of iterations a log may know those alone at which it logged the training
+        before = [i for i, place in enumerate(series.iterations) if place <= iteration]
+        if before:
+            score = series.values[before[-1]]
             best[name] = dict(score=score, at=at, checkpoint=file.name)
     return best
 
