@@ -267,8 +267,10 @@ def test_other_folds_are_other_data(tmp_path, scores, folds):
 
 def test_metrics_on_different_data_are_not_compared(two, tmp_path):
     other = write_run(tmp_path / 'net_c', checksum='bbbb', evaluation=[0.1, 0.2])
-    blocks, notices = compared(*two, other)
+    old = write_run(tmp_path / 'net_old', record=False)
+    blocks, notices = compared(*two, other, old)
     assert 'validated on different data' in notices[0]
+    assert 'not known: net_old' in notices[0]
     assert 'checksum bbbb' in notices[0]
     assert not any(blocks['runs'].better)
     assert column(blocks['runs'], 'accuracy/top1, best')['net_c'] == 91
@@ -299,6 +301,7 @@ def test_a_run_without_a_record(two, tmp_path):
     old = write_run(tmp_path / 'net_old', record=False)
     blocks, notices = compared(two[0], old)
     assert any('not known: net_old' in notice for notice in notices)
+    assert any(n.startswith('net_old: run.json is missing') for n in notices)
     assert column(blocks['runs'], 'training (s)') == {'net_a': 10, 'net_old': None}
     assert blocks['code'].note == 'Not recorded: net_old.'
 
@@ -337,6 +340,12 @@ def test_what_cannot_be_read_is_left_out_and_said(two, tmp_path):
     assert all(notice.startswith('Left out: ') for notice in notices)
     with pytest.raises(UserError, match='empty holds no log'):
         read_entries([str(tmp_path / 'empty')])
+
+
+def test_a_damaged_record_is_said(two, tmp_path):
+    (tmp_path / 'net_a/run.json').write_text('{"schema":')
+    _, notices = compared(*two)
+    assert any('net_a/run.json cannot be read as a run' in n for n in notices)
 
 
 def test_a_log_that_is_cut_off(two, tmp_path):
