@@ -90,7 +90,7 @@ def test_learning_rate_follows_the_batch(write_config, scaled):
 
 
 def losses(work_dir):
-    return re.findall(r'loss: ([\d.]+)', log(work_dir))
+    return re.findall(r' loss: ([\d.]+)', log(work_dir))
 
 
 def test_seed_decides_all_random_numbers(write_config, fresh):

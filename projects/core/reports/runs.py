@@ -41,12 +41,14 @@ from projects.core.reports.scalars import (
     merged,
     read_sessions,
 )
+from projects.core.values import number
 
 GROUP_FILE = 'group.json'
 #: seconds without a sign of life after which a run does not count as running
 PATIENCE = 600
 BEST = re.compile(r'best_(?P<metric>.+)_(?:epoch|iter)_(?P<at>\d+)\.pth')
 T = TypeVar('T')
+_FINITE = number(-1e300, 1e300)
 
 
 @dataclass
@@ -246,7 +248,7 @@ def _test_metrics(sessions: list[Session]) -> Evaluation | None:
             metrics = {
                 k: v
                 for k, v in found.items()
-                if type(v) in (int, float) and k not in ('time', 'data_time')
+                if _FINITE.fits(v) and k not in ('time', 'data_time')
             }
         except (OSError, ValueError, AttributeError, RecursionError):
             continue
