@@ -79,18 +79,23 @@ def atlas(
             )
             if error:
                 failures[file.stem] = error
-    write_page(folders, out, failures)
-    logger.info(f'page: {osp.relpath(out)}')
+    for what, file in write_page(folders, out, failures).items():
+        logger.info(f'{what}: {osp.relpath(file)}')
     return out
 
 
-def write_page(folders: dict[str, str], out: str, failures: dict[str, str]) -> None:
+def write_page(
+    folders: dict[str, str], out: str, failures: dict[str, str]
+) -> dict[str, str]:
     """Write the page of runs, and its picture beside it.
 
     Args:
         folders: Work dirs by config file.
         out: File of the page.
         failures: Why a training failed, by the config's name.
+
+    Returns:
+        dict: The files, 'page' and, if there is something to draw, 'picture'.
 
     Raises:
         UserError: If there is no run at all.
@@ -110,8 +115,11 @@ def write_page(folders: dict[str, str], out: str, failures: dict[str, str]) -> N
     sections, notices = sections_of(runs, out)
     facts = [('runs', f'{num} of {len(runs)} configs')]
     write_text(out, render('Atlas', facts, sections, notices), '--out')
-    if panels_of(runs):  # there is something to draw
-        draw_atlas_chart(runs, osp.splitext(out)[0] + '.png')
+    files = dict(page=out)
+    if panels_of(runs):
+        files['picture'] = osp.splitext(out)[0] + '.png'
+        draw_atlas_chart(runs, files['picture'])
+    return files
 
 
 def chosen(configs: Sequence[str]) -> list[Path]:
