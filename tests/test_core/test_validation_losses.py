@@ -13,7 +13,7 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner as MMEngineRunner
 from mmengine.structures import InstanceData
 from mmpretrain.structures import DataSample
-from tiny_detectors import DATA, DYHEAD, FASTER_RCNN, NUM_CLASSES, RETINANET
+from tiny_detectors import DETR, DYHEAD, FASTER_RCNN, RETINANET
 
 from projects.core.engine import Runner, train
 from projects.core.tasks.classification.validation_losses import losses_of_classifier
@@ -27,44 +27,6 @@ from projects.registry import MODELS
 
 FACTOR = (0.5, 0.25)  # from an image file to the input, in x and y
 LENET = 'lenet/lenet5-modern_1xb64-20e_digits.py'
-
-
-ATTENTION = dict(embed_dims=16, num_heads=2, batch_first=True)
-FFN = dict(embed_dims=16, feedforward_channels=16)
-DETR = dict(
-    type='DETR',
-    num_queries=5,
-    data_preprocessor=DATA,
-    backbone=dict(type='ResNet', depth=18, out_indices=(3,)),
-    neck=dict(
-        type='ChannelMapper',
-        in_channels=[512],
-        kernel_size=1,
-        out_channels=16,
-        num_outs=1,
-    ),
-    encoder=dict(num_layers=1, layer_cfg=dict(self_attn_cfg=ATTENTION, ffn_cfg=FFN)),
-    decoder=dict(
-        num_layers=1,
-        layer_cfg=dict(self_attn_cfg=ATTENTION, cross_attn_cfg=ATTENTION, ffn_cfg=FFN),
-        return_intermediate=True,
-    ),
-    positional_encoding=dict(num_feats=8, normalize=True),
-    bbox_head=dict(
-        type='DETRHead',
-        num_classes=NUM_CLASSES,
-        embed_dims=16,
-        # its own default is one dict, which the first model changes
-        loss_cls=dict(type='CrossEntropyLoss', class_weight=1.0, bg_cls_weight=0.1),
-    ),
-    train_cfg=dict(
-        assigner=dict(
-            type='HungarianAssigner',
-            match_costs=[dict(type='ClassificationCost'), dict(type='BBoxL1Cost')],
-        )
-    ),
-    test_cfg=dict(max_per_img=5),
-)
 
 
 def pipeline_of(*names):
