@@ -529,7 +529,7 @@ def open_page(browser):
         )
         contexts.append(context)
         tab = context.new_page()
-        tab.set_default_timeout(10_000)
+        tab.set_default_timeout(30_000)  # of a machine that is busy
         tab.on('console', lambda message: problems.append(message.text))
         tab.on('pageerror', lambda error: problems.append(str(error)))
         tab.on('requestfailed', lambda request: problems.append(request.url[:200]))

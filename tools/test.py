@@ -2,6 +2,8 @@
 
     python tools/test.py CONFIG CHECKPOINT --out results.json
 
+What was found beside the metrics, as tables, charts and one JSON, goes to the
+work dir's test_evaluation, and with --out to results_evaluation too.
 Of a classifier it also writes which class is taken for which, and how well
 each is found: confusion_matrix.png, confusion_matrix.csv, classes.csv.
 """

@@ -1,11 +1,13 @@
 """Blocks as Vega-Lite specifications, and as pictures."""
 
 import itertools
+import os
 
 import cv2
 import numpy as np
 import pytest
 
+from projects.core.errors import UserError
 from projects.core.reports import charts, heatmap, looks, scatter
 from projects.core.reports.blocks import (
     Bars,
@@ -189,3 +191,27 @@ def test_pictures_of_charts(block):
     color = [int(looks.LIGHT[name][i : i + 2], 16) for i in (5, 3, 1)]
     near = np.abs(image.astype(int) - color).max(-1) < 45
     assert near.sum() > 50
+
+
+def test_names_of_many_points_are_left_out():
+    def chart(num):
+        points = [Point(f'sample {i}', i, i) for i in range(num)]
+        return Points('p', 'Points', 'x', 'y', points)
+
+    few, many = chart(scatter.MAX_NAMED), chart(scatter.MAX_NAMED + 1)
+    assert len(charts.spec(few)['usermeta']['marks']) == 1
+    assert charts.spec(many)['usermeta']['marks'] == []
+    named = scatter.names(few, looks.LIGHT, (400, 300))['data']['values']
+    assert named
+    assert scatter.names(many, looks.LIGHT, (400, 300))['data']['values'] == []
+
+
+@pytest.mark.skipif(os.name != 'posix', reason='no such limit')
+def test_little_address_space_is_said_before_the_library_ends_the_process(monkeypatch):
+    import resource
+
+    limit = 30_000_000 * 1024
+    monkeypatch.setattr(resource, 'getrlimit', lambda kind: (limit, limit))
+    block = Curves('c', 'C', 'x', 'y', [Series('a', [0, 1], [0, 1])])
+    with pytest.raises(UserError, match='ulimit -v allows 30,000,000; raise'):
+        charts.png(block)

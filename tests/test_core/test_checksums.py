@@ -18,6 +18,8 @@ from projects.core.datasets.digits import DigitsDataset
 from projects.core.datasets.digits_coco_dataset import DigitsCocoDataset
 from projects.registry import DATASETS
 
+pytestmark = pytest.mark.usefixtures('few_objects')
+
 
 @pytest.fixture
 def there(tmp_path):
@@ -102,18 +104,19 @@ def test_what_cannot_be_told(dataset):
     assert checksum(dataset) is None
 
 
-def texts(folder, text):
+def texts(folder, text, length=4):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / 'train.txt').write_text(text)
     corpus = dict(type='projects.TextFiles', data_root=str(folder), train='train.txt')
     return DATASETS.build(
-        dict(type='projects.StreamDataset', corpus=corpus, split='train', length=4)
+        dict(type='projects.StreamDataset', corpus=corpus, split='train', length=length)
     )
 
 
 def test_texts(there):
     first, second = (checksum(texts(folder, 'abc' * 20)) for folder in there)
     assert first == second
+    assert checksum(texts(there[0], 'abc' * 20, length=7)) == first
     assert checksum(texts(there[0], 'abc' * 19 + 'abd')) != first
 
 

@@ -7,7 +7,7 @@ import pytest
 from runs_to_compare import STAMP, write_group, write_run
 
 from projects.core.errors import UserError
-from projects.core.reports.blocks import Matrix, Table, Text
+from projects.core.reports.blocks import Matrix, Section, Table, Text
 from projects.core.reports.compare import compare, sections_of
 from projects.core.reports.differences import (
     MISSING,
@@ -16,6 +16,7 @@ from projects.core.reports.differences import (
     table_of_differences,
 )
 from projects.core.reports.entries import Entry, name_entries, read_entries
+from projects.core.reports.evaluation import Evaluation
 from projects.core.reports.group import FOLD
 from projects.core.reports.overlays import MOST_POINTS, averaged, axis_of
 from projects.core.reports.runs import Run
@@ -266,8 +267,10 @@ def test_other_folds_are_other_data(tmp_path, scores, folds):
 
 def test_metrics_on_different_data_are_not_compared(two, tmp_path):
     other = write_run(tmp_path / 'net_c', checksum='bbbb', evaluation=[0.1, 0.2])
-    blocks, notices = compared(*two, other)
+    old = write_run(tmp_path / 'net_old', record=False)
+    blocks, notices = compared(*two, other, old)
     assert 'validated on different data' in notices[0]
+    assert 'not known: net_old' in notices[0]
     assert 'checksum bbbb' in notices[0]
     assert not any(blocks['runs'].better)
     assert column(blocks['runs'], 'accuracy/top1, best')['net_c'] == 91
@@ -298,6 +301,7 @@ def test_a_run_without_a_record(two, tmp_path):
     old = write_run(tmp_path / 'net_old', record=False)
     blocks, notices = compared(two[0], old)
     assert any('not known: net_old' in notice for notice in notices)
+    assert any(n.startswith('net_old: run.json is missing') for n in notices)
     assert column(blocks['runs'], 'training (s)') == {'net_a': 10, 'net_old': None}
     assert blocks['code'].note == 'Not recorded: net_old.'
 
@@ -336,6 +340,12 @@ def test_what_cannot_be_read_is_left_out_and_said(two, tmp_path):
     assert all(notice.startswith('Left out: ') for notice in notices)
     with pytest.raises(UserError, match='empty holds no log'):
         read_entries([str(tmp_path / 'empty')])
+
+
+def test_a_damaged_record_is_said(two, tmp_path):
+    (tmp_path / 'net_a/run.json').write_text('{"schema":')
+    _, notices = compared(*two)
+    assert any('net_a/run.json cannot be read as a run' in n for n in notices)
 
 
 def test_a_log_that_is_cut_off(two, tmp_path):
@@ -490,6 +500,31 @@ def test_the_state_of_the_code(tmp_path):
         ['changed files', 'none', 'x.py, y.py'],
         ['their difference (SHA-256)', 'none', '0123456789ab'],
     ]
+
+
+def test_rows_are_compared_by_the_column_that_most_have(tmp_path):
+    # as of a classifier that predicts one class only: no precision of the others
+    heads = ['class', 'precision', 'recall']
+    paths = []
+    for name, rows in (
+        ('aaa', [['x', 0.5, 0.25], ['y', 0.5, 0.5]]),
+        ('bbb', [['x', None, 0.0], ['y', 0.25, 1.0]]),
+    ):
+        path = write_run(tmp_path / name)
+        table = Table('classes', 'Classes', heads, rows, better=['', '+', '+'])
+        section = Section('Classes', [table])
+        Evaluation('', {}, '', {}, [section]).write(f'{path}/evaluation')
+        paths.append(path)
+    blocks, _ = compared(*paths)
+    table = blocks['both-classes']
+    assert table.title == 'Classes: recall'
+    assert table.rows == [['y', 0.5, 1.0, 0.5, -0.25], ['x', 0.25, 0.0, -0.25, None]]
+
+
+def test_a_run_that_is_not_finished_is_said(two, tmp_path):
+    stopped = [dict(seconds=1.0, end='stopped')]
+    _, notices = compared(*two, write_run(tmp_path / 'net_c', sessions=stopped))
+    assert notices == ['Not finished: net_c (stopped).']
 
 
 def test_times_of_different_machines_are_not_marked(tmp_path):

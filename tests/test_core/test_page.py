@@ -183,6 +183,12 @@ def test_the_best_of_a_column_stands_out():
     ]  # fmt: skip
 
 
+def test_what_many_share_does_not_stand_out():
+    rows = [[str(i), min(i, 2)] for i in range(6)]
+    item = page._table('id', Table('t', 'T', ['', 'n'], rows, better=['', '+']))
+    assert not any(cell.best for row in item.rows for cell in row)
+
+
 def test_a_column_of_fractions_has_equally_many_digits():
     item = page._table(
         'id', Table('t', 'T', ['', 'AP', 'n'], [['a', 1.0, 3.0], ['b', 0.5, 4.0]])

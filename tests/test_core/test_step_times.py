@@ -12,6 +12,7 @@ from toy_runs import LANGUAGE, PLAYERS
 
 from projects.core.engine import train
 from projects.core.engine.gradients import gradient_norm
+from projects.core.engine.speed import FlopCounter
 from projects.core.engine.step_times import StepTimesHook, _num_inputs, _Parts
 from projects.core.engine.stopwatch import Stopwatch
 from projects.registry import HOOKS
@@ -145,6 +146,22 @@ def test_few_steps_are_measured():
 )
 def test_inputs_of_a_batch(batch, num):
     assert _num_inputs(batch) == num
+
+
+def test_operations_of_fused_layers():
+    x = torch.rand(5, 2, 8, requires_grad=True)  # 5 steps of 2 sequences
+    weights = 4 * 16 * (8 + 16)
+    lstm = nn.LSTM(8, 16)
+    with FlopCounter() as counter:
+        out = lstm(x)[0]
+    assert counter.flops == 2 * 5 * 2 * weights
+    with counter:
+        out.sum().backward()
+    assert counter.flops == 3 * 2 * 5 * 2 * weights
+    layer = nn.TransformerEncoderLayer(8, 2, batch_first=True).eval()
+    with FlopCounter() as counter, torch.no_grad():
+        layer(x)
+    assert counter.flops is None
 
 
 def test_norm_of_gradients():

@@ -21,6 +21,7 @@ from projects.core.tasks.language.model_sections import (
 )
 from projects.core.tasks.language.scores import masked_token_scores, token_scores
 from projects.core.tasks.language.sections import by_length, ends_of, sequence_table
+from projects.core.tasks.language.task import LanguageTask
 from projects.core.tasks.language.token_statistics import (
     ALONE,
     NUM_PLACES,
@@ -28,6 +29,7 @@ from projects.core.tasks.language.token_statistics import (
     place_groups,
 )
 from projects.core.tasks.language.tokenizers import train_tokenizer
+from projects.core.weights import read_checkpoint
 from projects.registry import DATASETS, METRICS, MODELS
 
 CHARS = train_tokenizer('chars', ['abcdefgh .'])
@@ -369,6 +371,27 @@ def test_a_training_and_a_test_report(write, fresh, text, keys):
         for shown, true, predicted, confidence in blocks['wrong-texts'].rows:
             assert true == shown[0] != predicted  # words by their first letter
             assert 0 < confidence < 1
+
+
+def test_the_model_of_a_report_is_the_one_that_was_evaluated(write, monkeypatch):
+    seen = {}
+
+    def sections(self, runner, loop, metrics):
+        weights = runner.model.state_dict().items()
+        seen.update({name: value.clone() for name, value in weights})
+        raise ValueError('and a report that fails leaves the trained ones')
+
+    monkeypatch.setattr(LanguageTask, 'sections', sections)
+    average = "custom_hooks = [dict(type='EMAHook', momentum=0.5)]\n"
+    runner = train(write(f'{READER}\n{average}'), 'run')
+    checkpoint = read_checkpoint('run/iter_6.pth')
+    trained = runner.model.state_dict()
+    assert seen
+    for name, value in seen.items():
+        assert torch.equal(value, checkpoint['state_dict'][name])
+        averaged = checkpoint['ema_state_dict'][f'module.{name}']
+        assert torch.equal(trained[name], averaged)  # they change places in the file
+        assert not torch.equal(value, trained[name])
 
 
 def test_texts_in_another_order_are_not_shown(fresh):

@@ -63,7 +63,7 @@ def test_screen_and_files_agree(lenet, fresh, capsys):
     assert len(shown) == 10
 
     lines = [line.partition('INFO - ')[2] for line in screen.splitlines()]
-    assert lines[-6:] == [
+    assert lines[-8:] == [
         f'top-1 {metrics["accuracy/top1"]:.2f} %, top-5 '
         f'{metrics["accuracy/top5"]:.2f} % of 297 images',
         'which class is taken for which: run/confusion_matrix.png, '
@@ -72,6 +72,8 @@ def test_screen_and_files_agree(lenet, fresh, capsys):
         f'{(~right).sum()} images are classified wrongly',
         'predictions: new/out.json',
         'pictures: wrong',
+        'evaluation: run/test_evaluation',
+        'evaluation: new/out_evaluation',
     ]
     assert 'prefix is not set' not in screen
 

@@ -18,6 +18,7 @@ from projects.core.engine.checkpoint_hook import newest_checkpoint
 from projects.core.errors import UserError, close_names, one_line
 from projects.core.files import check_outputs, make_folder, write_text
 from projects.core.reports.atlas import sections_of
+from projects.core.reports.atlas_chart import draw_atlas_chart, panels_of
 from projects.core.reports.record import FINISHED, read_record
 from projects.core.reports.runs import Run, read_run
 from projects.core.values import FLAG, PATH, checked, optional, whole
@@ -46,7 +47,8 @@ def atlas(
         configs: Files of configs, or patterns of their names such as ``'resnet*'``;
             all that end in ``_digits`` or ``_digits-coco`` by default.
         work_dirs: Folder of the work dirs.
-        out: File of the page; ``<work_dirs>/atlas.html`` by default.
+        out: File of the page; ``<work_dirs>/atlas.html`` by default. Beside it stands
+            a picture of it, a PNG.
         jobs: Trainings at a time, which share the cores.
         train: False to take up what is there and train nothing.
 
@@ -59,7 +61,7 @@ def atlas(
     logger = project_logger()
     files = chosen(configs)
     out = out or osp.join(work_dirs, 'atlas.html')
-    check_outputs([out], '--out')
+    check_outputs([out, osp.splitext(out)[0] + '.png'], '--out')
     folders = {str(file): osp.join(work_dirs, file.stem) for file in files}
     failures: dict[str, str] = {}
     if train:
@@ -77,18 +79,23 @@ def atlas(
             )
             if error:
                 failures[file.stem] = error
-    write_page(folders, out, failures)
-    logger.info(f'page: {osp.relpath(out)}')
+    for what, file in write_page(folders, out, failures).items():
+        logger.info(f'{what}: {osp.relpath(file)}')
     return out
 
 
-def write_page(folders: dict[str, str], out: str, failures: dict[str, str]) -> None:
-    """Write the page of runs.
+def write_page(
+    folders: dict[str, str], out: str, failures: dict[str, str]
+) -> dict[str, str]:
+    """Write the page of runs, and its picture beside it.
 
     Args:
         folders: Work dirs by config file.
         out: File of the page.
         failures: Why a training failed, by the config's name.
+
+    Returns:
+        dict: The files, 'page' and, if there is something to draw, 'picture'.
 
     Raises:
         UserError: If there is no run at all.
@@ -105,9 +112,14 @@ def write_page(folders: dict[str, str], out: str, failures: dict[str, str]) -> N
     if not num:
         reason = next(iter(runs.values()))
         raise UserError(f'none of the {len(runs)} configs has a run: {reason}')
-    sections, notices = sections_of(runs)
+    sections, notices = sections_of(runs, out)
     facts = [('runs', f'{num} of {len(runs)} configs')]
     write_text(out, render('Atlas', facts, sections, notices), '--out')
+    files = dict(page=out)
+    if panels_of(runs):
+        files['picture'] = osp.splitext(out)[0] + '.png'
+        draw_atlas_chart(runs, files['picture'])
+    return files
 
 
 def chosen(configs: Sequence[str]) -> list[Path]:

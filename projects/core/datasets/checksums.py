@@ -30,8 +30,8 @@ def checksum(dataset: Dataset) -> str | None:
     - of a data set around others (``dataset``, ``datasets``), theirs, and the
       ``indices`` that it takes of them.
 
-    It takes 0.4 s for a JSON file of 450 MB that was read just before, and some 4 s
-    for a million images in folders.
+    It takes 0.4 s for a JSON file of 500 MB, that of COCO's 118,000 images, which was
+    read just before, and 1.5 s for a million images in folders.
 
     Returns:
         str: 64 hexadecimal digits; None of a stream, or of another kind.

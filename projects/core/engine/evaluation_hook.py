@@ -2,9 +2,11 @@
 
 import logging
 import os.path as osp
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from mmengine.dist import is_main_process
-from mmengine.hooks import CheckpointHook, Hook
+from mmengine.hooks import CheckpointHook, EMAHook, Hook
 
 from projects.core.errors import UserError
 from projects.core.reports.blocks import Section
@@ -81,7 +83,8 @@ class EvaluationHook(Hook):
             for metric in loop.evaluator.metrics:
                 if hasattr(metric, 'sections'):
                     sections += metric.sections(dataset)
-            sections += task.sections(runner, loop, metrics or {})
+            with _evaluated_weights(runner):
+                sections += task.sections(runner, loop, metrics or {})
             data = f'{type(dataset).__name__}, {len(dataset)} {task.unit}'
             evaluation = Evaluation(task.name, at, data, dict(metrics or {}), sections)
             evaluation.write(folder, draw=draw)
@@ -94,6 +97,20 @@ class EvaluationHook(Hook):
             self._failed = True
             reason = error if isinstance(error, UserError) else repr(error)
             runner.logger.log(level, f'no report of the evaluation: {reason}')
+
+
+@contextmanager
+def _evaluated_weights(runner) -> Iterator[None]:
+    """The model as it was evaluated: hooks of averages have already put back the
+    weights that are trained."""
+    averages = [hook for hook in runner.hooks if isinstance(hook, EMAHook)]
+    for hook in averages:
+        hook.before_val_epoch(runner)
+    try:
+        yield
+    finally:
+        for hook in reversed(averages):
+            hook.after_val_epoch(runner)
 
 
 def _best_of(runner) -> tuple | None:

@@ -56,13 +56,29 @@ class FoldBatchNormHook(Hook):
             self._undo()
 
 
+def _lstm_flops(x, weight_ih, weight_hh, *args, **kwargs) -> int:
+    """Of a layer that oneDNN runs: x is (T, B, I)."""
+    return 2 * x.shape[0] * x.shape[1] * (weight_ih.numel() + weight_hh.numel())
+
+
+# operators made of matrix products for which torch has no formula, None for none here
+FUSED = {
+    'aten::mkldnn_rnn_layer': _lstm_flops,
+    # gradients of the input and of the weights, as much each
+    'aten::mkldnn_rnn_layer_backward': lambda *args, **kwargs: 2 * _lstm_flops(*args),
+    'aten::_cudnn_rnn': None,
+    'aten::_native_multi_head_attention': None,
+    'aten::_transformer_encoder_layer_fwd': None,
+}
+
+
 class FlopCounter(TorchDispatchMode):
     """Counts floating-point operations of convolutions and matrix products.
 
     By torch's formulas, forward and backward; a multiplication and an addition
     are two. Unlike ``FlopCounterMode`` it takes no operator apart, so that the
-    counted block computes what it would uncounted, and an operator whose formula
-    fails makes ``flops`` None in place of an error.
+    counted block computes what it would uncounted. An operator whose formula fails, or
+    a fused one that is not known (``FUSED``), makes ``flops`` None.
     """
 
     def __init__(self) -> None:
@@ -73,6 +89,10 @@ class FlopCounter(TorchDispatchMode):
         kwargs = kwargs or {}
         out = func(*args, **kwargs)
         formula = flop_registry.get(getattr(func, '_overloadpacket', None))
+        if formula is None and (name := func._schema.name) in FUSED:
+            formula = FUSED[name]
+            if formula is None:
+                self.flops = None
         if formula is not None and self.flops is not None:
             try:
                 self.flops += formula(*args, **kwargs, out_val=out)

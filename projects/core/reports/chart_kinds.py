@@ -97,12 +97,14 @@ def curves(block: Curves, colors: dict[str, str], limit: int) -> dict[str, Any]:
                 'encoding': {'y': y, 'shape': shape, 'opacity': OPACITY},
             }
         )
-    # where the reader is: filled by the script of the page
+    # where the reader is, filled by the script of the page: no fields of the axes,
+    # or these and all lines were computed again at each step
+    place = {k: {'value': {'expr': f"scale('{k}', datum.{k})"}} for k in 'xy'}
     layers += [
         {
             'data': {'name': 'cursor'},
             'mark': {'type': 'rule', 'clip': True},
-            'encoding': {'color': {'value': colors['edge']}},
+            'encoding': {'x': place['x'], 'color': {'value': colors['edge']}},
         },
         {
             'data': {'name': 'read'},
@@ -114,7 +116,7 @@ def curves(block: Curves, colors: dict[str, str], limit: int) -> dict[str, Any]:
                 'stroke': colors['paper'],
                 'strokeWidth': 1,
             },
-            'encoding': {'y': y, 'shape': shape},
+            'encoding': {**place, 'shape': shape},
         },
     ]
     return {

@@ -6,9 +6,11 @@ is drawn by a browser and, by ``vl-convert``, as a PNG. Names that come from use
 values of data, never parts of expressions.
 """
 
+import os
 from functools import cache
 from typing import Any
 
+from projects.core.errors import UserError
 from projects.core.reports import chart_kinds, heatmap, scatter
 from projects.core.reports.blocks import Bars, Block, Curves, Matrix, Points
 from projects.core.reports.channels import FONT
@@ -17,6 +19,8 @@ from projects.core.reports.looks import LIGHT
 CHARTS = (Curves, Bars, Points, Matrix)
 #: points of a line on a page
 LIMIT = 500
+#: bytes that suffice for the JavaScript engine of the library; 60 GB do not
+ADDRESS_SPACE = 100_000_000 * 1024
 
 
 def spec(
@@ -77,8 +81,7 @@ def png(block: Block, width: int = 720, scale: float = 2) -> bytes:
     Raises:
         ValueError: If it cannot be drawn.
     """
-    import vl_convert
-
+    vl_convert = _vl_convert()
     chart = spec(block)
     chart['width'] = width
     if isinstance(block, Points):
@@ -89,12 +92,31 @@ def png(block: Block, width: int = 720, scale: float = 2) -> bytes:
     return vl_convert.vegalite_to_png(chart, scale=scale, allowed_base_urls=[])
 
 
+def _vl_convert():
+    """The library; its JavaScript engine ends the process, without an exception, where
+    it cannot reserve the address space that it wants.
+
+    Raises:
+        UserError: If that is limited.
+    """
+    if os.name == 'posix':
+        import resource
+
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if limit != resource.RLIM_INFINITY and limit < ADDRESS_SPACE:
+            raise UserError(
+                f'charts need {ADDRESS_SPACE // 1024:,} kB of address space, and '
+                f'ulimit -v allows {limit // 1024:,}; raise that limit'
+            )
+    import vl_convert
+
+    return vl_convert
+
+
 @cache
 def script() -> str:
     """Vega-Lite as one JavaScript, 0.9 MB; it takes two seconds, once."""
-    import vl_convert
-
-    bundle = vl_convert.javascript_bundle('window.vegaEmbed = vegaEmbed;')
+    bundle = _vl_convert().javascript_bundle('window.vegaEmbed = vegaEmbed;')
     # what would end the script element of a page
     return bundle.replace('</script', '<\\/script')
 

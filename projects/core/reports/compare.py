@@ -112,6 +112,9 @@ def sections_of(entries: Sequence[Entry]) -> tuple[list[Section], list[str]]:
                 'The runs were trained on different data: '
                 f'{described_data(entries, "train")}.'
             )
+    going = [f'{e.name} ({e.status})' for e in entries if not e.is_finished]
+    if going:
+        notices.append(f'Not finished: {listed(going)}.')
     if len(entries) > 1 and not metrics:
         tasks = {r.record.task for e in entries for r in e.runs if r.record}
         notices.append(

@@ -160,4 +160,6 @@ def _part(value: dict) -> str:
 def _shown(value: Any) -> str:
     if value is MISSING:
         return '–'
+    if isinstance(value, dict) and 'type' in value:
+        value = _part(value)
     return one_line(value if isinstance(value, str) else repr(value), 80)

@@ -21,6 +21,8 @@ from projects.core.reports.runs import Run, read_run
 KINDS = {'seed': REPEAT, 'fold': FOLD}
 #: no value, and what pycocotools gives where the data hold nothing of a kind
 MISSING = {None, -1}
+#: beginnings of notices of runs that do not matter to a comparison
+UNIMPORTANT = ('There is no evaluation to show',)
 #: what times depend on, of a record's environment
 MACHINE = ('cpu', 'gpu', 'cores', 'threads')
 LONGEST_NAME = 36
@@ -104,6 +106,11 @@ class Entry:
         """Of the runs."""
         seeds = [run.record.seed if run.record else None for run in self.runs]
         return ', '.join('?' if s is None else str(s) for s in dict.fromkeys(seeds))
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all runs are."""
+        return all(run.status == 'finished' for run in self.runs)
 
     @property
     def status(self) -> str:
@@ -207,8 +214,13 @@ def read_entries(paths: Sequence[str]) -> tuple[list[Entry], list[str]]:
     notices += [f'Left out: {error}.' for error in errors]
     found = list(entries.values())
     name_entries(found)
+    said: dict[str, list[str]] = {}  # what many runs lack is one sentence
     for entry in found:
-        notices += [f'{entry.name}: {notice}' for notice in entry.notices]
+        own = [notice for run in entry.runs for notice in run.notices]
+        for notice in dict.fromkeys([*entry.notices, *own]):
+            if not notice.startswith(UNIMPORTANT):
+                said.setdefault(notice, []).append(entry.name)
+    notices += [f'{listed(names)}: {notice}' for notice, names in said.items()]
     return found, notices
 
 
@@ -314,5 +326,7 @@ def described_data(entries: Sequence[Entry], loader: str) -> str:
         data = run_data(entry.runs[0], loader)
         what = f'{data.get("type", "?")} of {data.get("size", "?")} samples'
         what += f' (checksum {str(data.get("checksum"))[:8]})'
+        if not data:
+            what = 'not known'
         texts.setdefault(what, []).append(entry.name)
     return '; '.join(f'{what}: {listed(names)}' for what, names in texts.items())

@@ -273,7 +273,11 @@ def _table(id_: str, block: Table) -> Item:
         present = [v for v in values if not isinstance(v, str) and finite(v)]
         columns.append((name, i > 0 and bool(present), BETTER[sign]))
         choose = max if sign == '+' else min
-        best.append(choose(present) if sign and len(present) > 1 else None)
+        first = choose(present) if sign and len(present) > 1 else None
+        # what is the same in many rows stands out nowhere
+        best.append(
+            first if present.count(first) <= max(len(present) // 3, 1) else None
+        )
     cells = [
         [
             Cell(

@@ -127,14 +127,22 @@ def _same_tables(held: Held) -> Block | None:
     if not places:
         return None
     heads = [example.columns[i] for i in places]
-    values = [[_column(blocks, head) for _, blocks in held] for head in heads]
-    names = [entry.name for entry, _ in held]
-    rows = list(dict.fromkeys(row for numbers in values[0] for row in numbers))
-    rows = [r for r in rows if sum(r in numbers for numbers in values[0]) > 1]
-    if not rows:
+    values = {head: [_column(blocks, head) for _, blocks in held] for head in heads}
+    shared = {head: _shared_rows(numbers) for head, numbers in values.items()}
+    # a precision of classes that are never predicted does not exist
+    first = max(heads, key=lambda head: len(shared[head]))
+    if not shared[first]:
         return None
+    values = {first: values.pop(first), **values}
     build = _differences if len(held) == 2 else _spreads
-    return build(example, heads, values, names, rows)
+    names = [entry.name for entry, _ in held]
+    return build(example, list(values), list(values.values()), names, shared[first])
+
+
+def _shared_rows(values: Sequence[dict[str, float]]) -> list[str]:
+    """Those that at least two have."""
+    rows = dict.fromkeys(row for numbers in values for row in numbers)
+    return [row for row in rows if sum(row in numbers for numbers in values) > 1]
 
 
 def _differences(example: Table, heads, values, names, rows) -> Table:

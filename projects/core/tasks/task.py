@@ -148,7 +148,8 @@ class Task:
         numbers are left as they are.
 
         Args:
-            runner: With the model in eval mode, and its ``work_dir``.
+            runner: With the model in eval mode, of the weights that were evaluated,
+                and its ``work_dir``.
             loop: Of the validation or the test, with ``dataloader`` and ``evaluator``.
             metrics: By name.
         """

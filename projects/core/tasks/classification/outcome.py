@@ -86,15 +86,16 @@ class Outcome:
         %; None for a class without images, or where not all scores are known."""
         from sklearn.metrics import average_precision_score
 
-        counts = np.bincount(self.true, minlength=len(self.classes))
+        found: list[float | None] = [None] * len(self.classes)
         if self.scores is None:
-            return [None] * len(counts)
-        return [
-            100 * float(average_precision_score(self.true == label, scores))
-            if counts[label]
-            else None
-            for label, scores in enumerate(self.scores.T)
-        ]
+            return found
+        labels = np.unique(self.true)
+        values = average_precision_score(
+            self.true[:, None] == labels, self.scores[:, labels], average=None
+        )
+        for label, value in zip(labels.tolist(), np.atleast_1d(values), strict=True):
+            found[label] = 100 * float(value)
+        return found
 
     def described(self, i: int) -> dict:
         """Image ``i`` in words: its index or file, its class, its best classes."""

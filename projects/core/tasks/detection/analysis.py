@@ -253,10 +253,9 @@ class Calibration:
 def calibration(found: Found, score_thr: float = 0.0) -> Calibration:
     """Whether of the detections of score s a share of s is right.
 
-    The error is the D-ECE of Kueppers et al., "Multivariate Confidence Calibration for
-    Object Detection", CVPR Workshops 2020, Sec. 3, with the score as the only
-    variable: the bins' distances of precision and mean score, weighted by their
-    detections.
+    The error is the D-ECE of Küppers et al., "Multivariate Confidence Calibration for
+    Object Detection", CVPR Workshops 2020, with the score as the only variable: the
+    bins' distances of precision and mean score, weighted by their detections.
 
     Args:
         found: Of each class by itself.

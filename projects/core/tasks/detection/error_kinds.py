@@ -66,8 +66,8 @@ def errors_of(matching: Matching) -> Errors:
     - *background*: of none of them.
 
     A ground truth is *missed* if nothing finds it, and no error of class or of
-    localisation was meant for it. Where several definitions of the paper hold, it
-    leaves the choice open: here the greater overlap goes first, then the own class.
+    localisation was meant for it. Where several definitions hold, here the greater
+    overlap goes first, then the own class.
     """
     match = matching.match()
     counted = ~match.gt_ignored[matching.gt]

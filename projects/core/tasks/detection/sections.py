@@ -310,7 +310,7 @@ def _calibration(found: Found) -> Points:
     of_all = calibration(found)
     points = [
         Point(
-            f'{of_all.counts[i]} detections',
+            f'{of_all.counts[i]} detection{"s" * (of_all.counts[i] != 1)}',
             _number(of_all.score[i]),
             _number(of_all.precision[i]),
         )

@@ -111,6 +111,7 @@ class TextDataset(Dataset):
             self.metainfo['classes'] = tuple(self.corpus.classes)
         self.load()
         self._length = self.count()
+        self.indices = indices
         if indices is not None:
             if refusal := whole(1).refusal(indices):
                 raise UserError(f'indices: {refusal}')
@@ -132,8 +133,8 @@ class TextDataset(Dataset):
         return self._length
 
     def content(self) -> list:
-        """What the samples are made of, for a checksum; not the tokenizer."""
-        return [len(self), self.corpus.content(self.split)]
+        """The texts, for a checksum: neither their tokens nor their windows."""
+        return [self.indices, self.corpus.content(self.split)]
 
     def length_of(self, index: int) -> int:
         """Tokens of a sample, by which samples of like length come together."""
