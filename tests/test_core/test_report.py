@@ -88,6 +88,9 @@ def test_curves_are_those_of_the_log_over_epochs(whole):
         'accuracy/top5': {1: 99.0, 2: 99.5},
     }
     assert blocks['run-metric-accuracy-top'].y_label == 'value (%)'
+    # it is 0.1 throughout
+    assert blocks['run-learning-rate'].y_range == (0, 0.2)
+    assert blocks['run-loss'].y_range is None
     assert set(lines(blocks['run-time'])) == {'time', 'data_time'}
     assert 'run-loss-terms' not in blocks
     assert all(b.x_label == 'epochs' for b in blocks.values() if isinstance(b, Curves))

@@ -333,12 +333,16 @@ def _chart(
     ]
     if log_y:
         note += ' Logarithmic axis.'
+    # an axis of no length would have no numbers
+    values = {v for series in group.values() for v in series.values if v is not None}
+    constant = values.pop() if len(values) == 1 else 0
     return Curves(
         key,
         title,
         run.x_label,
         y_label,
         lines,
+        y_range=(0, 2 * constant) if constant > 0 else None,
         log_y=log_y,
         finer=('iteration', run.epoch_length) if run.by_epoch else None,
         note=note.strip(),
