@@ -114,6 +114,19 @@ def end_workers():
         yield end
 
 
+@pytest.fixture
+def pages():
+    """Asked for by tests of the page that a training makes at its end."""
+
+
+@pytest.fixture(autouse=True)
+def _no_page_unless_asked_for(request, monkeypatch):
+    """A page takes longer than most trainings of tests."""
+    training = sys.modules.get('projects.core.engine.training')
+    if training is not None and 'pages' not in request.fixturenames:
+        monkeypatch.setattr(training, '_make_page', lambda runner: None)
+
+
 @pytest.fixture(autouse=True)
 def _no_workers_are_left(end_workers):
     yield

@@ -310,7 +310,7 @@ def test_mistakes_in_save_best(write, error_of, checkpoint, message):
     assert message in error_of(train, config, 'run').splitlines()[0]
 
 
-def test_lines_of_the_log(write):
+def test_lines_of_the_log(write, pages):
     runner = train(write(), 'run')
     lines = [
         line.partition(' - INFO - ')[2]

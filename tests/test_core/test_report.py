@@ -364,7 +364,7 @@ def test_a_browser_shows_the_numbers_of_the_run(checkpoint, open_page):
     assert tooltip.inner_text().startswith('epochs ')
 
 
-def test_a_page_that_cannot_be_made_is_a_warning(tmp_path, monkeypatch, caplog):
+def test_a_page_that_cannot_be_made_is_a_warning(tmp_path, monkeypatch, caplog, pages):
     from projects.core.engine.training import _make_page
     from projects.core.reports import page
 
