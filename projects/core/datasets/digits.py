@@ -45,9 +45,14 @@ class DigitsDataset(BaseDataset):
     def load_data_list(self) -> list[dict]:
         inks, labels = (part[sources_of(self.split)] for part in load_sources())
         images = np.rint(inks * 255).astype(np.uint8)
-        if self.num_channels == 3:
-            images = np.repeat(images[..., None], 3, axis=-1)
         return [
             dict(img=image, gt_label=int(label))
             for image, label in zip(images, labels, strict=True)
         ]
+
+    def get_data_info(self, idx: int) -> dict:
+        info = super().get_data_info(idx)
+        # the data are the same, however many channels a model takes
+        if self.num_channels == 3:
+            info['img'] = np.repeat(info['img'][..., None], 3, axis=-1)
+        return info

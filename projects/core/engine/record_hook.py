@@ -16,7 +16,6 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook, LoggerHook
 
 import projects
-from projects.core.datasets.checksums import checksum
 from projects.core.engine.checkpoint_hook import best_checkpoints
 from projects.core.engine.hooks import progress_of
 from projects.core.engine.provenance import (
@@ -238,14 +237,21 @@ def _data(runner) -> dict[str, dict[str, Any]]:
     datasets = {'train': runner.train_dataloader.dataset}
     if runner.val_loop is not None:
         datasets['val'] = runner.val_loop.dataloader.dataset
+    task = task_of(runner.cfg)
     return {
         name: dict(
             type=type(dataset).__name__,
             size=_length(dataset),
-            checksum=checksum(dataset),
+            checksum=task.checksum_of(dataset, _pipeline(runner.cfg, name)),
         )
         for name, dataset in datasets.items()
     }
+
+
+def _pipeline(cfg, name: str) -> list:
+    """Of a data loader's data set, as the config has it; empty of one around others."""
+    dataset = (cfg.get(f'{name}_dataloader') or {}).get('dataset')
+    return list(dataset.get('pipeline') or []) if isinstance(dataset, dict) else []
 
 
 def _peak_rss() -> int:

@@ -68,7 +68,7 @@ def draw_atlas_chart(runs: Mapping[str, Run | str], out: str) -> None:
 
 
 def panels_of(runs: Mapping[str, Run | str]) -> list[Panel]:
-    """What is to be drawn, the task of most runs first."""
+    """What is to be drawn, the task of most runs first; on the same data each."""
     panels = []
     for (task, data), entries in grouped(runs).items():
         metric = main_metric(entries)
@@ -79,7 +79,8 @@ def panels_of(runs: Mapping[str, Run | str]) -> list[Panel]:
             for entry in entries
             if best_mean(entry, metric) is not None and _operations(entry)
         ]
-        if len(known) >= LEAST_POINTS:
+        # numbers on different data are not to be compared
+        if len(known) >= LEAST_POINTS and len({e.data for e in known}) == 1:
             panels.append(Panel(title_of(task, data), metric, known))
     return panels
 

@@ -15,6 +15,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 import projects.core.tasks
+from projects.core.datasets.checksums import checksum
 from projects.core.datasets.folds import Fold, Folds, hold_out
 from projects.core.errors import UserError, listed
 from projects.core.reports.blocks import Section
@@ -106,6 +107,15 @@ class Task:
             UserError: At the first flaw with which it is not, or not correct.
         """
         return []
+
+    def checksum_of(self, dataset, pipeline: list) -> str | None:
+        """Checksum of the data of a run; metrics of the same may be compared.
+
+        Args:
+            dataset: The data.
+            pipeline: What is made of them, as in the config.
+        """
+        return checksum(dataset)
 
     def names_of(self, inputs: dict) -> list[str]:
         """Names of the data in what a model was given, for messages.

@@ -1,5 +1,6 @@
 """Generation, as the engine sees it."""
 
+import hashlib
 import os.path as osp
 from pathlib import Path
 
@@ -51,6 +52,11 @@ class GenerationTask(Task):
         from projects.core.tasks.generation.data_checks import check_generation_data
 
         return check_generation_data(cfg)
+
+    def checksum_of(self, dataset, pipeline: list) -> str | None:
+        """Of the data and the pipeline: distances are of what comes out of it."""
+        data = super().checksum_of(dataset, pipeline)
+        return data and hashlib.sha256(f'{data} {pipeline}'.encode()).hexdigest()
 
     def names_of(self, inputs: dict) -> list[str]:
         samples = inputs.get('data_samples') or []
