@@ -182,6 +182,12 @@ def tiny_config(path, data_root, extra=''):
     return str(path)
 
 
+@pytest.fixture(scope='session')
+def write_tiny():
+    """:func:`tiny_config`, for fixtures of any scope."""
+    return tiny_config
+
+
 def clear():
     """Forget MMEngine's loggers, message hubs and scopes.
 

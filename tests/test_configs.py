@@ -446,9 +446,11 @@ def options_of_generation(cfg, path):
 LONG = (
     'efficientnet-v2-m_',
     'faster-rcnn-convnext-tiny_',
+    'faster-rcnn-swin-t_',
     'resnet101_',
     'resnet152_',
     'ssd300_4xb8-232e_voc0712',
+    'wgan-gp-cifar_',
     'ssd512_',
     'wide-resnet50-2_',
     'yolov1-bn_8xb8',

@@ -284,7 +284,7 @@ def test_metric_of_unknown_direction_keeps_no_best(write):
     assert "rule='less' or 'greater'" in text
     assert not list(Path('run').glob('best_*'))
     assert len(rows('run', 'loveliness')) == 5
-    assert text.splitlines()[-2].endswith('last checkpoint: run/iter_20.pth')
+    assert text.splitlines()[-1].endswith('last checkpoint: run/iter_20.pth')
 
 
 def test_best_line_after_a_resume_without_a_validation(write, fresh):
@@ -293,7 +293,7 @@ def test_best_line_after_a_resume_without_a_validation(write, fresh):
     fresh()
     train(write(), 'run', resume=True)  # it had ended
     lines = log('run').splitlines()
-    assert re.search(rf'best perplexity {best:.4f}: run/best_perplexity_', lines[-2])
+    assert re.search(rf'best perplexity {best:.4f}: run/best_perplexity_', lines[-1])
 
 
 @pytest.mark.parametrize(
@@ -346,7 +346,7 @@ def test_data_without_a_length(write):
     train(write(f'{STREAM}\nparam_scheduler = []\n'), 'run')
     assert ', on a stream of samples of ToyStream, 20 iterations' in log('run')
     assert len(rows('run')) == 20
-    assert log('run').splitlines()[-2].endswith('last checkpoint: run/iter_20.pth')
+    assert log('run').splitlines()[-1].endswith('last checkpoint: run/iter_20.pth')
 
 
 def test_schedule_of_data_without_a_length(write, error_of):

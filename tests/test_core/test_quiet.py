@@ -78,6 +78,7 @@ def test_other_messages_are_printed(capsys):
     assert capsys.readouterr().out == KNOWN_MESSAGES[0] + '\n'
 
 
+@pytest.mark.slow
 def test_importing_mmdet_is_noisy_by_itself():
     out, _ = run('import projects, mmdet.datasets')
     # once for the data sets and once for the transforms

@@ -254,9 +254,26 @@ def test_every_classifier_is_here():
     assert {spec.name for spec in SPECS} == names
 
 
+# of each a smaller sibling, of the same code, is in the default run
+GIANTS = (
+    'densenet161',
+    'densenet201',
+    'efficientnet_b6',
+    'efficientnet_b7',
+    'efficientnet_v2_l',
+    'efficientnet_v2_xl',
+    'resnet152',
+    'resnext101_32x8d',
+    'resnext101_64x4d',
+    'vgg16',
+    'vgg19',
+    'wide_resnet101_2',
+)
+
+
 def marks_of(spec, input=None):
     """Slow is what takes seconds and has a sibling of the same code."""
-    is_slow = spec.name == 'efficientnet_v2_xl' or (spec.small and input == spec.input)
+    is_slow = spec.name in GIANTS or (spec.small and input == spec.input)
     return [pytest.mark.slow] if is_slow else []
 
 

@@ -9,16 +9,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import ROOT, tiny_config
 
 from projects.core.reports.group import read_group
 from projects.core.reports.record import read_record
+
+TOOL = Path(__file__).parents[2] / 'tools/train.py'
 
 
 def tool(folder, *args):
     """tools/train.py with the config of a folder, started in it."""
     return subprocess.Popen(
-        [sys.executable, str(ROOT / 'tools/train.py'), 'tiny.py', *args],
+        [sys.executable, str(TOOL), 'tiny.py', *args],
         cwd=folder,
         text=True,
         stdout=subprocess.PIPE,
@@ -37,11 +38,11 @@ GROUP = '--repeat', '2', '--seed', '3', '--work-dir', 'runs'
 
 
 @pytest.fixture(scope='module')
-def whole(tmp_path_factory, digits_coco):
+def whole(tmp_path_factory, digits_coco, write_tiny):
     """Folder of the group ``runs`` of two seeds, three epochs each."""
     folder = tmp_path_factory.mktemp('whole')
     extra = 'train_cfg.update(max_epochs=3)\n'
-    tiny_config(folder / 'tiny.py', digits_coco, extra)
+    write_tiny(folder / 'tiny.py', digits_coco, extra)
     screen = finished(tool(folder, *GROUP))
     assert screen.count('trained in') == 2  # of the members
     assert '2 of 2 seeds are finished' in screen
