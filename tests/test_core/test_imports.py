@@ -75,6 +75,7 @@ def test_detector_that_needs_mmpretrain_has_it():
     ) == ['mmpretrain']
 
 
+@pytest.mark.slow
 def test_who_needs_transformers_has_it(tmp_path):
     """Whether it is imported after the config is read, or long before."""
     config = tmp_path / 'adafactor.py'

@@ -59,6 +59,7 @@ def test_refused(option, message):
         draw_steps(**{'lengths': [2], **option})
 
 
+@pytest.mark.slow
 def test_tool(tmp_path):
     command = [sys.executable, str(TOOL), '--lengths', '2', '--repeats', '1']
     result = subprocess.run(
