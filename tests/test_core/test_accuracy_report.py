@@ -13,6 +13,7 @@ from mmpretrain.structures import DataSample
 
 from projects.core.tasks.classification.accuracy import Accuracy
 from projects.core.tasks.classification.confusion import draw_confusion
+from projects.core.tasks.classification.outcome import scores_of_classes
 from projects.core.tasks.classification.pictures import (
     MAX_IMAGE,
     RIGHT,
@@ -23,7 +24,6 @@ from projects.core.tasks.classification.pictures import (
 from projects.core.tasks.classification.report import (
     ClassificationReport,
     best_classes,
-    class_scores,
     class_table,
     confused,
 )
@@ -32,6 +32,15 @@ from projects.core.tasks.classification.report import (
 CONFUSION = np.array([[5, 1, 0], [2, 2, 0], [0, 0, 3]])
 CLASSES = ('cat', 'dog', 'owl')
 NAN = float('nan')
+
+
+def class_scores(confusion):
+    """Those of images of which so many are of a true and a predicted class."""
+    counts = confusion.ravel()
+    true, predicted = (
+        np.repeat(grid.ravel(), counts) for grid in np.indices(confusion.shape)
+    )
+    return scores_of_classes(true, predicted, len(confusion))
 
 
 def samples(confusion):

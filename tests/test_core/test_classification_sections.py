@@ -15,10 +15,9 @@ from projects.core.reports.blocks import Pictures
 from projects.core.reports.evaluation import Evaluation, read_evaluation
 from projects.core.tasks.classification.outcome import (
     MAX_SCORED,
-    Calibration,
     Outcome,
     accuracy_of_the_surest,
-    scores_of_classes,
+    calibration,
 )
 from projects.core.tasks.classification.pictures import EXAMPLE_SIDE, small
 from projects.core.tasks.classification.report import ClassificationReport
@@ -98,7 +97,7 @@ def test_calibration_error_is_that_of_torchmetrics():
     expected = multiclass_calibration_error(
         torch.tensor(outcome.scores), torch.tensor(outcome.true), 4, n_bins=15
     )
-    assert Calibration.of(outcome).error == pytest.approx(expected.item(), rel=1e-5)
+    assert calibration(outcome).error == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_last_point_of_the_surest_is_the_accuracy():
@@ -146,13 +145,6 @@ def test_nothing_wrong_and_nothing_right():
     assert 'best' not in wrong
     many = outcome_of([[0.9] + [0.001] * 40], [0], [str(i) for i in range(41)])
     assert 'confusion' not in blocks_of(many)
-
-
-def test_scores_of_classes_take_weights():
-    found = scores_of_classes(
-        np.array([0, 0, 1]), np.array([0, 1, 1]), 2, np.array([3, 1, 2])
-    )
-    np.testing.assert_allclose(found[0], [100, 75, 600 / 7, 4])
 
 
 def test_names_that_occur_twice_bear_their_labels():

@@ -1,18 +1,19 @@
 """What a validation or a test leaves to look at."""
 
-import logging
 import os.path as osp
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from mmengine.dist import is_main_process
-from mmengine.hooks import CheckpointHook, EMAHook, Hook
+from mmengine.hooks import EMAHook, Hook
 
-from projects.core.errors import UserError
+from projects.core.engine.checkpoint_hook import best_checkpoints
+from projects.core.engine.hooks import progress_of, spared
 from projects.core.reports.blocks import Section
 from projects.core.reports.evaluation import TEST, VALIDATION, Evaluation
 from projects.core.tasks.task import task_of
 from projects.registry import HOOKS
+
+_spared = spared('report of the evaluation')
 
 
 @HOOKS.register_module()
@@ -27,8 +28,8 @@ class EvaluationHook(Hook):
     the last one where the config names no best. A test writes to
     ``<work_dir>/test_evaluation``, and to ``beside`` where that is set, its charts as
     pictures, too: not during a training, of which drawing takes time and memory.
-    :class:`projects.core.engine.Runner` registers the
-    hook by itself; a report that fails is a warning.
+    :class:`projects.core.engine.Runner` registers the hook by itself; a report that
+    fails is a warning.
     """
 
     priority = 'LOWEST'  # after CheckpointHook, which knows the best
@@ -38,32 +39,31 @@ class EvaluationHook(Hook):
         self.beside: str | None = None
         #: folders that were written to last
         self.written: list[str] = []
-        self._best = None
-        self._failed = False
+        self.has_failed = False
+        self._best: list[tuple] = []
 
     def before_train(self, runner) -> None:
-        self._best = _best_of(runner)
+        self._best = list(best_checkpoints(runner))
 
+    @_spared
     def after_val_epoch(self, runner, metrics=None) -> None:
-        if not is_main_process() or runner._train_loop is None:
+        if runner._train_loop is None:
             return
-        best, before = _best_of(runner), self._best
+        best, before = list(best_checkpoints(runner)), self._best
         self._best = best
         folder = osp.join(runner.work_dir, VALIDATION)
-        if best is not None and best == before and osp.isdir(folder):
+        if best and best == before and osp.isdir(folder):
             return
-        loop = runner.train_loop
-        by_epoch = hasattr(loop, 'max_epochs') and hasattr(loop, 'run_epoch')
-        at = {'epoch': runner.epoch} if by_epoch else {'iter': runner.iter}
+        at = dict([progress_of(runner)])
         self._write(runner, runner.val_loop, folder, at, metrics)
 
+    @_spared
     def after_test_epoch(self, runner, metrics=None) -> None:
-        if is_main_process():
-            folder = osp.join(runner.work_dir, TEST)
-            at = {'checkpoint': runner.cfg.get('load_from')}
-            self._write(
-                runner, runner.test_loop, folder, at, metrics, self.beside, draw=True
-            )
+        folder = osp.join(runner.work_dir, TEST)
+        at = {'checkpoint': runner.cfg.get('load_from')}
+        self._write(
+            runner, runner.test_loop, folder, at, metrics, self.beside, draw=True
+        )
 
     def _write(
         self,
@@ -79,24 +79,18 @@ class EvaluationHook(Hook):
         dataset = loop.dataloader.dataset
         task = task_of(runner.cfg)
         sections: list[Section] = []
-        try:
-            for metric in loop.evaluator.metrics:
-                if hasattr(metric, 'sections'):
-                    sections += metric.sections(dataset)
-            with _evaluated_weights(runner):
-                sections += task.sections(runner, loop, metrics or {})
-            data = f'{type(dataset).__name__}, {len(dataset)} {task.unit}'
-            evaluation = Evaluation(task.name, at, data, dict(metrics or {}), sections)
-            evaluation.write(folder, draw=draw)
-            self.written.append(folder)
-            if beside is not None:
-                evaluation.write(beside, '--out', draw=draw)
-                self.written.append(beside)
-        except Exception as error:  # hours of training hang on no picture
-            level = logging.DEBUG if self._failed else logging.WARNING
-            self._failed = True
-            reason = error if isinstance(error, UserError) else repr(error)
-            runner.logger.log(level, f'no report of the evaluation: {reason}')
+        for metric in loop.evaluator.metrics:
+            if hasattr(metric, 'sections'):
+                sections += metric.sections(dataset)
+        with _evaluated_weights(runner):
+            sections += task.sections(runner, loop, metrics or {})
+        data = f'{type(dataset).__name__}, {len(dataset)} {task.unit}'
+        evaluation = Evaluation(task.name, at, data, dict(metrics or {}), sections)
+        evaluation.write(folder, draw=draw)
+        self.written.append(folder)
+        if beside is not None:
+            evaluation.write(beside, '--out', draw=draw)
+            self.written.append(beside)
 
 
 @contextmanager
@@ -111,12 +105,3 @@ def _evaluated_weights(runner) -> Iterator[None]:
     finally:
         for hook in reversed(averages):
             hook.after_val_epoch(runner)
-
-
-def _best_of(runner) -> tuple | None:
-    """Checkpoints of the best scores so far; None where a run keeps none."""
-    info = runner.message_hub.runtime_info
-    hooks = [h for h in runner.hooks if isinstance(h, CheckpointHook) and h.save_best]
-    if not hooks:
-        return None
-    return tuple(sorted((k, v) for k, v in info.items() if k.startswith('best_ckpt')))

@@ -1,7 +1,9 @@
 """Hooks that make a run safe to kill, and honest about NaN."""
 
+import logging
 import os.path as osp
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import wraps
 from pathlib import Path
 
 import torch
@@ -73,6 +75,32 @@ def _without_code(state):
     if isinstance(state, list):
         return [_without_code(v) for v in state]
     return state
+
+
+def spared(what: str) -> Callable[[Callable], Callable]:
+    """Decorator of a hook's method: in the main process alone, and a failure is a
+    warning, once. Hours of training hang on no file beside the checkpoints.
+
+    Args:
+        what: What there is not then, for the warning.
+    """
+
+    def decorate(method: Callable) -> Callable:
+        @wraps(method)
+        def call(self, runner, *args, **kwargs) -> None:
+            if not is_main_process():
+                return
+            try:
+                method(self, runner, *args, **kwargs)
+            except Exception as error:
+                level = logging.DEBUG if self.has_failed else logging.WARNING
+                self.has_failed = True
+                reason = error if isinstance(error, UserError) else repr(error)
+                runner.logger.log(level, f'no {what}: {reason}')
+
+        return call
+
+    return decorate
 
 
 @HOOKS.register_module()

@@ -1,23 +1,19 @@
 """A run's record of itself, kept while it trains."""
 
-import logging
 import os.path as osp
 import re
 import statistics
 import sys
 import time
-from collections.abc import Callable
 from datetime import datetime, timezone
-from functools import wraps
 from typing import Any
 
 import torch
-from mmengine.dist import is_main_process
 from mmengine.hooks import Hook, LoggerHook
 
 import projects
 from projects.core.engine.checkpoint_hook import best_checkpoints
-from projects.core.engine.hooks import progress_of
+from projects.core.engine.hooks import progress_of, spared
 from projects.core.engine.provenance import (
     Origin,
     code_state,
@@ -40,23 +36,7 @@ from projects.registry import HOOKS
 STEPS = 1_000  # the last ones, of which a rate is the median
 
 
-def _spared(method: Callable) -> Callable:
-    """A method of :class:`RecordHook` in the main process alone, whose failure is a
-    warning, once."""
-
-    @wraps(method)
-    def call(self, runner, *args, **kwargs) -> None:
-        if not is_main_process():
-            return
-        try:
-            method(self, runner, *args, **kwargs)
-        except Exception as error:  # hours of training hang on no record
-            level = logging.DEBUG if self._failed else logging.WARNING
-            self._failed = True
-            reason = error if isinstance(error, UserError) else repr(error)
-            runner.logger.log(level, f'no record of the run: {reason}')
-
-    return call
+_spared = spared('record of the run')
 
 
 @HOOKS.register_module()
@@ -72,7 +52,7 @@ class RecordHook(Hook):
     priority = 'VERY_LOW'  # after CheckpointHook, which knows the best
 
     def __init__(self) -> None:
-        self._failed = False
+        self.has_failed = False
         self._record: Record | None = None
 
     @_spared

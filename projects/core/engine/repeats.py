@@ -23,7 +23,7 @@ from projects.core.config import explained, load_config
 from projects.core.config.saved import config_to_json
 from projects.core.datasets.folds import Fold
 from projects.core.engine.checkpoint_hook import newest_checkpoint
-from projects.core.engine.training import set_up
+from projects.core.engine.training import RULES, set_up
 from projects.core.errors import UserError, described
 from projects.core.files import make_folder
 from projects.core.member import Members
@@ -32,106 +32,80 @@ from projects.core.reports.group import FOLD, MEMBER, REPEAT, Group, read_group
 from projects.core.reports.record import FILE as RECORD_FILE
 from projects.core.reports.runs import GROUP_FILE
 from projects.core.tasks.task import task_of
-from projects.core.values import (
-    FLAG,
-    LAUNCHER,
-    PATH,
-    SEED,
-    checked,
-    either,
-    optional,
-    whole,
-)
+from projects.core.values import SEED, checked, whole
 
 LOG = 'group.log'
 OPTIONS = {REPEAT: '--repeat', FOLD: '--folds'}
-RULES = dict(
-    config=PATH,
-    work_dir=optional(PATH),
-    resume=either(FLAG, PATH),
-    amp=FLAG,
-    seed=optional(SEED),
-    deterministic=FLAG,
-    auto_scale_lr=FLAG,
-    launcher=LAUNCHER,
-)
 
 
-@checked(**RULES)
-def repeat(
-    config: str,
-    times: int,
-    work_dir: str | None = None,
-    resume: bool = False,
-    amp: bool = False,
-    seed: int | None = None,
-    deterministic: bool = False,
-    auto_scale_lr: bool = True,
-    launcher: str = 'none',
-    cfg_options: list[str] | None = None,
-) -> Group:
+def repeat(config: str, times: int, *args, **kwargs) -> Group:
     """Train as a config says with several seeds, and sum up the metrics.
+
+    The members are in ``seed_S`` below the work dir. More ``times`` than before add
+    seeds to a group that is resumed.
 
     Args:
         config: Config file.
         times: Number of seeds, at least 2.
-        work_dir: Folder of the group; the members are in ``seed_S`` in it.
-            ``work_dirs/<config's name>`` by default, or what the config says.
-        resume: Go on with the group of ``work_dir``: finished members are taken
-            over, one that was cut goes on from its newest checkpoint. More ``times``
-            than before add seeds.
-        amp: See :func:`projects.core.engine.train`, as of all that follow.
-        seed: The first seed; the others follow it.
-        deterministic: Deterministic algorithms only.
-        auto_scale_lr: Follow the total batch size.
-        launcher: 'none' alone.
-        cfg_options: Settings over the config's.
-
-    Raises:
-        UserError: On a mistake in the arguments, or one of a member, by which the
-            group stops.
-        SystemExit: With the status of a single training, if a signal stopped it.
+        *args: Of :func:`train_group`.
+        **kwargs: The same, by name; ``seed`` is the first one, the others follow it.
     """
-    options = dict(amp=amp, deterministic=deterministic, auto_scale_lr=auto_scale_lr)
-    return _Repetition(REPEAT, times, config, cfg_options, options).run(
-        work_dir, resume, seed, launcher
-    )
+    return train_group(REPEAT, times, config, *args, **kwargs)
 
 
-@checked(**RULES)
-def cross_validate(
-    config: str,
-    folds: int,
-    work_dir: str | None = None,
-    resume: bool = False,
-    amp: bool = False,
-    seed: int | None = None,
-    deterministic: bool = False,
-    auto_scale_lr: bool = True,
-    launcher: str = 'none',
-    cfg_options: list[str] | None = None,
-) -> Group:
+def cross_validate(config: str, folds: int, *args, **kwargs) -> Group:
     """Train on all but one of several folds of the training data, for each of them.
+
+    The members are in ``fold_0``, ... below the work dir.
 
     Args:
         config: Config file, whose own validation data are not used.
         folds: Number of folds, at least 2. Which sample is in which follows from the
             data, the number and the seed, whatever else the config says.
-        work_dir: See :func:`repeat`; the members are in ``fold_0``, ...
-        resume: See :func:`repeat`; of the same number of folds.
+        *args: Of :func:`train_group`.
+        **kwargs: The same, by name; ``seed`` is that of the folds and of all members.
+    """
+    return train_group(FOLD, folds, config, *args, **kwargs)
+
+
+@checked(**RULES)
+def train_group(
+    kind: str,
+    number: int,
+    config: str,
+    work_dir: str | None = None,
+    resume: bool = False,
+    amp: bool = False,
+    seed: int | None = None,
+    deterministic: bool = False,
+    auto_scale_lr: bool = True,
+    launcher: str = 'none',
+    cfg_options: list[str] | None = None,
+) -> Group:
+    """Train the members of a group, and sum up the metrics.
+
+    Args:
+        kind: 'repeat' or 'fold'.
+        number: Of members, at least 2.
+        config: Config file.
+        work_dir: Folder of the group; ``work_dirs/<config's name>`` by default, or
+            what the config says.
+        resume: Go on with the group of ``work_dir``: finished members are taken
+            over, one that was cut goes on from its newest checkpoint.
         amp: See :func:`projects.core.engine.train`, as of all that follow.
-        seed: Of the folds and of all members.
+        seed: The config's, or 0, by default.
         deterministic: Deterministic algorithms only.
         auto_scale_lr: Follow the total batch size.
         launcher: 'none' alone.
         cfg_options: Settings over the config's.
 
     Raises:
-        UserError: See :func:`repeat`; if the data cannot be split.
+        UserError: On a mistake in the arguments; if the data cannot be split; on one
+            of a member, by which the group stops.
         SystemExit: With the status of a single training, if a signal stopped it.
     """
     options = dict(amp=amp, deterministic=deterministic, auto_scale_lr=auto_scale_lr)
-    return _Repetition(FOLD, folds, config, cfg_options, options).run(
+    return _Repetition(kind, number, config, cfg_options, options).run(
         work_dir, resume, seed, launcher
     )
 

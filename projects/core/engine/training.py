@@ -44,8 +44,7 @@ from projects.core.values import (
 from projects.core.weights import read_checkpoint
 from projects.registry import RUNNERS
 
-
-@checked(
+RULES = dict(
     config=PATH,
     work_dir=optional(PATH),
     resume=either(FLAG, PATH),
@@ -54,8 +53,10 @@ from projects.registry import RUNNERS
     deterministic=FLAG,
     auto_scale_lr=FLAG,
     launcher=LAUNCHER,
-    fold=optional(pair(whole(0))),
 )
+
+
+@checked(**RULES, fold=optional(pair(whole(0))))
 def train(
     config: str,
     work_dir: str | None = None,

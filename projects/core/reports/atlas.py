@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
-from projects.core.reports.blocks import Block, Section, Table
-from projects.core.reports.compare import COSTS, UNITS, best_mean
+from projects.core.reports.blocks import Block, Section, Table, key_of
+from projects.core.reports.compare import COSTS, UNITS
 from projects.core.reports.entries import Entry, better, is_loss, link_pages
 from projects.core.reports.overlays import costs, overlaid_curves
 from projects.core.reports.runs import Run
@@ -35,7 +35,7 @@ def sections_of(
                 f'The runs on {data} saw {len(checksums)} different states of it: '
                 'their numbers are not to be compared.'
             )
-        blocks = _blocks(entries, metric, f'{_key(task)}-{data}')
+        blocks = _blocks(entries, metric, f'{key_of(task)}-{data}')
         sections.append(Section(title_of(task, data), blocks))
     missing = {config: why for config, why in runs.items() if isinstance(why, str)}
     if missing:
@@ -103,15 +103,11 @@ def main_metric(entries: Sequence[Entry]) -> str | None:
     return max(votes, key=votes.__getitem__) if votes else None
 
 
-def _key(text: str) -> str:
-    return ''.join(c if c.isalnum() else '-' for c in text)
-
-
 def _blocks(entries: list[Entry], metric: str | None, key: str) -> list[Block]:
     entries = sorted(entries, key=lambda entry: _rank(entry, metric))
     columns = {'architecture': ('', lambda e: e.family)}
     if metric is not None:
-        columns[metric] = better(metric), lambda e: best_mean(e, metric)
+        columns[metric] = better(metric), lambda e: e.best_mean(metric)
     columns |= {name: (sign, get) for name, sign, get in COSTS}
     columns['status'] = '', lambda e: e.status
     blocks: list[Block] = [
@@ -137,7 +133,7 @@ def _blocks(entries: list[Entry], metric: str | None, key: str) -> list[Block]:
 
 
 def _rank(entry: Entry, metric: str | None) -> tuple:
-    value = best_mean(entry, metric) if metric is not None else None
+    value = entry.best_mean(metric) if metric is not None else None
     if value is None:
         return 1, 0, entry.name
     return 0, value if better(metric) == '-' else -value, entry.name

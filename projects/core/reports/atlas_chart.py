@@ -12,7 +12,6 @@ from itertools import pairwise
 from projects.core.errors import UserError
 from projects.core.files import output_file
 from projects.core.reports.atlas import grouped, main_metric, title_of
-from projects.core.reports.compare import best_mean
 from projects.core.reports.entries import Entry, better
 from projects.core.reports.runs import Run
 
@@ -77,7 +76,7 @@ def panels_of(runs: Mapping[str, Run | str]) -> list[Panel]:
         known = [
             entry
             for entry in entries
-            if best_mean(entry, metric) is not None and _operations(entry)
+            if entry.best_mean(metric) is not None and _operations(entry)
         ]
         # numbers on different data are not to be compared
         if len(known) >= LEAST_POINTS and len({e.data for e in known}) == 1:
@@ -118,7 +117,7 @@ def _operations(entry: Entry) -> float | None:
 
 
 def _point(entry: Entry, metric: str) -> tuple[float, float]:
-    return _operations(entry), best_mean(entry, metric)
+    return _operations(entry), entry.best_mean(metric)
 
 
 def _draw_panel(axes, panel: Panel) -> None:

@@ -10,6 +10,7 @@ Numbers that do not exist are None; NaN and infinities become None in JSON.
 
 import dataclasses
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -247,6 +248,11 @@ class Section:
     title: str
     blocks: list[Block]
     note: str = ''
+
+
+def key_of(text: str) -> str:
+    """A key of a text: its letters and digits, '-' for what stands between them."""
+    return re.sub(r'[\W_]+', '-', text).strip('-')
 
 
 KINDS = {cls.kind: cls for cls in (Curves, Bars, Points, Matrix, Table, Pictures, Text)}

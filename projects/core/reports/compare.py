@@ -116,10 +116,10 @@ def sections_of(entries: Sequence[Entry]) -> tuple[list[Section], list[str]]:
     if going:
         notices.append(f'Not finished: {listed(going)}.')
     if len(entries) > 1 and not metrics:
-        tasks = {r.record.task for e in entries for r in e.runs if r.record}
+        tasks = _tasks(entries)
         notices.append(
             'The runs share no metric'
-            + (f' (they are of {" and ".join(sorted(tasks))})' if tasks else '')
+            + (f' (they are of {tasks})' if tasks else '')
             + ': only their costs are compared.'
         )
     measured = [name for name in metrics if not is_loss(name)] or metrics
@@ -146,10 +146,16 @@ def _facts(entries: Sequence[Entry]) -> list[tuple[str, str | Number]]:
     if groups := sum(bool(entry.kind) for entry in entries):
         facts.append(('Groups', groups))
     facts.append(('Runs', sum(len(entry.runs) for entry in entries)))
-    tasks = {r.record.task for e in entries for r in e.runs if r.record}
+    tasks = _tasks(entries)
     if tasks:
-        facts.append(('Task', ' and '.join(sorted(tasks))))
+        facts.append(('Task', tasks))
     return facts
+
+
+def _tasks(entries: Sequence[Entry]) -> str:
+    """Kinds of the models, as far as they are known."""
+    tasks = {r.record.task for e in entries for r in e.runs if r.record}
+    return ' and '.join(sorted(tasks))
 
 
 def _tables(
@@ -160,7 +166,7 @@ def _tables(
     columns = {}  # by name: direction and the values
     for metric in metrics[:FIRST_METRICS]:
         sign = better(metric)
-        best = [best_mean(entry, metric) for entry in entries]
+        best = [entry.best_mean(metric) for entry in entries]
         columns[f'{metric}, best'] = sign, best
         if groups:
             columns[f'{metric}, std'] = (
@@ -202,7 +208,7 @@ def _tables(
     )
     if len(metrics) <= FIRST_METRICS:
         return [first]
-    rows = [[e.name, *(best_mean(e, m) for m in metrics)] for e in entries]
+    rows = [[e.name, *(e.best_mean(m) for m in metrics)] for e in entries]
     second = Table(
         'metrics',
         'All metrics, best of each run',
@@ -218,11 +224,6 @@ def _std(values: Sequence) -> float | None:
     from projects.core.reports.statistics import spread
 
     return spread(values).std
-
-
-def best_mean(entry: Entry, metric: str) -> Number:
-    """Best value of a metric, the mean of a group."""
-    return mean_of(entry.best(metric))
 
 
 def throughput(phase: str, entry: Entry) -> int | None:

@@ -12,13 +12,13 @@ from typing import Any
 from projects.core.literals import literals
 from projects.core.metric_names import rule_of
 from projects.core.reports import blocks
-from projects.core.reports.blocks import Block, Curves
+from projects.core.reports.blocks import Block, Curves, key_of
 from projects.core.reports.runs import Run
-from projects.core.reports.scalars import Series
+from projects.core.reports.scalars import TIMES, Series
 
 # what mmengine logs beside losses and metrics
 RATE = re.compile(r'(.*\.)?(base_)?lr')
-TIMES = ('time', 'data_time')
+STEP_TIMES = ('time', 'data_time')
 NORM = re.compile(r'(.*[._])?grad_norm')
 LOSS = re.compile(r'(.*[._/])?loss([._].*)?')
 # what tells a metric from its kin: '@100', '_50', '_s' as of small objects, '5'
@@ -38,7 +38,7 @@ def curves_of(run: Run) -> list[Block]:
         return {name: rest.pop(name) for name in names}
 
     losses, rates, norms = taken(LOSS), taken(RATE), taken(NORM)
-    times = {name: rest.pop(name) for name in TIMES if name in rest}
+    times = {name: rest.pop(name) for name in STEP_TIMES if name in rest}
     charts = [*_losses(run, losses, config), *_metrics(run)]
     # the rate of an optimizer's first group, where that is not the base rate
     rates = {
@@ -274,7 +274,9 @@ def families(series: Mapping[str, Series]) -> list[Family]:
         key = f'{names[0].rpartition("/")[0]}-shares' if alone else stem
         found.setdefault(key, []).extend(names)
     return [
-        Family(_key(key if len(names) > 1 else names[0]), {n: series[n] for n in names})
+        Family(
+            key_of(key if len(names) > 1 else names[0]), {n: series[n] for n in names}
+        )
         for key, names in found.items()
     ]
 
@@ -284,7 +286,7 @@ def _by_word(series: Mapping[str, Series]) -> list[Family]:
     found: dict[str, dict[str, Series]] = {}
     for name in series:
         found.setdefault(re.split('[._/]', name)[0], {})[name] = series[name]
-    return [Family(_key(word), group) for word, group in found.items()]
+    return [Family(key_of(word), group) for word, group in found.items()]
 
 
 def unit_of(name: str, series: Series) -> str:
@@ -299,10 +301,6 @@ def unit_of(name: str, series: Series) -> str:
         return '0 to 1' if any(v % 1 for v in values) or max(values) == 0 else ''
     words = re.findall('[a-z]+', name.lower())
     return '%' if max(values) <= 100.01 and any(map(PERCENT.match, words)) else ''
-
-
-def _key(name: str) -> str:
-    return re.sub('[^A-Za-z0-9]+', '-', name).strip('-')
 
 
 def _is_wide(group: Mapping[str, Series], ratio: float) -> bool:

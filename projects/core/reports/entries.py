@@ -13,9 +13,10 @@ from urllib.parse import quote
 from projects.core.errors import UserError, listed
 from projects.core.metric_names import rule_of
 from projects.core.reports.blocks import Number
-from projects.core.reports.group import FOLD, REPEAT, TIMES, read_group
+from projects.core.reports.group import FOLD, REPEAT, read_group
 from projects.core.reports.report import FILE as PAGE
 from projects.core.reports.runs import Run, read_run
+from projects.core.reports.scalars import TIMES
 
 #: kind of a group by the beginning of its members' names
 KINDS = {'seed': REPEAT, 'fold': FOLD}
@@ -82,6 +83,10 @@ class Entry:
         """Best value of each run; None of one that has none."""
         return [_best(run, metric) for run in self.runs]
 
+    def best_mean(self, metric: str) -> Number:
+        """Best value, the mean of a group."""
+        return mean_of(self.best(metric))
+
     def last(self, metric: str) -> list[Number]:
         """Last value of each run."""
         return [_last(run, metric) for run in self.runs]
@@ -97,9 +102,7 @@ class Entry:
     @property
     def seconds(self) -> Number:
         """Of training, all sessions of a run together, the mean of a group."""
-        return self.record(
-            lambda r: sum(s.get('seconds') or 0 for s in r.sessions) or None
-        )
+        return self.record(lambda r: r.seconds or None)
 
     @property
     def seeds(self) -> str:

@@ -34,14 +34,13 @@ from projects.core.errors import UserError, described
 from projects.core.files import write_text
 from projects.core.reports.blocks import plain
 from projects.core.reports.runs import GROUP_FILE, Run, read_run
+from projects.core.reports.scalars import TIMES
 from projects.core.reports.statistics import spread
 
 SCHEMA = 'mmatlas-group-1'
 REPEAT, FOLD = 'repeat', 'fold'
 #: set for the processes of a group's members: ``group`` of their records, as JSON
 MEMBER = 'MMATLAS_GROUP'
-#: scalars of a validation that are of the machine, not of the model
-TIMES = ('time', 'data_time', 'memory')
 #: members of which the log shows each value
 MOST_SHOWN = 6
 

@@ -12,16 +12,17 @@ from projects.core.reports.blocks import (
     Point,
     Points,
     Series,
+    key_of,
 )
 from projects.core.reports.entries import (
     Entry,
     better,
     is_loss,
-    mean_of,
     on_one_machine,
     shared,
 )
 from projects.core.reports.runs import Run
+from projects.core.reports.scalars import TIMES
 from projects.core.reports.thinning import kept, rounded
 
 #: points of all curves of a page, and of each: a page stays under 3 MB
@@ -30,7 +31,7 @@ POINTS = (40, 400)
 #: charts of curves of a page
 MOST_CURVES = 16
 #: scalars of a training that say nothing of learning, or say it twice
-NOT_OVERLAID = ('base_lr', 'time', 'data_time', 'memory')
+NOT_OVERLAID = ('base_lr', *TIMES)
 ELSEWHERE = (
     'Not all ran on the same machine with as many threads: times and memory differ by '
     'that, too.'
@@ -111,7 +112,7 @@ def overlaid_curves(
             title += ', training'
         elif is_loss(name) and 'val' not in name:
             title += ', validation'
-        key = f'{phase}-{_key(name)}'
+        key = f'{phase}-{key_of(name)}'
         blocks.append(
             Curves(key, title, axis.label, name, series, note=' '.join(notes))
         )
@@ -123,25 +124,28 @@ def _series(
 ) -> Series | None:
     lines = []
     for run in entry.runs:
-        scalar = getattr(run, phase).get(name)
-        pairs = zip(scalar.iterations, scalar.values, strict=True) if scalar else ()
-        points = [(i * axis.scale(run), v) for i, v in pairs if v is not None]
-        if points:
-            lines.append(tuple(np.array(points, float).T))
+        if scalar := getattr(run, phase).get(name):
+            scale = axis.scale(run)
+            lines.append(([i * scale for i in scalar.iterations], scalar.values))
     return averaged(entry.name, lines, number)
 
 
 def averaged(
-    name: str, lines: Sequence[tuple[np.ndarray, np.ndarray]], number: int
+    name: str, lines: Sequence[tuple[Sequence, Sequence]], number: int
 ) -> Series | None:
     """The mean of some lines with a band of one standard deviation.
 
     Args:
         name: Of the series.
-        lines: x, ascending, and y of each; at the places of the first one the others
-            are interpolated, as far as all reach.
+        lines: x, ascending, and y of each, points without a value left out; at the
+            places of the first one the others are interpolated, as far as all reach.
         number: Points at most, see :func:`projects.core.reports.thinning.kept`.
     """
+    lines = [
+        np.array(points, float).T
+        for line in lines
+        if (points := [p for p in zip(*line, strict=True) if None not in p])
+    ]
     if not lines:
         return None
     start = max(x[0] for x, _ in lines)
@@ -162,10 +166,6 @@ def averaged(
             # no chart shows more digits, and a page is to stay small
             setattr(series, part, [rounded(numbers[i], 5) for i in indices])
     return series
-
-
-def _key(name: str) -> str:
-    return ''.join(c if c.isalnum() else '-' for c in name)
 
 
 def costs(entries: Sequence[Entry], metric: str) -> list[Block]:
@@ -191,7 +191,7 @@ def costs(entries: Sequence[Entry], metric: str) -> list[Block]:
             Point(
                 entry.name,
                 get(entry),
-                mean_of(entry.best(metric)),
+                entry.best_mean(metric),
                 entry.family,
                 entry.link,
             )

@@ -111,6 +111,11 @@ class Record:
     group: dict[str, Any] | None = None
 
     @property
+    def seconds(self) -> float:
+        """Of all sessions together."""
+        return sum(session.get('seconds') or 0 for session in self.sessions)
+
+    @property
     def end(self) -> str:
         """How the last session ended; '' while it runs, or if it was killed."""
         return self.sessions[-1].get('end', '') if self.sessions else ''

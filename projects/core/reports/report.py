@@ -76,8 +76,7 @@ def facts_of(run: Run) -> list[tuple[str, str]]:
     if record and record.parameters is not None:
         facts.append(('Parameters', f'{record.parameters:,}'))
     if record and record.sessions:
-        seconds = sum(session.get('seconds') or 0 for session in record.sessions)
-        facts.append(('Trained for', in_words(seconds)))
+        facts.append(('Trained for', in_words(record.seconds)))
     if record and record.seed is not None:
         facts.append(('Seed', str(record.seed)))
     if record and record.group:

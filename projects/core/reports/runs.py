@@ -35,6 +35,7 @@ from projects.core.reports.record import Record, read_record
 from projects.core.reports.scalars import (
     STAMP,
     STOPPED,
+    TIMES,
     TRAINED,
     Series,
     Session,
@@ -246,9 +247,7 @@ def _test_metrics(sessions: list[Session]) -> Evaluation | None:
         try:
             found = json.loads(file.read_text(encoding='utf-8'))
             metrics = {
-                k: v
-                for k, v in found.items()
-                if _FINITE.fits(v) and k not in ('time', 'data_time')
+                k: v for k, v in found.items() if _FINITE.fits(v) and k not in TIMES
             }
         except (OSError, ValueError, AttributeError, RecursionError):
             continue

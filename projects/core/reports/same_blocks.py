@@ -5,8 +5,6 @@ No task is known here, and no kind of block but by what it holds.
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from projects.core.reports.blocks import (
     Bars,
     Block,
@@ -75,12 +73,7 @@ def _same_curves(held: Held) -> Curves | None:
     name = (means or names)[0]
     series = []
     for entry, blocks in held:
-        lines = []
-        for line in (s for b in blocks for s in b.series if s.name == name):
-            pairs = zip(line.x, line.y, strict=False)
-            points = [pair for pair in pairs if None not in pair]
-            if points:
-                lines.append(tuple(np.array(points, float).T))
+        lines = [(s.x, s.y) for b in blocks for s in b.series if s.name == name]
         series.append(averaged(entry.name, lines, POINTS[1] // 2))
     series = [s for s in series if s is not None]
     if len(series) < 2:

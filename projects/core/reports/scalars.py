@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
+#: scalars that are of the machine, not of the model
+TIMES = ('time', 'data_time', 'memory')
 STAMP = re.compile(r'\d{8}_\d{6}')
 # entries of a line that say where in the run it belongs
 PLACE = ('epoch', 'iter', 'step')

@@ -119,20 +119,14 @@ def _end_of(name: str) -> str:
     return text[-MAX_FILE_NAME:].decode('utf-8', 'ignore')
 
 
-class PictureFolder:
-    """Draws and writes pictures; one that fails costs nothing but itself.
+class Attempts:
+    """Draws pictures; one that fails costs nothing but itself.
 
     The first failure is a warning, the others are counted in ``failures``: results
     of hours hang on no picture.
-
-    Args:
-        folder: Is made when there is something to write.
-        option: Where the user said so.
     """
 
-    def __init__(self, folder: str, option: str) -> None:
-        self.folder = folder
-        self.option = option
+    def __init__(self) -> None:
         self.failures = 0
 
     def attempt(self, subject: str, draw: Callable[[], Any]) -> Any:
@@ -152,6 +146,20 @@ class PictureFolder:
                     f'no picture of {subject}: {reason}', 'current', logging.WARNING
                 )
             return None
+
+
+class PictureFolder(Attempts):
+    """Draws and writes pictures, see :class:`Attempts`.
+
+    Args:
+        folder: Is made when there is something to write.
+        option: Where the user said so.
+    """
+
+    def __init__(self, folder: str, option: str) -> None:
+        super().__init__()
+        self.folder = folder
+        self.option = option
 
     def add(self, name: str, subject: str, draw: Callable[[], np.ndarray]) -> None:
         """Write what ``draw`` returns as the PNG ``name``."""

@@ -19,9 +19,8 @@ class ValidationLosses(AbstractContextManager):
 
     What a model computes for its predictions it needs for its losses, too: what
     ``calls`` return is kept during ``model(..., mode='predict')``, and returned once
-    more, not computed, when :meth:`add` calls
-    ``model.loss``. So the losses are
-    those of ``model.loss`` in evaluation mode, without dropout and with the running
+    more, not computed, when :meth:`add` calls ``model.loss``. So the losses are those
+    of ``model.loss`` in evaluation mode, without dropout and with the running
     statistics of batch norm, and their weights are those of the training. Random
     numbers that they take are taken from a copy of the generators.
 

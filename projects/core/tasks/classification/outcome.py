@@ -9,6 +9,8 @@ from functools import cached_property
 
 import numpy as np
 
+from projects.core.tasks.calibration import Calibration
+
 NUM_BEST = 5  # classes that are kept of each image
 # up to so many classes all scores are kept: 20 MB of 50,000 images
 MAX_SCORED = 100
@@ -47,6 +49,16 @@ class Outcome:
     def confidence(self) -> np.ndarray:
         """(N, ) scores of the best class, in [0, 1]."""
         return self.values[:, 0].clip(0, 1)
+
+    @cached_property
+    def by_confidence(self) -> np.ndarray:
+        """(N, ) indices of the images, the surest first."""
+        return np.argsort(-self.confidence, kind='stable')
+
+    def surest(self, right: bool, num: int) -> list[int]:
+        """The images of the highest confidence among the right or the wrong ones."""
+        order = self.by_confidence
+        return order[self.right[order] == right][:num].tolist()
 
     @property
     def confusion(self) -> np.ndarray:
@@ -116,7 +128,6 @@ def scores_of_classes(
     true: np.ndarray,
     predicted: np.ndarray,
     num_classes: int,
-    weights: np.ndarray | None = None,
 ) -> np.ndarray:
     """Precision, recall, F1 in % and support of each class.
 
@@ -127,7 +138,6 @@ def scores_of_classes(
         true: (N, ) labels.
         predicted: The same.
         num_classes: K.
-        weights: (N, ), how often each counts; once where None.
 
     Returns:
         np.ndarray: (K, 4).
@@ -138,46 +148,16 @@ def scores_of_classes(
         true,
         predicted,
         labels=np.arange(num_classes),
-        sample_weight=weights,
         zero_division=np.nan,
     )
     return np.stack(scores, 1) * (100, 100, 100, 1)
 
 
-@dataclass
-class Calibration:
-    """Confidence against accuracy, after Guo et al., "On Calibration of Modern Neural
-    Networks", ICML 2017, Sec. 2, https://arxiv.org/abs/1706.04599.
-
-    Args:
-        confidence: Mean of each bin that holds images.
-        accuracy: Share of its images that are right.
-        counts: Its images.
-    """
-
-    confidence: np.ndarray
-    accuracy: np.ndarray
-    counts: np.ndarray
-
-    @classmethod
-    def of(cls, outcome: Outcome) -> 'Calibration':
-        """In ``NUM_BINS`` bins of equal width, each with its upper edge."""
-        bins = np.ceil(outcome.confidence * NUM_BINS).astype(int) - 1
-        bins = bins.clip(0, NUM_BINS - 1)
-        counts, confidence, right = (
-            np.bincount(bins, weights, NUM_BINS)
-            for weights in (None, outcome.confidence, outcome.right)
-        )
-        held = counts > 0
-        counts = counts[held]
-        return cls(confidence[held] / counts, right[held] / counts, counts)
-
-    @property
-    def error(self) -> float:
-        """Expected calibration error (Eq. 3): the mean distance of the two."""
-        return float(
-            np.average(np.abs(self.confidence - self.accuracy), weights=self.counts)
-        )
+def calibration(outcome: Outcome) -> Calibration:
+    """In ``NUM_BINS`` bins of equal width, each with its upper edge."""
+    bins = np.ceil(outcome.confidence * NUM_BINS).astype(int) - 1
+    bins = bins.clip(0, NUM_BINS - 1)
+    return Calibration.of(bins, NUM_BINS, outcome.confidence, outcome.right)
 
 
 def accuracy_of_the_surest(outcome: Outcome) -> np.ndarray:
@@ -187,5 +167,5 @@ def accuracy_of_the_surest(outcome: Outcome) -> np.ndarray:
     "Selective Classification for Deep Neural Networks", NeurIPS 2017, Sec. 2,
     https://arxiv.org/abs/1705.08500).
     """
-    order = np.argsort(-outcome.confidence, kind='stable')
-    return outcome.right[order].cumsum() / np.arange(1, len(order) + 1)
+    right = outcome.right[outcome.by_confidence]
+    return right.cumsum() / np.arange(1, len(right) + 1)

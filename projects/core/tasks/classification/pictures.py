@@ -19,7 +19,7 @@ from projects.core.tasks.classification.outcome import Outcome
 from projects.core.tasks.drawing import (
     FONT,
     MIN_SIDE,
-    PictureFolder,
+    Attempts,
     fitting,
     padded,
     shown_at,
@@ -108,23 +108,22 @@ def surest_pictures(outcome: Outcome, dataset) -> list[Pictures]:
         outcome: The evaluation.
         dataset: Its data set, for images that are in no file.
     """
-    loader, folder = loader_of(dataset), PictureFolder('', '')  # for its one warning
-    order = np.argsort(-outcome.confidence, kind='stable')
+    loader, attempts = loader_of(dataset), Attempts()
     blocks = []
-    for key, title, chosen in (
-        ('best', 'Surest of the right', order[outcome.right[order]]),
-        ('worst', 'Surest of the wrong', order[~outcome.right[order]]),
+    for key, title, right in (
+        ('best', 'Surest of the right', True),
+        ('worst', 'Surest of the wrong', False),
     ):
         pictures = []
-        for i in chosen[:NUM_EXAMPLES].tolist():
+        for i in outcome.surest(right, NUM_EXAMPLES):
             found = outcome.described(i)
             best = found['predictions'][0]
             name = osp.basename(found.get('file_name', f'image {found.get("index")}'))
-            image = folder.attempt(
+            image = attempts.attempt(
                 name, lambda found=found: small(image_of(found, dataset, loader))
             )
             text = f'predicted {best["class"]} ({100 * best["score"]:.1f} %)'
-            if not outcome.right[i]:
+            if not right:
                 text = f'true {found["true_class"]}, {text}'
             if image is not None:
                 pictures.append(Picture(f'{name}: {text}', image))

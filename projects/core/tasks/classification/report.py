@@ -22,7 +22,6 @@ from projects.core.tasks.classification.outcome import (
     MAX_SCORED,
     NUM_BEST,
     Outcome,
-    scores_of_classes,
 )
 from projects.registry import METRICS
 
@@ -53,25 +52,6 @@ def class_names(meta: dict | None, num_classes: int) -> list[str]:
     """A dataset's names of its classes, or their labels where it has none."""
     names = list((meta or {}).get('classes') or ())
     return names + [str(label) for label in range(len(names), num_classes)]
-
-
-def class_scores(confusion: np.ndarray) -> np.ndarray:
-    """Precision, recall, F1 in % and support of each class.
-
-    Precision is NaN for a class that is never predicted, recall for one
-    without images, F1 for one that is neither.
-
-    Args:
-        confusion: (K, K) number of images by true and by predicted label.
-
-    Returns:
-        np.ndarray: (K, 4).
-    """
-    labels = np.arange(len(confusion))
-    true, predicted = (
-        grid.ravel() for grid in np.meshgrid(labels, labels, indexing='ij')
-    )
-    return scores_of_classes(true, predicted, len(labels), confusion.ravel())
 
 
 @METRICS.register_module()
@@ -166,7 +146,7 @@ class ClassificationReport(BaseMetric):
 
     def _log_and_write(self, outcome: Outcome) -> None:
         classes, confusion = outcome.classes, outcome.confusion
-        scores = class_scores(confusion)
+        scores = outcome.class_scores()
         print_log('\n' + class_table(scores, classes), logger='current')
         if not outcome.right.all():
             print_log(
@@ -214,7 +194,8 @@ def class_table(scores: np.ndarray, classes: Sequence[str]) -> str:
     where not all classes are shown.
 
     Args:
-        scores: (K, 4), see :func:`class_scores`.
+        scores: (K, 4), see :func:`scores_of_classes` of
+            :mod:`projects.core.tasks.classification.outcome`.
         classes: Names of the K classes.
     """
     order, gap, note = list(range(len(classes))), None, ''

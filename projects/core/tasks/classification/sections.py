@@ -8,7 +8,6 @@ from projects.core.reports.blocks import (
     Bars,
     Curves,
     Matrix,
-    Point,
     Points,
     Section,
     Series,
@@ -16,9 +15,9 @@ from projects.core.reports.blocks import (
 )
 from projects.core.tasks.classification.outcome import (
     MAX_SCORED,
-    Calibration,
     Outcome,
     accuracy_of_the_surest,
+    calibration,
 )
 from projects.core.tasks.classification.pictures import surest_pictures
 
@@ -161,13 +160,8 @@ def _confusion(outcome: Outcome, names: list[str]) -> list[Matrix | Table]:
 
 
 def _calibration(outcome: Outcome) -> Points:
-    found = Calibration.of(outcome)
-    points = [
-        Point(f'{count} {outcome.unit}', float(confidence), float(accuracy))
-        for confidence, accuracy, count in zip(
-            found.confidence, found.accuracy, found.counts, strict=True
-        )
-    ]
+    found = calibration(outcome)
+    points = found.points(lambda _, num: f'{num} {outcome.unit}')
     mean = float(outcome.confidence.mean())
     return Points(
         'calibration',

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from projects.core.tasks.calibration import Calibration
 from projects.core.tasks.detection.matching import Detections, GroundTruths, Matching
 
 # pixels, of the square root of the area; COCO's small end at 32, large begin at 96
@@ -233,23 +234,6 @@ def recall_by_size(
     return counts, *recalls
 
 
-@dataclass
-class Calibration:
-    """Scores against the share of detections that are right.
-
-    Args:
-        counts: (bins, ) detections by their score.
-        score: (bins, ) their mean score.
-        precision: (bins, ) the share that is right.
-        error: Mean distance of the two over the detections; NaN without any.
-    """
-
-    counts: np.ndarray
-    score: np.ndarray
-    precision: np.ndarray
-    error: float
-
-
 def calibration(found: Found, score_thr: float = 0.0) -> Calibration:
     """Whether of the detections of score s a share of s is right.
 
@@ -262,16 +246,9 @@ def calibration(found: Found, score_thr: float = 0.0) -> Calibration:
         score_thr: Least score.
     """
     keep = found.score >= score_thr
-    score, hit = found.score[keep], found.hit[keep]
+    score = found.score[keep]
     bins = np.clip((score * NUM_BINS).astype(int), 0, NUM_BINS - 1)
-    counts = np.bincount(bins, minlength=NUM_BINS)
-    empty = np.where(counts, counts, np.nan)
-    mean = np.bincount(bins, score, NUM_BINS) / empty
-    precision = np.bincount(bins, hit, NUM_BINS) / empty
-    error = np.nan
-    if len(score):
-        error = float(np.nansum(counts * np.abs(precision - mean)) / len(score))
-    return Calibration(counts, mean, precision, error)
+    return Calibration.of(bins, NUM_BINS, score, found.hit[keep])
 
 
 @dataclass

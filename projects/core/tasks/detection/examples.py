@@ -6,7 +6,7 @@ from projects.core.datasets.transforms import loader_of
 from projects.core.reports.blocks import Picture, Pictures
 from projects.core.tasks.detection.analysis import ImageScores, Outcome
 from projects.core.tasks.detection.pictures import draw_detections
-from projects.core.tasks.drawing import PictureFolder
+from projects.core.tasks.drawing import Attempts
 
 NUM_IMAGES = 6  # best, and worst
 MAX_SIDE = 256  # pixels
@@ -53,7 +53,7 @@ def example_pictures(outcome: Outcome, scores: ImageScores, dataset) -> list[Pic
     """
     paths = [outcome.paths.get(img_id) for img_id in outcome.img_ids]
     known = np.array([path is not None for path in paths], bool)
-    folder = PictureFolder('', '')  # for its one warning
+    attempts = Attempts()
     dets, truths = outcome.detections, outcome.truths
 
     def draw(i: int) -> np.ndarray:
@@ -77,7 +77,7 @@ def example_pictures(outcome: Outcome, scores: ImageScores, dataset) -> list[Pic
         pictures = [
             Picture(caption(scores, i, outcome.img_ids[i]), image)
             for i in images
-            if (image := folder.attempt(paths[i], lambda i=i: draw(i))) is not None
+            if (image := attempts.attempt(paths[i], lambda i=i: draw(i))) is not None
         ]
         if pictures:
             blocks.append(Pictures(key, title, pictures, note=NOTE))

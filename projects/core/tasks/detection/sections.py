@@ -10,7 +10,6 @@ from projects.core.reports.blocks import (
     Curves,
     Matrix,
     Number,
-    Point,
     Points,
     Section,
     Series,
@@ -308,14 +307,9 @@ def _sizes(found: Found, thr: float) -> Bars:
 
 def _calibration(found: Found) -> Points:
     of_all = calibration(found)
-    points = [
-        Point(
-            f'{of_all.counts[i]} detection{"s" * (of_all.counts[i] != 1)}',
-            _number(of_all.score[i]),
-            _number(of_all.precision[i]),
-        )
-        for i in np.flatnonzero(of_all.counts)
-    ]
+    points = of_all.points(lambda _, num: f'{num} detection{"s" * (num != 1)}')
+    for point in points:
+        point.x, point.y = _number(point.x), _number(point.y)
     error = _number(of_all.error)
     return Points(
         'calibration',

@@ -5,7 +5,6 @@ Legend: N heads, L queries, S keys.
 
 import re
 
-import numpy as np
 import torch
 from mmengine.dataset import pseudo_collate
 
@@ -182,22 +181,20 @@ def examples_of(outcome, dataset) -> list[Section]:
     """The texts that a classifier is surest of, right and wrong.
 
     Args:
-        outcome: Of the report of the classes, which has ``right``, ``confidence`` and
-            ``described``; None without one.
+        outcome: Of the report of the classes, which has ``surest`` and ``described``;
+            None without one.
         dataset: Data; nothing is shown where they are in another order than they
             were evaluated in.
     """
     if outcome is None or not isinstance(dataset, TextDataset):
         return []
     blocks: list[Block] = []
-    for key, title, chosen in (
-        ('wrong-texts', 'Surest of the wrong', ~outcome.right),
-        ('right-texts', 'Surest of the right', outcome.right),
+    for key, title, right in (
+        ('wrong-texts', 'Surest of the wrong', False),
+        ('right-texts', 'Surest of the right', True),
     ):
-        places = np.flatnonzero(chosen)
-        places = places[np.argsort(-outcome.confidence[places], kind='stable')]
         rows = []
-        for i in places[:SHOWN].tolist():
+        for i in outcome.surest(right, SHOWN):
             sample, found = dataset[i]['data_samples'], outcome.described(i)
             labels = sample.get('pair_labels', sample.get('labels'))
             if labels.numel() != 1 or int(labels) != found['true_label']:

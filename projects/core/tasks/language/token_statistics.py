@@ -11,7 +11,8 @@ import torch
 from mmengine.dist import all_gather_object, all_reduce
 from mmengine.evaluator import BaseMetric
 
-from projects.core.reports.blocks import Block, Curves, Point, Points, Series, Table
+from projects.core.reports.blocks import Block, Curves, Points, Series, Table
+from projects.core.tasks.calibration import Calibration
 from projects.core.tasks.language.attention_labels import label
 from projects.core.tasks.language.tokenizers import Tokenizer
 
@@ -111,22 +112,14 @@ class TokenStatistics:
                     f'of less than {LEAST} tokens are left out.',
                 )
             )
-        known = self.by_chance[0] > 0
-        if not known.any():
+        found = Calibration(*self.by_chance)
+        if not found.counts.any():
             return blocks
-        count, chances, right = self.by_chance[:, known]
-        error = np.abs(chances - right).sum() / count.sum()
-        points = [
-            Point(
-                f'{i / NUM_CHANCES:.0%} to {(i + 1) / NUM_CHANCES:.0%}: '
-                f'{num:,.0f} tokens',
-                float(chance / num),
-                float(hits / num),
+        points = found.points(
+            lambda i, num: (
+                f'{i / NUM_CHANCES:.0%} to {(i + 1) / NUM_CHANCES:.0%}: {num:,} tokens'
             )
-            for i, num, chance, hits in zip(
-                np.flatnonzero(known), count, chances, right, strict=True
-            )
-        ]
+        )
         blocks.append(
             Points(
                 'token-calibration',
@@ -137,7 +130,7 @@ class TokenStatistics:
                 diagonal=True,
                 note='Below the diagonal the model is too sure of itself. The expected '
                 f'calibration error, of {NUM_CHANCES} ranges of one width, is '
-                f'{error:.1%} (Guo et al., ICML 2017, Eq. 3).',
+                f'{found.error:.1%} (Guo et al., ICML 2017, Eq. 3).',
             )
         )
         if tokenizer is not None and self.mistakes:
