@@ -36,11 +36,19 @@ DEPENDENCIES = [
     'torchmetrics>=1.4',
     # the charts of a run's page; it needs no network and no browser
     'vl-convert-python>=1.7',
+    # heat maps; near-duplicates among images
+    'grad-cam>=1.5',
+    'ImageHash>=4.3',
 ]
+EXPORT = ['onnx>=1.18', 'onnxruntime>=1.20', 'onnxscript>=0.3']
+# where else the curves of a run can be looked at
+TRACKERS = ['tensorboard>=2.16', 'wandb>=0.19', 'mlflow-skinny>=2.20']
 # the Inception network of Frechet distances, by a file of the user's
 FID = ['torch-fidelity>=0.3']
 # setuptools: a test builds the wheel in the environment that is there
 TESTS = [
+    *EXPORT,
+    *TRACKERS,
     'hypothesis>=6.100',
     # drives a Chromium of the system, where there is one
     'playwright>=1.45',
@@ -82,6 +90,12 @@ setup(
     packages=find_packages(include=['projects', 'projects.*']),
     package_data={'': ['*.md', '*.html', '*.css', '*.js']},
     install_requires=DEPENDENCIES,
-    extras_require=dict(tests=TESTS, fid=FID, all=[*TESTS, *FID]),
+    extras_require=dict(
+        tests=TESTS,
+        fid=FID,
+        export=EXPORT,
+        trackers=TRACKERS,
+        all=[*TESTS, *FID],
+    ),
     cmdclass=dict(build_py=BuildWithConfigsAndTools),
 )

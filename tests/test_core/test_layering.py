@@ -1,6 +1,6 @@
 """Who imports whom: arrows run downwards only.
 
-tools -> benchmark -> engine -> tasks -> config, datasets, weights, layers, mmcv_ops,
+tools -> benchmark, diagnosis, insight, export -> engine -> tasks -> config, datasets, weights, layers, mmcv_ops,
 reports
 """
 
@@ -14,7 +14,7 @@ import projects
 PACKAGE = Path(projects.__file__).parent
 # rooms of core, the upper first; those in a row may know each other
 FLOORS = [
-    {'benchmark'},
+    {'benchmark', 'diagnosis', 'export', 'insight'},
     {'engine'},
     {'tasks'},
     {'config', 'datasets', 'weights', 'layers', 'mmcv_ops', 'reports'},
@@ -51,7 +51,9 @@ def test_a_room_knows_none_above(floor):
             assert not rooms_of(file) & above, file
 
 
-@pytest.mark.parametrize('room', ['engine', 'benchmark', 'config'])
+@pytest.mark.parametrize(
+    'room', ['engine', 'benchmark', 'diagnosis', 'export', 'insight', 'config']
+)
 def test_no_task_is_known_by_name(room):
     for file in files(f'core/{room}'):
         known = {

@@ -1,0 +1,1 @@
+"""What is wrong: with data, with results, with a step, with a config."""
