@@ -1,7 +1,7 @@
 """Who imports whom: arrows run downwards only.
 
-tools -> benchmark, diagnosis, insight, export -> engine -> tasks -> config, datasets, weights, layers, mmcv_ops,
-reports
+tools -> benchmark, diagnosis, export, insight -> engine -> tasks -> config, datasets,
+layers, mmcv_ops, reports, weights
 """
 
 import ast
