@@ -12,6 +12,7 @@ from projects.core import imports
 from projects.core.config.checks import check_keys, check_values
 from projects.core.config.find import find_config
 from projects.core.config.options import merge_option
+from projects.core.config.passed_on import PASSED_ON, data_of
 from projects.core.config.walk import values_of, walk
 from projects.core.errors import UserError, close_names, described, did_you_mean
 from projects.core.values import PATH
@@ -47,9 +48,12 @@ def load_config(path: str | PathLike, cfg_options: list[str] | None = None) -> C
     ):
         raise UserError(f'cfg_options: a list of texts KEY=VALUE, not {cfg_options!r}')
     path = str(path)
-    cfg = _read(path, find_config(path))
+    file = find_config(path)
+    cfg = _read(path, file)
+    before = data_of(cfg._cfg_dict)
     for option in cfg_options or []:
-        merge_option(cfg, option, RUNNER_KEYS)
+        merge_option(cfg, option, RUNNER_KEYS | {*PASSED_ON})
+    _refuse_text_for_classes(cfg._cfg_dict, path)
     for key in cfg:
         # a variable may extend one's name, as in val_evaluator_small
         if not (key in RUNNER_KEYS or key.startswith(VARIABLES)) and close_names(
@@ -61,9 +65,32 @@ def load_config(path: str | PathLike, cfg_options: list[str] | None = None) -> C
             )
     check_values(cfg._cfg_dict, path)
     check_keys(cfg._cfg_dict, path)
+    from projects.core.datasets.own_data import take_own_data
+
+    lines = take_own_data(cfg, str(file), before)
+    object.__setattr__(cfg, 'own_data', lines)  # no key of the config
     types = values_of(cfg._cfg_dict, 'type')
     imports.allow_for({t for t in types if isinstance(t, str)})
     return cfg
+
+
+def _refuse_text_for_classes(cfg: dict, source: str) -> None:
+    """Refuse ``classes=('cat')``, which is the text 'cat', wherever it stands.
+
+    Raises:
+        UserError: With the comma to add, unless the text names a file.
+    """
+    for entry in walk(cfg):
+        if (
+            entry.key == 'classes'
+            and isinstance(entry.value, str)
+            and not Path(entry.value).is_file()
+        ):
+            raise UserError(
+                f'{source}: {entry.path} is the text {entry.value!r}, which MMEngine '
+                'takes for the name of a file; for a single class write '
+                f'classes=({entry.value!r}, ), with the comma'
+            )
 
 
 def _read(path: str, file: Path) -> Config:

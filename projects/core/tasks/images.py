@@ -14,7 +14,12 @@ from mmengine.logging import print_log
 
 from projects.core.config import explained, test_pipeline_of
 from projects.core.datasets.decoding import IMAGE_SUFFIXES, as_picture
-from projects.core.datasets.transforms import LoadImageFromFile, use_our_loader, warn
+from projects.core.datasets.transforms import (
+    LoadImageFromFile,
+    loading_steps,
+    use_our_loader,
+    warn,
+)
 from projects.core.errors import UserError, listed
 from projects.core.files import JOURNAL, check_outputs, write_text
 from projects.core.layers.batch_norm import fold_batch_norm
@@ -282,17 +287,8 @@ def _test_pipeline(cfg, model) -> list[dict]:
     if any(step['type'] == 'projects.LoadImageFromFile' for step in steps):
         return steps
     # the data set was in memory, grey or RGB
-    if channels_of(model) == 1:
-        return [
-            dict(type='projects.LoadImageFromFile', color_type='grayscale'),
-            *steps,
-        ]
-    to_rgb = (
-        []
-        if model.data_preprocessor.to_rgb
-        else [dict(type='NumpyToPIL', to_rgb=True), dict(type='PILToNumpy')]
-    )
-    return [dict(type='projects.LoadImageFromFile'), *to_rgb, *steps]
+    is_rgb = model.data_preprocessor.to_rgb
+    return [*loading_steps(channels_of(model) == 1, is_rgb), *steps]
 
 
 def _has_bright_border(image: np.ndarray) -> bool:
