@@ -12,7 +12,7 @@ from projects.core import imports
 from projects.core.config.checks import check_keys, check_values
 from projects.core.config.find import find_config
 from projects.core.config.options import merge_option
-from projects.core.config.passed_on import PASSED_ON, data_of
+from projects.core.config.own_keys import PASSED_ON, data_of
 from projects.core.config.walk import values_of, walk
 from projects.core.errors import UserError, close_names, described, did_you_mean
 from projects.core.values import PATH
