@@ -13,6 +13,7 @@ from mmengine.dist import is_main_process
 from mmengine.runner import EpochBasedTrainLoop
 
 from projects.core.config import (
+    config_notices,
     explained,
     load_config,
     optim_wrappers_of,
@@ -105,6 +106,7 @@ def train(
     quiet_libraries()
     cfg = load_config(config, cfg_options)
     overrides = overrides_of(cfg, config)
+    notices = config_notices(cfg, config, cfg_options)
     default_seed = cfg.get('randomness', {}).get('seed') or 0
     with explained(cfg):
         set_up(cfg, config, work_dir, launcher)
@@ -131,7 +133,7 @@ def train(
         if fold is not None:
             task.hold_out(cfg, Fold(*fold, cfg.randomness['seed']))
         task.prepare(cfg)
-        notices = [*unread_keys(cfg), *task.check_data(cfg)]
+        notices += [*unread_keys(cfg), *task.check_data(cfg)]
         make_folder(cfg.work_dir)
 
         runner = RUNNERS.build(cfg)
