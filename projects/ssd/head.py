@@ -327,6 +327,29 @@ class SSDHead(detection.DetectionHead):
             ~is_candidate[:, -1],
         )
 
+    def out_of_reach(
+        self,
+        bboxes: Tensor,
+        image_ids: Tensor,
+        input_shape: tuple[int, int],
+        map_sizes: list[tuple[int, int]],
+    ) -> list[tuple[Tensor, str, str]]:
+        """Objects that no default box overlaps enough, see
+        :mod:`projects.core.tasks.detection.model_reach`."""
+        missed = self.default_boxes.best_ious(bboxes, map_sizes) < self.iou_thr
+        squares = [side for level in self.default_boxes.sides for side in level[0]]
+        return [
+            (
+                missed,
+                f'are reached by no default box (IoU of {self.iou_thr:g} or more) at '
+                f'{input_shape[1]} x {input_shape[0]}',
+                'Each of them trains one box, the best there is, and is often missed: '
+                'choose min_sizes and ratios of default_boxes by these objects (the '
+                f'squares have sides of {min(squares):.0f} to {max(squares):.0f} '
+                'pixels), or a larger input',
+            )
+        ]
+
     def _priors(self, maps: list[Tensor]) -> Tensor:
         """(P, 4) default boxes (cx, cy, w, h) of these maps."""
         return self.default_boxes([x.shape[-2:] for x in maps], maps[0].device)

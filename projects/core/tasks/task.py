@@ -16,6 +16,7 @@ from typing import Any
 
 import projects.core.tasks
 from projects.core.datasets.checksums import checksum
+from projects.core.datasets.findings import Examination
 from projects.core.datasets.folds import Fold, Folds, hold_out
 from projects.core.errors import UserError, listed
 from projects.core.reports.blocks import Section
@@ -107,6 +108,36 @@ class Task:
             UserError: At the first flaw with which it is not, or not correct.
         """
         return []
+
+    def data_at(self, path: str, images: str | None) -> Any:
+        """A config of the data at a path that is no config, to be looked over.
+
+        Args:
+            path: A file or a folder.
+            images: Folder of the images of a file, where the user said so.
+
+        Returns:
+            Config: With ``train_dataloader``, maybe ``val_dataloader``, and no model;
+            None if the path holds no data of this kind.
+        """
+        return None
+
+    def examine_data(self, cfg) -> Examination:
+        """Look over the data of a config, beyond :meth:`check_data`.
+
+        Args:
+            cfg: A run config, or what :meth:`data_at` gave.
+
+        Returns:
+            Examination: What the annotations tell, and the images to be read.
+
+        Raises:
+            UserError: If data of this kind cannot be looked over.
+        """
+        raise UserError(
+            f'the data of {self.name} cannot be checked, only those of '
+            + listed(task.name for task in tasks() if _examines(task))
+        )
 
     def checksum_of(self, dataset, pipeline: list) -> str | None:
         """Checksum of the data of a run; metrics of the same may be compared.
@@ -242,6 +273,10 @@ def refuse_options(model, options: InferOptions) -> None:
                 f'{option_of(name)}: {options.checkpoint} holds a '
                 f'{type(model).__name__}, which has no use of it; leave it out'
             )
+
+
+def _examines(task: Task) -> bool:
+    return type(task).examine_data is not Task.examine_data
 
 
 @cache

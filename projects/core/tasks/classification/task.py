@@ -42,6 +42,20 @@ class ClassificationTask(ImageTask):
 
         return check_classification_data(cfg)
 
+    def data_at(self, path: str, images: str | None):
+        from projects.core.tasks.classification.data_doctor import (
+            classification_data_at,
+        )
+
+        return classification_data_at(path, images)
+
+    def examine_data(self, cfg):
+        from projects.core.tasks.classification.data_doctor import (
+            examine_classification_data,
+        )
+
+        return examine_classification_data(cfg)
+
     def validation_losses(self, model, dataset):
         from projects.core.tasks.classification.validation_losses import (
             losses_of_classifier,

@@ -39,6 +39,16 @@ class DetectionTask(ImageTask):
 
         return check_detection_data(cfg)
 
+    def data_at(self, path: str, images: str | None):
+        from projects.core.tasks.detection.data_doctor import detection_data_at
+
+        return detection_data_at(path, images)
+
+    def examine_data(self, cfg):
+        from projects.core.tasks.detection.data_doctor import examine_detection_data
+
+        return examine_detection_data(cfg)
+
     def prepare(self, cfg) -> None:
         from projects.core.tasks.detection.mmdet_fixes import fix_ssd_head
 
