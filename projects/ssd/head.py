@@ -307,6 +307,8 @@ class SSDHead(detection.DetectionHead):
         for x in self._by_box(cls_scores):
             num_boxes, positions = x.shape[1], x.shape[3]
             scores = x.float().softmax(2)
+            if scores.requires_grad:  # softmax's gradient is made of its output
+                scores = scores.clone()
             # the background is no detection, whatever the threshold
             scores[:, :, -1] = -torch.inf
             top, i = scores.flatten(1).topk(min(limit, scores[0].numel()))

@@ -64,6 +64,22 @@ class InferOptions:
     writing: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass
+class LookOptions:
+    """What a look inside a model on one input is asked for.
+
+    Args:
+        checkpoint: Its file, for messages.
+        class_: Name or number of the class to explain; None for the likeliest.
+        detection: Number of the detection to explain, from 0, the surest; None for
+            the surest ones.
+    """
+
+    checkpoint: str
+    class_: str | int | None = None
+    detection: int | None = None
+
+
 class Task:
     """A kind of model, as the engine sees it.
 
@@ -83,6 +99,8 @@ class Task:
     writing_options: tuple[str, ...] = ()
     #: what :meth:`infer` is given, in words; None where that may be nothing
     inputs: str | None = 'inputs'
+    #: which tools draw a model of this kind from inside, where :meth:`subject` cannot
+    drawn_by = ''
 
     def prepare(self, cfg) -> None:
         """Complete the config of a training or a test by the kind's defaults."""
@@ -231,6 +249,28 @@ class Task:
         raise UserError(
             f'{options.checkpoint} holds a {type(model).__name__}, {self.name}, which '
             'this tool cannot apply; there are ' + listed(task.name for task in tasks())
+        )
+
+    def subject(self, model, cfg, meta: dict, image: str, options: LookOptions) -> Any:
+        """A model and an image, taken apart for pictures of what goes on inside.
+
+        Args:
+            model: In eval mode.
+            cfg: Its config.
+            meta: What the checkpoint says of itself, with ``dataset_meta``.
+            image: Image file.
+            options: What is asked for.
+
+        Returns:
+            projects.core.tasks.subject.Subject: With a prediction.
+
+        Raises:
+            UserError: If the model takes no images, or the file cannot be read.
+        """
+        raise UserError(
+            f'{options.checkpoint} holds a {type(model).__name__}, {self.name}, which '
+            'takes no image that could be followed through it'
+            + (f'; {self.drawn_by}' if self.drawn_by else '')
         )
 
     def library_config(self, name: str) -> Any:
