@@ -110,7 +110,7 @@ def read_coco(path: str, split: str, masks: bool = False) -> CocoFile:
     Raises:
         UserError: At the first field that is not as the schema has it.
     """
-    data, notices = _load(path)
+    data, notices = load_json(path)
     keys = set(SCHEMA)
     if split == 'test' and isinstance(data, dict) and 'annotations' not in data:
         keys.discard('annotations')  # published test sets keep theirs to themselves
@@ -136,8 +136,12 @@ def read_coco(path: str, split: str, masks: bool = False) -> CocoFile:
     return CocoFile(path, **columns, notices=notices)
 
 
-def _load(path: str) -> tuple[object, list[str]]:
-    """Content of a JSON file, and notices of keys that stand there twice."""
+def load_json(path: str) -> tuple[object, list[str]]:
+    """Content of a JSON file, and notices of keys that stand there twice.
+
+    Raises:
+        UserError: If it cannot be read.
+    """
     text = read_text(path)
     repeated = set()
 
