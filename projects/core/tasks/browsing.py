@@ -29,7 +29,7 @@ from projects.core.tasks.task import Browsed
 
 PLAIN_FONT = f'{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf'
 SIDE, STEP_SIDE = 320, 400  # pixels of a panel
-ROWS = 6  # images of a page
+ROWS = 6  # of a page; an image of two domains has two
 STEP_COLUMNS = 4
 PIXELS = 4  # times an image is enlarged, from which on its pixels are shown
 GAP = 8  # pixels
@@ -109,16 +109,19 @@ def browse_images(browsed: Browsed, marks: Marks) -> list[str]:
     if browsed.steps:
         files = [f'{stem}_{i}_steps.png' for i in browsed.indices]
     else:
-        pages = -(-len(browsed.indices) // ROWS)
-        files = [f'{stem}.png', *(f'{stem}_{i + 1}.png' for i in range(1, pages))]
+        num_rows = ROWS // 2 if hasattr(browsed.dataset, 'views') else ROWS
+        pages = [
+            browsed.indices[i : i + num_rows]
+            for i in range(0, len(browsed.indices), num_rows)
+        ]
+        files = [f'{stem}.png', *(f'{stem}_{i + 1}.png' for i in range(1, len(pages)))]
     check_outputs(files, '--out-dir')
     if browsed.steps:
         for index, file in zip(browsed.indices, files, strict=True):
             write_picture(file, _steps_picture(browsed, marks, index), '--out-dir')
         return files
     tally = [0, 0]
-    for page, file in enumerate(files):
-        indices = browsed.indices[page * ROWS : (page + 1) * ROWS]
+    for indices, file in zip(pages, files, strict=True):
         write_picture(file, _page(browsed, marks, indices, tally), '--out-dir')
     if tally[0]:
         lost = tally[0] - tally[1]
@@ -144,7 +147,7 @@ def _page(
             row = []
             for draw in range(browsed.draws):
                 browsed.reseed(index, draw)
-                stages = source.trace(info)
+                stages = source.trace(view, info)
                 first, last = _first_with_image(stages), stages[-1]
                 if not draw:
                     head = ', '.join(filter(None, (f'image {index}', view)))
@@ -175,7 +178,7 @@ def _steps_picture(browsed: Browsed, marks: Marks, index: int) -> np.ndarray:
     tiles = []
     for view, info in source.views().items():
         browsed.reseed(index, 0)
-        stages = source.trace(info)
+        stages = source.trace(view, info)
         name = ', '.join(filter(None, (f'image {index}', view)))
         before, is_begun = None, False
         for number, stage in enumerate(stages):
@@ -196,7 +199,7 @@ def _steps_picture(browsed: Browsed, marks: Marks, index: int) -> np.ndarray:
         batch = [stages[-1]]
         for i in partners:
             other = Source(browsed.dataset, browsed.settings, i)
-            batch.append(other.trace(next(iter(other.views().values())))[-1])
+            batch.append(other.trace(*next(iter(other.views().items())))[-1])
         if (stage := _as_the_model_sees(browsed, batch)[0]) is not None:
             head = f'the model is given, in a batch of {1 + len(partners)}'
             tiles.append(_tile(stage, marks, STEP_SIDE, head, settings=True))

@@ -107,13 +107,14 @@ class Source:
     def views(self) -> dict[str, dict]:
         """What the pipeline is given, by the name of the view; '' where there is one.
 
-        A data set of two domains has ``views(index)``.
+        A data set of two domains has ``views(index)``, and ``finished(view, results)``
+        for what it makes of the pipeline's results.
         """
         if hasattr(self.dataset, 'views'):
             return self.dataset.views(self.index)
         return {'': self.dataset.get_data_info(self.index)}
 
-    def trace(self, info: dict) -> list[Stage]:
+    def trace(self, view: str, info: dict) -> list[Stage]:
         """The stages of a view, the first as the data set has it."""
         transforms = self.dataset.pipeline.transforms
         # files are read as BGR; images that data sets hold are RGB
@@ -125,6 +126,12 @@ class Source:
             if stages[-1].results is None:
                 break
             stages += _run(stages[-1], mixers, mixer_configs, inner)
+        last = stages[-1]
+        if view and last.results is not None:
+            results = self.dataset.finished(view, last.results)
+            if results is not last.results:
+                name = type(self.dataset).__name__
+                stages.append(Stage(name, '', results, last.is_rgb, last))
         return stages
 
 
@@ -233,9 +240,12 @@ def described(image: Any) -> str:
     if not array.size:
         return f'{shape}, empty'
     low, high = array.min(), array.max()
-    digits = 'd' if array.dtype.kind in 'iu' else '.3g'
     if array.dtype.kind == 'b':
-        low, high, digits = int(low), int(high), 'd'
-    return f'{shape} {array.dtype} {kind}, {low:{digits}} to {high:{digits}}'.replace(
-        ' ndarray', ''
-    )
+        low, high = int(low), int(high)
+    is_float = array.dtype.kind == 'f'
+    digits = '.3g' if is_float else 'd'
+    text = f'{shape} {array.dtype} {kind}'.removesuffix(' ndarray')
+    text += f', {low:{digits}} to {high:{digits}}'
+    if is_float:
+        text += f', mean {array.mean():.3g}, std {array.std():.3g}'
+    return text
