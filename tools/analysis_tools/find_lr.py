@@ -33,8 +33,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--out',
         metavar='FILE.png',
-        help="picture of the curve, with a JSON file beside it (default: find_lr/<config's "
-        'name>.png)',
+        help='picture of the curve, with a JSON file beside it '
+        "(default: find_lr/<config's name>.png)",
     )
     parser.add_argument(
         '--device', help='cpu, cuda, ... (default: a GPU if there is one)'

@@ -204,7 +204,7 @@ class _Stepper:
         for group, share in zip(groups, self.shares, strict=True):
             group['lr'] = rate * share
         losses = [
-            float(self.model.train_step(next(self.batches), self.optim_wrapper)['loss'])
+            self.model.train_step(next(self.batches), self.optim_wrapper)['loss'].item()
             for _ in range(self.accumulated)
         ]
         return sum(losses) / len(losses)

@@ -49,7 +49,7 @@ class Proposal:
     """Rates that a ramp speaks for.
 
     Args:
-        rate: What is proposed: ``steepest``, or a tenth of ``least`` where that is more.
+        rate: What is proposed: ``steepest``, or a tenth of ``least`` if that is more.
             Both are cautious: at each rate the ramp takes a few steps only.
         steepest: Rate of the steepest descent of the smoothed loss, by the logarithm
             of the rate.
