@@ -6,7 +6,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -26,7 +26,10 @@ from projects.core.files import JOURNAL, check_outputs, write_text
 from projects.core.layers.batch_norm import fold_batch_norm
 from projects.core.tasks.custom_hooks import add_hooks
 from projects.core.tasks.image_parts import channels_of
-from projects.core.tasks.task import InferOptions, LookOptions, Task
+from projects.core.tasks.task import Browsed, InferOptions, LookOptions, Task
+
+if TYPE_CHECKING:
+    from projects.core.tasks.browsing import Marks
 
 # in a shorter prediction folding takes longer than it saves
 LEAST_TO_FOLD = 32
@@ -71,6 +74,17 @@ class ImageTask(Task):
         use_our_loader(cfg)
         switch_hook(cfg, 'channels_last', CHANNELS_LAST)
         switch_hook(cfg, 'fold_batch_norm', 'projects.FoldBatchNormHook')
+
+    def browse(self, browsed: Browsed) -> list[str]:
+        from projects.core.tasks.browsing import browse_images
+
+        return browse_images(browsed, self.marks(browsed.dataset))
+
+    def marks(self, dataset) -> 'Marks':
+        """What is drawn on and said of the images of a data set."""
+        from projects.core.tasks.browsing import Marks, class_names
+
+        return Marks(class_names(dataset))
 
     def names_of(self, inputs: dict) -> list[str]:
         return [

@@ -8,6 +8,7 @@ the group ``mmatlas.tasks``, whose value is such an object, ``module:TASK``.
 
 import importlib
 import pkgutil
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache
@@ -78,6 +79,40 @@ class LookOptions:
     checkpoint: str
     class_: str | int | None = None
     detection: int | None = None
+
+
+@dataclass
+class Browsed:
+    """What :func:`projects.core.insight.browse_data.browse_data` is asked for.
+
+    Args:
+        config: Config file, for messages.
+        split: 'train', 'val' or 'test'.
+        dataset: The data of the split.
+        settings: Config of the data set.
+        preprocessor: The model's data preprocessor.
+        indices: Numbers of the samples.
+        draws: How often the augmentation of a sample is drawn.
+        steps: Whether each step of the pipeline is shown.
+        out_dir: Folder to write to.
+        reseed: Function that seeds all random numbers from whole numbers.
+    """
+
+    config: str
+    split: str
+    dataset: Any
+    settings: dict
+    preprocessor: Any
+    indices: list[int]
+    draws: int
+    steps: bool
+    out_dir: str
+    reseed: Callable[..., None]
+
+    def others(self, index: int, num: int) -> list[int]:
+        """Samples that may be in a batch with one: those after it."""
+        num = min(num, len(self.dataset) - 1)
+        return [(index + 1 + i) % len(self.dataset) for i in range(num)]
 
 
 class Task:
@@ -271,6 +306,20 @@ class Task:
             f'{options.checkpoint} holds a {type(model).__name__}, {self.name}, which '
             'takes no image that could be followed through it'
             + (f'; {self.drawn_by}' if self.drawn_by else '')
+        )
+
+    def browse(self, browsed: Browsed) -> list[str]:
+        """Write what samples of the data are, before and after their pipeline.
+
+        Returns:
+            The files.
+
+        Raises:
+            UserError: If samples of this kind, or of this data set, cannot be shown.
+        """
+        raise UserError(
+            f'{browsed.config} holds {self.name}, whose data this tool cannot show; '
+            'there are ' + listed(task.name for task in tasks())
         )
 
     def library_config(self, name: str) -> Any:

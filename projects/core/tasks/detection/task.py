@@ -121,6 +121,12 @@ class DetectionTask(ImageTask):
         fix_ssd_head()
         return DetectionResults(meta, options.score_thr)
 
+    def marks(self, dataset):
+        from projects.core.tasks.browsing import class_names
+        from projects.core.tasks.detection.browsing import BoxMarks
+
+        return BoxMarks(class_names(dataset))
+
     def parts_of(self, model):
         from projects.core.tasks.detection.benchmark import DetectorParts
 

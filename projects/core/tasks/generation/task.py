@@ -16,6 +16,7 @@ from projects.core.tasks.custom_hooks import add_hooks
 from projects.core.tasks.evaluators import add_evaluators
 from projects.core.tasks.images import CHANNELS_LAST, is_on, switch_hook
 from projects.core.tasks.task import (
+    Browsed,
     InferOptions,
     Task,
     TestOptions,
@@ -101,6 +102,11 @@ class GenerationTask(Task):
         from projects.core.tasks.generation.report import last_lines
 
         return last_lines(runner, metrics, options)
+
+    def browse(self, browsed: Browsed) -> list[str]:
+        from projects.core.tasks.generation.browsing import browse_samples
+
+        return browse_samples(browsed)
 
     def infer(
         self, model, cfg, meta: dict, inputs: str | None, options: InferOptions

@@ -6,7 +6,13 @@ from projects.core.files import check_outputs
 from projects.core.reports.blocks import Section
 from projects.core.tasks.custom_hooks import add_hooks
 from projects.core.tasks.evaluators import add_evaluators, evaluator_of
-from projects.core.tasks.task import InferOptions, Task, TestOptions, refuse_options
+from projects.core.tasks.task import (
+    Browsed,
+    InferOptions,
+    Task,
+    TestOptions,
+    refuse_options,
+)
 
 HOOK = 'projects.TokenRateHook'
 REPORT = 'ClassificationReport'  # of a model that names classes
@@ -99,6 +105,11 @@ class LanguageTask(Task):
         from projects.core.tasks.language.report import last_lines
 
         return last_lines(runner, metrics, options.out)
+
+    def browse(self, browsed: Browsed) -> list[str]:
+        from projects.core.tasks.language.browsing import browse_texts
+
+        return browse_texts(browsed)
 
     def infer(
         self, model, cfg, meta: dict, inputs: str, options: InferOptions
