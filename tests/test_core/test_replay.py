@@ -186,7 +186,7 @@ def test_weights_of_one_of_two_networks(replayed):
     found = replayed(PLAYERS + extra)
     assert found.kind == 'weights'
     assert 'discriminator.weight' in found.parameters
-    assert any('repeated with the weights of run/iter_1.pth' in r for r in found.lines)
+    assert any('repeated with the weights of run/iter_2.pth' in r for r in found.lines)
 
 
 def test_detector(write_config, error_of):
