@@ -49,6 +49,17 @@ def parse_args() -> argparse.Namespace:
         help='train on N samples alone until the model knows them, to find mistakes',
     )
     parser.add_argument(
+        '--patience',
+        type=int,
+        metavar='N',
+        help='end after N validations in which the best metric did not improve',
+    )
+    parser.add_argument(
+        '--tensorboard',
+        action='store_true',
+        help='also write the curves for TensorBoard, to WORK_DIR/tensorboard',
+    )
+    parser.add_argument(
         '--overfit-steps',
         type=int,
         default=1000,
@@ -92,6 +103,8 @@ def main() -> None:
         auto_scale_lr=not args.no_auto_scale_lr,
         launcher=args.launcher,
         cfg_options=args.cfg_options,
+        patience=args.patience,
+        tensorboard=args.tensorboard,
     )
     if args.overfit is not None:
         run_tool(

@@ -52,6 +52,8 @@ def overfit(
     auto_scale_lr: bool = True,
     launcher: str = 'none',
     cfg_options: list[str] | None = None,
+    patience: int | None = None,
+    tensorboard: bool = False,
     steps: int = STEPS,
 ) -> int:
     """Train on a few samples until the model knows them, and say whether it did.
@@ -72,6 +74,8 @@ def overfit(
         auto_scale_lr: Of no meaning: the rate is not scaled.
         launcher: Only 'none'.
         cfg_options: Settings over the config's, as ``key.sub=value``.
+        patience: Only None: it ends when the samples are known.
+        tensorboard: Only False.
         steps: Most steps of training.
 
     Returns:
@@ -86,6 +90,8 @@ def overfit(
         ('--resume', resume),
         ('--amp', amp),
         ('--launcher', launcher != 'none'),
+        ('--patience', patience is not None),
+        ('--tensorboard', tensorboard),
     ):
         if is_set:
             raise UserError(f'--overfit {num} goes without {option}: leave it out')
@@ -113,9 +119,7 @@ def overfit(
         if seed is not None or cfg.randomness.get('seed') is None:
             cfg.randomness['seed'] = seed or 0
         with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
-            DATASETS.build(
-                deepcopy(cfg.train_dataloader['dataset'])
-            )  # are there so many?
+            DATASETS.build(deepcopy(cfg.train_dataloader['dataset']))
         make_folder(cfg.work_dir)
         runner = RUNNERS.build(cfg)
         beside = (RecordHook, EvaluationHook, StepTimesHook)  # it is no run to keep
