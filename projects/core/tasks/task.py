@@ -151,6 +151,27 @@ class Task:
         """
         return hold_out(cfg, fold)[0]
 
+    def overfit(self, cfg, num: int) -> dict[str, float]:
+        """Let a config train on a few samples, and validate on just them.
+
+        After :meth:`prepare`. Nothing random is done to the samples.
+
+        Args:
+            cfg: Config of a training, of which the data are changed.
+            num: Number of samples.
+
+        Returns:
+            Metrics, by the ends of their names, with the value from which on the model
+            knows the samples by heart; one of them is enough.
+
+        Raises:
+            UserError: If a model of this kind learns nothing by heart.
+        """
+        raise UserError(
+            f'--overfit {num}: when {self.name} knows its samples is not known: there '
+            'is no metric of that'
+        )
+
     def check_data(self, cfg) -> list[str]:
         """Look over the data of a config before anything is written.
 

@@ -2,6 +2,7 @@
 
 import os.path as osp
 from pathlib import Path
+from types import MappingProxyType
 
 from projects.core.config.find import TIMM, TORCHVISION
 from projects.core.datasets.image_set_checks import read_all_suffixes
@@ -24,6 +25,7 @@ class ClassificationTask(ImageTask):
     name = 'an image classifier'
     model_bases = ('BaseClassifier',)
     metrics = ('accuracy/top1',)
+    known_from = MappingProxyType({'accuracy/top1': 100.0})
 
     def prepare(self, cfg) -> None:
         super().prepare(cfg)

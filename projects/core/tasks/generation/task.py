@@ -53,6 +53,12 @@ class GenerationTask(Task):
             'that folds say nothing of it; --repeat trains it with other seeds'
         )
 
+    def overfit(self, cfg, num: int) -> dict[str, float]:
+        raise UserError(
+            f'--overfit {num}: {self.name} is not to know its samples by heart, and no '
+            'metric says whether it does; look at its pictures of samples'
+        )
+
     def check_data(self, cfg) -> list[str]:
         from projects.core.tasks.generation.data_checks import check_generation_data
 
