@@ -8,6 +8,7 @@ from projects.core.datasets.folds import Fold, Folds, hold_out
 from projects.core.errors import UserError
 from projects.core.files import check_folder, check_outputs, output_file
 from projects.core.tasks.evaluators import evaluator_of
+from projects.core.tasks.exported import ExportOptions
 from projects.core.tasks.images import ImageTask
 from projects.core.tasks.task import InferOptions, TestOptions
 
@@ -103,6 +104,11 @@ class DetectionTask(ImageTask):
 
         fix_ssd_head()
         return DetectionResults(meta, options.score_thr)
+
+    def exported(self, model, cfg, meta: dict, options: ExportOptions):
+        from projects.core.tasks.detection.export import DetectorExport
+
+        return DetectorExport(model, cfg, meta, options)
 
     def parts_of(self, model):
         from projects.core.tasks.detection.benchmark import DetectorParts
