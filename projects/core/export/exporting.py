@@ -166,9 +166,7 @@ def _cases(exported: Exported, dynamic: str) -> Iterator[Case]:
     if dynamic == 'size':
         if not size:
             raise UserError('--dynamic size: the inputs have no size; use batch')
-        # of square images the sides change apart, and together
-        more = ((32, 64), (64, 32), (64, 64))
-        sizes += [tuple(n + d for n, d in zip(size, by)) for by in more]  # noqa: B905
+        sizes += _other_sizes(size)
     for size in sizes:
         for batch_size in (1,) if dynamic == 'none' else BATCH_SIZES:
             for i in range(ROUNDS):
@@ -182,9 +180,23 @@ def _cases(exported: Exported, dynamic: str) -> Iterator[Case]:
                 yield Case(f'{i} of {(batch_size, *size)}', inputs, expected)
 
 
-def _one_size(exported: Exported, error: BaseException) -> UserError:
+def _other_sizes(size: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """Images whose sides change apart and together; shorter sequences, as a model
+    may have a greatest length."""
+    if len(size) == 1:
+        return [(size[0] // 2,), (size[0] - 1,)]
+    height, width = size
+    return [(height + 32, width + 64), (height + 64, width), (height + 64, width + 64)]
+
+
+def _first_cause(error: BaseException) -> BaseException:
     while error.__cause__ is not None:
         error = error.__cause__
+    return error
+
+
+def _one_size(exported: Exported, error: BaseException) -> UserError:
+    error = _first_cause(error)
     size = ' x '.join(map(str, exported.input_size))
     return UserError(
         f'--dynamic size: this {exported.facts["model"]} bears no other size than '
@@ -200,8 +212,9 @@ def _written(exported: Exported, kind: type, dynamic: str):
     batch_size = 1
     if dynamic != 'none':
         batch_size = 2
-    if dynamic == 'size':
-        size = tuple(n * (2 + i) for i, n in enumerate(size))
+    if dynamic == 'size' and len(size) == 2:
+        # maps of small images shrink to one pixel, too
+        size = (2 * size[0], 3 * size[1])
     rng = torch.Generator().manual_seed(1)
     example = exported.random_inputs(rng, batch_size, size)
     kind.prepare(exported.graph)
@@ -211,11 +224,7 @@ def _written(exported: Exported, kind: type, dynamic: str):
                 exported.graph,
                 example,
                 dynamic_shapes=tuple(
-                    {
-                        i: Dim.DYNAMIC
-                        for i, name in enumerate(axes)
-                        if _open(name, dynamic)
-                    }
+                    {i: Dim.DYNAMIC for i, n in enumerate(axes) if _open(n, dynamic)}
                     for axes in exported.inputs.values()
                 ),
                 strict=False,
@@ -224,11 +233,10 @@ def _written(exported: Exported, kind: type, dynamic: str):
     except Exception as error:  # of whatever class, for whatever reason
         if dynamic == 'size':
             raise _one_size(exported, error) from error
-        while error.__cause__ is not None:
-            error = error.__cause__
+        cause = _first_cause(error)
         raise UserError(
             f'this {exported.facts["model"]} cannot be written as {kind.suffix}: '
-            f'{described(error)}'
+            f'{described(cause)}'
         ) from error
 
 
@@ -238,13 +246,9 @@ def _open(axis: str | None, dynamic: str) -> bool:
 
 
 def _axes(exported: Exported, dynamic: str) -> str:
-    names = [
-        name
-        for axes in exported.inputs.values()
-        for name in axes
-        if _open(name, dynamic)
-    ]
-    return f'any {" and ".join(dict.fromkeys(names))}' if names else 'one size of all'
+    axes = [name for axes in exported.inputs.values() for name in axes]
+    names = dict.fromkeys(name for name in axes if _open(name, dynamic))
+    return f'any {", ".join(names)}' if names else 'one batch size'
 
 
 def _differences(

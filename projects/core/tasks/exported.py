@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from projects.core.errors import UserError
+
 Size = tuple[int, int]
 
 
@@ -27,6 +29,18 @@ class ExportOptions:
     checkpoint: str
     raw: bool = False
     input_size: Size | None = None
+
+
+def refuse_raw(options: ExportOptions, kind: str) -> None:
+    """Refuse to leave out what a model of a kind does not have.
+
+    Raises:
+        UserError: If that is asked for.
+    """
+    if options.raw:
+        raise UserError(
+            f'--raw: {options.checkpoint} holds {kind}, which has no NMS; leave it out'
+        )
 
 
 class Exported:
@@ -62,7 +76,7 @@ class Exported:
         Raises:
             UserError: If it cannot be.
         """
-        raise NotImplementedError
+        raise UserError(f'--image {path}: the {self.facts["model"]} takes none')
 
     @abstractmethod
     def expected(self, *inputs: Tensor) -> tuple[Tensor, ...]:

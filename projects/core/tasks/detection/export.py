@@ -86,8 +86,9 @@ class DetectorGraph(nn.Module):
         detections, (B,); of (B, N, 4) boxes and (B, K, N) scores."""
         head = self.network.bbox_head
         cfg, num = head.test_cfg, boxes.shape[1]
-        first = 2 if head.nms_pre_of_class else 1
-        scores = only_best(scores.flatten(first - 1, -1), cfg.nms_pre)
+        if not head.nms_pre_of_class:
+            scores = scores.flatten(1)
+        scores = only_best(scores, cfg.nms_pre)
         scores = scores.reshape(boxes.shape[0], head.num_classes, num)
         stays = nms(boxes, scores, cfg.nms_iou_thr, cfg.score_thr)
         if head.drops_empty_boxes:
@@ -134,9 +135,9 @@ class DetectorExport(ImageExport):
         head = getattr(model, 'bbox_head', None)
         if not hasattr(head, 'decoded') or hasattr(model, 'roi_head'):
             raise UserError(
-                f'{options.checkpoint} holds a {type(model).__name__} with a '
-                f'{type(head).__name__}, which cannot be exported: of detectors, only '
-                'those with a projects.YOLOv1Head or a projects.SSDHead can'
+                f'{options.checkpoint} holds the model {type(model).__name__} with the '
+                f'head {type(head).__name__}, which cannot be exported: of detectors, '
+                'only those with a projects.YOLOv1Head or a projects.SSDHead can'
             )
         super().__init__(model, cfg, meta, options)
         self.graph = DetectorGraph(self.normalize, self.network, options.raw).eval()
