@@ -21,6 +21,7 @@ from projects.core.datasets.findings import Examination
 from projects.core.datasets.folds import Fold, Folds, hold_out
 from projects.core.errors import UserError, listed
 from projects.core.reports.blocks import Section
+from projects.core.tasks.exported import Exported, ExportOptions
 from projects.registry import MODELS, UnknownTypeError
 
 ENTRY_POINT_GROUP = 'mmatlas.tasks'
@@ -341,6 +342,23 @@ class Task:
         raise UserError(
             f'{browsed.config} holds {self.name}, whose data this tool cannot show; '
             'there are ' + listed(task.name for task in tasks())
+        )
+
+    def exported(self, model, cfg, meta: dict, options: ExportOptions) -> Exported:
+        """The model as ``tools/export.py`` writes it for other programs.
+
+        Args:
+            model: In eval mode, on the CPU.
+            cfg: Its config.
+            meta: What the checkpoint says of itself, with ``dataset_meta``.
+            options: What is asked for.
+
+        Raises:
+            UserError: If a model of this kind, or this one, cannot be exported.
+        """
+        raise UserError(
+            f'{options.checkpoint} holds a {type(model).__name__}, {self.name}, which '
+            'this tool cannot export'
         )
 
     def library_config(self, name: str) -> Any:

@@ -11,6 +11,7 @@ from projects.core.datasets.folds import Fold, Folds, hold_out
 from projects.core.errors import UserError
 from projects.core.files import check_folder, check_outputs, output_file
 from projects.core.tasks.evaluators import evaluator_of
+from projects.core.tasks.exported import ExportOptions
 from projects.core.tasks.images import ImageTask
 from projects.core.tasks.overfitting import innermost
 from projects.core.tasks.task import InferOptions, LookOptions, TestOptions
@@ -149,6 +150,11 @@ class DetectionTask(ImageTask):
         from projects.core.tasks.detection.browsing import BoxMarks
 
         return BoxMarks(class_names(dataset))
+
+    def exported(self, model, cfg, meta: dict, options: ExportOptions):
+        from projects.core.tasks.detection.export import DetectorExport
+
+        return DetectorExport(model, cfg, meta, options)
 
     def parts_of(self, model):
         from projects.core.tasks.detection.benchmark import DetectorParts

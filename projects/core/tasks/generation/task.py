@@ -14,6 +14,7 @@ from projects.core.files import check_folder, check_outputs
 from projects.core.reports.blocks import Section
 from projects.core.tasks.custom_hooks import add_hooks
 from projects.core.tasks.evaluators import add_evaluators
+from projects.core.tasks.exported import ExportOptions, refuse_raw
 from projects.core.tasks.images import CHANNELS_LAST, is_on, switch_hook
 from projects.core.tasks.task import (
     Browsed,
@@ -133,6 +134,12 @@ class GenerationTask(Task):
                 'translates images: give an image or a folder of images'
             )
         return translate_folder(model, cfg, inputs, options)
+
+    def exported(self, model, cfg, meta: dict, options: ExportOptions):
+        from projects.core.tasks.generation.export import GeneratorExport
+
+        refuse_raw(options, self.name)
+        return GeneratorExport(model, cfg, meta, options)
 
     def parts_of(self, model):
         from projects.core.tasks.generation.benchmark import GenerationParts
