@@ -2,6 +2,8 @@
 
 import json
 import reprlib
+from collections.abc import Callable
+from typing import Any
 
 from projects.core.datasets.files import read_text
 from projects.core.errors import UserError, listed
@@ -9,11 +11,15 @@ from projects.core.errors import UserError, listed
 TABLES = ('images', 'annotations', 'categories')
 
 
-def read_tables(path: str, split: str) -> tuple[dict, list[str]]:
+def read_tables(
+    path: str, split: str, read_mask: Callable[[Any], Any] | None = None
+) -> tuple[dict, list[str]]:
     """Content of a file that holds a list of each of ``TABLES``.
 
     Args:
         split: Of 'test', annotations may be missing.
+        read_mask: Function whose result is kept in place of a segmentation, as these
+            take most of the memory.
 
     Returns:
         The content, and notices of keys that stand there twice.
@@ -21,7 +27,7 @@ def read_tables(path: str, split: str) -> tuple[dict, list[str]]:
     Raises:
         UserError: If it is no such file.
     """
-    data, notices = _load(path)
+    data, notices = load_json(path, read_mask)
     keys = set(TABLES)
     if split == 'test' and isinstance(data, dict) and 'annotations' not in data:
         keys.discard('annotations')  # published test sets keep theirs to themselves
@@ -36,8 +42,17 @@ def read_tables(path: str, split: str) -> tuple[dict, list[str]]:
     return data, notices
 
 
-def _load(path: str) -> tuple[object, list[str]]:
-    """Content of a JSON file, and notices of keys that stand there twice."""
+def load_json(
+    path: str, read_mask: Callable[[Any], Any] | None = None
+) -> tuple[object, list[str]]:
+    """Content of a JSON file, and notices of keys that stand there twice.
+
+    Args:
+        read_mask: Function whose result is kept in place of each ``segmentation``.
+
+    Raises:
+        UserError: If it cannot be read.
+    """
     text = read_text(path)
     repeated = set()
 
@@ -46,6 +61,8 @@ def _load(path: str) -> tuple[object, list[str]]:
         if len(row) < len(pairs):
             keys = [key for key, _ in pairs]
             repeated.update(key for key in row if keys.count(key) > 1)
+        if read_mask is not None and 'segmentation' in row:
+            row['segmentation'] = read_mask(row['segmentation'])
         return row
 
     try:

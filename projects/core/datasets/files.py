@@ -1,6 +1,7 @@
 """Data sets in a config, and the files and folders that they name."""
 
 import codecs
+import copy
 import os
 import os.path as osp
 import re
@@ -56,6 +57,17 @@ def inner_datasets(dataset) -> Iterator[dict]:
             yield from inner_datasets(inner)
         else:
             yield dataset
+
+
+def different_splits(cfg) -> Iterator[tuple[str, dict]]:
+    """Splits that a config has, with their loaders; without one whose data are those
+    of a split before it, as test data often are the validation data."""
+    seen = []
+    for split in SPLITS:
+        loader = cfg.get(f'{split}_dataloader')
+        if isinstance(loader, dict) and loader.get('dataset') not in seen:
+            seen.append(copy.deepcopy(loader.get('dataset')))
+            yield split, loader
 
 
 def class_list(classes, split: str) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from projects.core.config.passed_on import SPLITS, base_of, state_of
+from projects.core.config.own_keys import SPLITS, base_of, state_of
 from projects.core.config.walk import values_of, walk
 from projects.core.datasets.files import class_list, inner_datasets
 from projects.core.datasets.missing_split import MISSING
@@ -46,7 +46,7 @@ def take_own_data(cfg: Config, file: str, before: dict) -> list[str]:
     Args:
         cfg: The config, with the options over it; it is changed.
         file: Its path.
-        before: :func:`projects.core.config.passed_on.data_of` it without the options.
+        before: :func:`projects.core.config.own_keys.data_of` it without the options.
 
     Returns:
         list: Lines for the log, of what was found; none where there is nothing to
