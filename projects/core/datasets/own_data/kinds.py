@@ -16,14 +16,22 @@ class Found(NamedTuple):
     Args:
         settings: Of its data set: type and places below ``data_root``.
         names: Of its classes, in the order of their labels.
-        text: All of it, for the log.
+        text: Where it lies, for the log.
+        images: Their number; by class, where each has one.
         unused: Classes without a sample.
     """
 
     settings: dict[str, Any]
     names: list[str]
     text: str
+    images: int | dict[str, int]
     unused: list[str]
+
+    def num_images(self, names: list[str]) -> int:
+        """Number of those of some classes."""
+        if isinstance(self.images, int):
+            return self.images
+        return sum(self.images[name] for name in names)
 
 
 class Boxes:
@@ -61,7 +69,8 @@ class Boxes:
                 data_prefix=dict(img=found.img),
             ),
             found.categories,
-            f'{found.ann_file} with {found.num_images} images in {found.img or "./"}',
+            f'{found.ann_file} and {found.img or "./"}',
+            found.num_images,
             found.unused,
         )
 
@@ -120,11 +129,11 @@ class Classes:
         found = folders.find_folders(root, split, place.img)
         if found is None:
             return None
-        num = sum(found.images.values())
         return Found(
             dict(type='mmpretrain.CustomDataset', data_prefix=found.folder),
             sorted(found.images),
-            f'{found.folder.rstrip("/") or "."}/ with {num} images',
+            f'{found.folder.rstrip("/") or "."}/',
+            found.images,
             [name for name, num in found.images.items() if not num],
         )
 

@@ -115,17 +115,17 @@ class _Taking:
                 + (kind.other(self.root) or '; name the place by train=...')
             )
         first = next(filter(None, found.values()), None)
-        if first is None:
+        if first is None and not self.now['train']:
             raise UserError(not_found(kind, self.root, self.taken[0]))
-        chosen, is_choice = self._classes(first)
-        names = kind.ordered(chosen, first.names)
+        names, is_choice = self._classes(kind, first) if first else ([], False)
         for split in self.taken:
             self._set(kind, split, found, names, is_choice)
-        set_num_classes(self.cfg._cfg_dict, len(names))
+        if names:
+            set_num_classes(self.cfg._cfg_dict, len(names))
+            self._cut_top_k(len(names))
         if isinstance(kind, Boxes):
-            self._evaluate_boxes(found)
-        self._cut_top_k(len(names))
-        return self._lines(found, names, first)
+            self._evaluate_boxes()
+        return self._lines(found, names, first) if first else []
 
     def _find(self, kind, split: str) -> Found | None:
         now, old = self.now[split], self.old[split]
@@ -143,19 +143,20 @@ class _Taking:
         )
         return kind.find(self.root, split, place, now)
 
-    def _classes(self, first: Found) -> tuple[list[str], bool]:
-        """The classes, and whether they were chosen by the user."""
-        stated = self.state.get('classes')
-        where = 'classes'
+    def _classes(self, kind, first: Found) -> tuple[list[str], bool]:
+        """The classes in the order of their labels, and whether the user chose them."""
+        stated, where = self.state.get('classes'), 'classes'
         for split in SPLITS:
-            if stated is None and self.now[split]:
-                stated = (self.now[split].get('metainfo') or {}).get('classes')
-                where = f'{split}_dataloader'
+            if stated is None:
+                stated, where = _classes_in(self.now[split]), f'{split}_dataloader'
+                is_base_s = stated == _classes_in(self.old[split])
+                if is_base_s and not {*(stated or ())} <= {*first.names}:
+                    stated = None  # of other data
         if stated is None:
             return first.names, False
         chosen = class_list(stated, where)
         check_chosen(chosen, first.names, self.root)
-        return chosen, chosen != first.names
+        return kind.ordered(chosen, first.names), chosen != first.names
 
     def _set(
         self,
@@ -198,7 +199,7 @@ class _Taking:
         """Without the scope where that is the config's."""
         return type_.removeprefix(f'{self.cfg.get("default_scope")}.')
 
-    def _evaluate_boxes(self, found: dict[str, Found | None]) -> None:
+    def _evaluate_boxes(self) -> None:
         """Let COCO metrics evaluate by the file of the data."""
         for split in ('val', 'test'):
             key = f'{split}_evaluator'
@@ -236,7 +237,11 @@ class _Taking:
     def _lines(
         self, found: dict[str, Found | None], names: list[str], first: Found
     ) -> list[str]:
-        parts = [f'{split}: {it.text}' for split, it in found.items() if it is not None]
+        parts = [
+            f'{split}: {it.num_images(names)} images in {it.text}'
+            for split, it in found.items()
+            if it is not None
+        ]
         lines = [
             f'data of {osp.normpath(self.root)}: {"; ".join(parts)}; '
             + (f'{len(names)} classes: ' if len(names) > 1 else 'a single class: ')
@@ -290,6 +295,11 @@ def _first(loader) -> dict:
     """The data set of a loader, in its wrappers; the first of several."""
     dataset = loader.get('dataset') if isinstance(loader, dict) else None
     return next(inner_datasets(dataset), {}) if dataset else {}
+
+
+def _classes_in(dataset: dict):
+    """What a data set's ``metainfo`` says."""
+    return (dataset.get('metainfo') or {}).get('classes')
 
 
 def _type(settings: dict) -> str:
