@@ -5,10 +5,14 @@ import json
 import cv2
 import numpy as np
 import pytest
+from mmdet.datasets import CocoDataset
 from mmengine.registry import DefaultScope
+from mmpretrain.datasets import CustomDataset
 
 from projects.core.config import load_config
+from projects.core.datasets.folds import Fold
 from projects.core.errors import UserError
+from projects.core.tasks.task import task_of
 from projects.core.variants import config_root
 from projects.registry import DATASETS
 
@@ -27,6 +31,8 @@ SMALL = [
         for key in ('num_workers=0', 'persistent_workers=False')
     ),
 ]
+
+pytestmark = pytest.mark.usefixtures('few_objects')
 
 
 def write_image(path, size=12):
@@ -78,7 +84,9 @@ def of(cfg, split='train'):
 
 def built(cfg, split='train'):
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
-        return DATASETS.build({**of(cfg, split), 'pipeline': []})
+        dataset = DATASETS.build({**of(cfg, split), 'pipeline': []})
+    assert isinstance(dataset, (CocoDataset, CustomDataset))
+    return dataset
 
 
 def parts_of(cfg):
@@ -355,17 +363,29 @@ def test_images_that_are_nowhere(pets):
 def test_training_without_validation_data(tmp_path, fresh, error_of):
     from projects.core.engine import train
 
+    options = [f'data_root={tmp_path}/data', *SMALL]
     make_folders(tmp_path / 'data', splits=('',))
-    message = error_of(
-        train, LENET, 'run', cfg_options=[f'data_root={tmp_path}/data', *SMALL]
-    )
+    message = error_of(train, LENET, 'run', cfg_options=options)
     assert 'no data for val' in message
     assert '--folds 5' in message
     assert not (tmp_path / 'run').exists()
-    runner = train(
-        LENET, 'run', fold=(0, 2), cfg_options=[f'data_root={tmp_path}/data', *SMALL]
-    )
-    assert len(runner.train_dataloader.dataset) == 3
+
+
+@pytest.mark.parametrize(('config', 'kind'), [(LENET, 'folders'), (YOLO, 'boxes')])
+def test_folds_of_data_without_a_split(tmp_path, config, kind):
+    if kind == 'folders':
+        make_folders(tmp_path, splits=('',))
+    else:
+        make_coco(tmp_path, {'annotations/instances_default.json': 'images'})
+    cfg = load(config, tmp_path)
+    task = task_of(cfg)
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        folds = task.hold_out(cfg, Fold(0, 2, seed=0))
+        task.prepare(cfg)
+        assert [n for n in task.check_data(cfg) if 'test' in n] == []
+    assert sum(folds.sizes) == (6 if kind == 'folders' else 2)
+    if kind == 'boxes':
+        assert cfg.val_evaluator.ann_file == f'{tmp_path}/{of(cfg).dataset.ann_file}'
 
 
 def test_trained_tested_and_applied(folders, tmp_path, fresh):
