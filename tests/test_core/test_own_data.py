@@ -279,6 +279,25 @@ def test_published_data_elsewhere_stay_what_they_are(tmp_path):
     assert cfg.model.head.num_classes == 10
 
 
+def test_voc_elsewhere_with_classes_of_its_own(tmp_path):
+    lists = tmp_path / 'VOC2007/ImageSets/Main'
+    lists.mkdir(parents=True)
+    (lists / 'trainval.txt').write_text('a\n')
+    cfg = load(VOC, tmp_path, 'classes=cat,dog')
+    for dataset in (*of(cfg).datasets, of(cfg, 'val'), of(cfg, 'test')):
+        assert dataset.type == 'VOCDataset'
+        assert dataset.data_root == str(tmp_path)
+        assert dataset.metainfo.classes == ('cat', 'dog')
+    assert cfg.model.bbox_head.num_classes == 2
+    assert cfg.val_evaluator.type == 'VOCMetric'
+
+
+def test_variables_of_other_kinds_of_data_are_let_alone(write):
+    base = config_root() / 'gan/gan-mlp_1xb64-4500i_ring8.py'
+    path = write("_base_ = '{base}'\nclasses = ('a', 'b')", base=base)
+    assert of(load_config(path)) == of(load_config(str(base)))
+
+
 def test_texts_and_generators_read_another_folder(tmp_path):
     gpt = load('gpt/gpt2-small_8xb16-accum4-2400k_webtext.py', tmp_path, 'val=v.txt')
     assert {of(gpt, s).corpus.data_root for s in ('train', 'val')} == {str(tmp_path)}
@@ -306,6 +325,7 @@ def test_copy_in_the_work_dir_says_the_same(pets, tmp_path):
     [
         ('data_root=no/such', r"data_root = 'no/such' .*there is no folder"),
         ('train.image=x', r"nothing reads the key 'image'"),
+        ('data_root=3', r'data_root = 3 .* must be a folder, as text'),
         ('train=3', r'train = 3 .* write train=dict\(ann_file='),
         ('train=tarin.json', r'no annotation file .*holds images/, train.json'),
         ('classes=[cat,dgo]', r"no class 'dgo' .*did you mean 'dog'\?"),
