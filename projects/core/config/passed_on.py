@@ -12,15 +12,8 @@ from typing import Any
 from mmengine.config import Config
 
 from projects.core.config.find import shown_path
-from projects.core.config.trace import (
-    BASE,
-    OPTIONS,
-    Node,
-    Setting,
-    Trace,
-    Variable,
-    trace,
-)
+from projects.core.config.trace import trace
+from projects.core.config.written import BASE, OPTIONS, Node, Setting, Trace, Variable
 from projects.core.errors import UserError, one_line
 
 #: variables that reach the data without being passed on
