@@ -12,12 +12,11 @@ from typing import Any
 from mmengine.config import Config
 
 from projects.core.config.find import shown_path
+from projects.core.config.own_keys import PASSED_ON
 from projects.core.config.trace import trace
 from projects.core.config.written import BASE, OPTIONS, Node, Setting, Trace, Variable
 from projects.core.errors import UserError, one_line
 
-#: variables that reach the data without being passed on
-PASSED_ON: frozenset[str] = frozenset()
 MOST_LINES = 8
 
 
@@ -72,7 +71,7 @@ def check_passed_on(
         return []
     notices, told = [], set()
     # a test that keeps a variable's former value is told of by the variable
-    names = [n for n in traced.variables if n in traced.changed - PASSED_ON]
+    names = [n for n in traced.variables if n in traced.changed - {*PASSED_ON}]
     for name in sorted(names, key=lambda name: name in read):
         if name not in cfg or _other_split(name) in told:
             continue

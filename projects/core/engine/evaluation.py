@@ -88,6 +88,8 @@ def evaluate(
         hooks = [hook for hook in runner.hooks if isinstance(hook, EvaluationHook)]
         for hook in hooks:
             hook.beside = beside
+        for line in cfg.own_data:
+            runner.logger.info(line)
         for notice in notices:
             runner.logger.warning(notice)
         metrics = runner.test()

@@ -365,6 +365,8 @@ def _open(runner, config: str, cfg: Config, task: Task) -> None:
         f'{length}, seed {runner.seed}, '
         f'on {runner.world_size} x {next(model.parameters()).device.type}'
     )
+    for line in cfg.own_data:
+        runner.logger.info(line)
     runner.logger.info(f'log and checkpoints: {osp.relpath(runner.work_dir)}')
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import projects.core.tasks
 from projects.core.datasets.checksums import checksum
+from projects.core.datasets.findings import Examination
 from projects.core.datasets.folds import Fold, Folds, hold_out
 from projects.core.errors import UserError, listed
 from projects.core.reports.blocks import Section
@@ -63,6 +64,22 @@ class InferOptions:
     writing: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass
+class LookOptions:
+    """What a look inside a model on one input is asked for.
+
+    Args:
+        checkpoint: Its file, for messages.
+        class_: Name or number of the class to explain; None for the likeliest.
+        detection: Number of the detection to explain, from 0, the surest; None for
+            the surest ones.
+    """
+
+    checkpoint: str
+    class_: str | int | None = None
+    detection: int | None = None
+
+
 class Task:
     """A kind of model, as the engine sees it.
 
@@ -82,6 +99,8 @@ class Task:
     writing_options: tuple[str, ...] = ()
     #: what :meth:`infer` is given, in words; None where that may be nothing
     inputs: str | None = 'inputs'
+    #: which tools draw a model of this kind from inside, where :meth:`subject` cannot
+    drawn_by = ''
 
     def prepare(self, cfg) -> None:
         """Complete the config of a training or a test by the kind's defaults."""
@@ -107,6 +126,36 @@ class Task:
             UserError: At the first flaw with which it is not, or not correct.
         """
         return []
+
+    def data_at(self, path: str, images: str | None) -> Any:
+        """A config of the data at a path that is no config, to be looked over.
+
+        Args:
+            path: A file or a folder.
+            images: Folder of the images of a file, where the user said so.
+
+        Returns:
+            Config: With ``train_dataloader``, maybe ``val_dataloader``, and no model;
+            None if the path holds no data of this kind.
+        """
+        return None
+
+    def examine_data(self, cfg) -> Examination:
+        """Look over the data of a config, beyond :meth:`check_data`.
+
+        Args:
+            cfg: A run config, or what :meth:`data_at` gave.
+
+        Returns:
+            Examination: What the annotations tell, and the images to be read.
+
+        Raises:
+            UserError: If data of this kind cannot be looked over.
+        """
+        raise UserError(
+            f'the data of {self.name} cannot be checked, only those of '
+            + listed(task.name for task in tasks() if _examines(task))
+        )
 
     def checksum_of(self, dataset, pipeline: list) -> str | None:
         """Checksum of the data of a run; metrics of the same may be compared.
@@ -202,6 +251,28 @@ class Task:
             'this tool cannot apply; there are ' + listed(task.name for task in tasks())
         )
 
+    def subject(self, model, cfg, meta: dict, image: str, options: LookOptions) -> Any:
+        """A model and an image, taken apart for pictures of what goes on inside.
+
+        Args:
+            model: In eval mode.
+            cfg: Its config.
+            meta: What the checkpoint says of itself, with ``dataset_meta``.
+            image: Image file.
+            options: What is asked for.
+
+        Returns:
+            projects.core.tasks.subject.Subject: With a prediction.
+
+        Raises:
+            UserError: If the model takes no images, or the file cannot be read.
+        """
+        raise UserError(
+            f'{options.checkpoint} holds a {type(model).__name__}, {self.name}, which '
+            'takes no image that could be followed through it'
+            + (f'; {self.drawn_by}' if self.drawn_by else '')
+        )
+
     def library_config(self, name: str) -> Any:
         """Config of a model of this kind that a library builds by its name, to
         compare with; None if ``name``, such as ``torchvision.resnet18``, names no
@@ -242,6 +313,10 @@ def refuse_options(model, options: InferOptions) -> None:
                 f'{option_of(name)}: {options.checkpoint} holds a '
                 f'{type(model).__name__}, which has no use of it; leave it out'
             )
+
+
+def _examines(task: Task) -> bool:
+    return type(task).examine_data is not Task.examine_data
 
 
 @cache

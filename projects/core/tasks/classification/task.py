@@ -9,7 +9,7 @@ from projects.core.errors import UserError
 from projects.core.files import check_folder, check_outputs
 from projects.core.tasks.evaluators import add_evaluators, evaluator_of
 from projects.core.tasks.images import ImageTask
-from projects.core.tasks.task import InferOptions, TestOptions
+from projects.core.tasks.task import InferOptions, LookOptions, TestOptions
 
 # metrics of data with one label an image
 SINGLE_LABEL = ('Accuracy', 'SingleLabelMetric')
@@ -41,6 +41,20 @@ class ClassificationTask(ImageTask):
         )
 
         return check_classification_data(cfg)
+
+    def data_at(self, path: str, images: str | None):
+        from projects.core.tasks.classification.data_doctor import (
+            classification_data_at,
+        )
+
+        return classification_data_at(path, images)
+
+    def examine_data(self, cfg):
+        from projects.core.tasks.classification.data_doctor import (
+            examine_classification_data,
+        )
+
+        return examine_classification_data(cfg)
 
     def validation_losses(self, model, dataset):
         from projects.core.tasks.classification.validation_losses import (
@@ -121,6 +135,11 @@ class ClassificationTask(ImageTask):
         if options.show_dir is not None:
             lines.append(f'pictures: {options.show_dir}')
         return lines
+
+    def explain(self, model, data: dict, meta: dict, options: LookOptions):
+        from projects.core.tasks.classification.targets import explain_classifier
+
+        return explain_classifier(model, data, meta, options)
 
     def results(self, meta: dict, options: InferOptions):
         from projects.core.tasks.classification.results import LabelResults

@@ -9,7 +9,7 @@ from projects.core.errors import UserError
 from projects.core.files import check_folder, check_outputs, output_file
 from projects.core.tasks.evaluators import evaluator_of
 from projects.core.tasks.images import ImageTask
-from projects.core.tasks.task import InferOptions, TestOptions
+from projects.core.tasks.task import InferOptions, LookOptions, TestOptions
 
 
 class DetectionTask(ImageTask):
@@ -38,6 +38,16 @@ class DetectionTask(ImageTask):
         from projects.core.tasks.detection.data_checks import check_detection_data
 
         return check_detection_data(cfg)
+
+    def data_at(self, path: str, images: str | None):
+        from projects.core.tasks.detection.data_doctor import detection_data_at
+
+        return detection_data_at(path, images)
+
+    def examine_data(self, cfg):
+        from projects.core.tasks.detection.data_doctor import examine_detection_data
+
+        return examine_detection_data(cfg)
 
     def prepare(self, cfg) -> None:
         from projects.core.tasks.detection.mmdet_fixes import fix_ssd_head
@@ -96,6 +106,13 @@ class DetectionTask(ImageTask):
         if options.show_dir is not None:
             lines.append(f'pictures: {options.show_dir}')
         return lines
+
+    def explain(self, model, data: dict, meta: dict, options: LookOptions):
+        from projects.core.tasks.detection.mmdet_fixes import fix_ssd_head
+        from projects.core.tasks.detection.targets import explain_detector
+
+        fix_ssd_head()
+        return explain_detector(model, data, meta, options)
 
     def results(self, meta: dict, options: InferOptions):
         from projects.core.tasks.detection.mmdet_fixes import fix_ssd_head

@@ -33,6 +33,10 @@ class GenerationTask(Task):
     metrics = ('frechet_distance', 'good_samples', 'class_kept', 'cycle_error')
     writing_options = ('num', 'class_', 'interpolate', 'direction', 'seed')
     inputs = None  # of a translator images
+    drawn_by = (
+        'tools/infer.py CHECKPOINT --interpolate walks through its latent space, and '
+        'translates images'
+    )
 
     def prepare(self, cfg) -> None:
         use_our_loader(cfg)

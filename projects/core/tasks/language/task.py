@@ -19,6 +19,10 @@ class LanguageTask(Task):
     model_bases = ('SequenceModel',)
     unit = 'sequences'
     inputs = 'a text or a file of texts'
+    drawn_by = (
+        'tools/analysis_tools/draw_text_attention.py CHECKPOINT "A text" draws its '
+        'attention'
+    )
     metrics = ('bits_per_byte', 'exact_match', 'accuracy', 'accuracy/top1')
     writing_options = (
         'temperature',
