@@ -9,7 +9,7 @@ from mmengine.config import Config
 
 from projects.core.config import explained
 from projects.core.config.find import find_config, shown_path
-from projects.core.config.load import check_config, read_config
+from projects.core.config.load import load_config, read_config
 from projects.core.config.saved import saved_config
 from projects.core.config.trace import trace
 from projects.core.config.written import Setting, Trace
@@ -71,19 +71,20 @@ def read_source(path: str, cfg_options: list[str] | None = None) -> Source:
         meta = read_checkpoint(path, mapped=True).get('meta')
         return Source(path, saved_config(meta if isinstance(meta, dict) else {}, path))
     file = str(find_config(path))
-    source = Source(path, read_config(path, cfg_options))
-    source.read = copy.deepcopy(source.cfg._cfg_dict.to_dict())
+    cfg = read_config(path, cfg_options)
+    source = Source(path, cfg, copy.deepcopy(cfg._cfg_dict.to_dict()))
     try:
         source.traced = trace(file, cfg_options or ())
     except Exception:  # of the kind that imports its bases
         source.traced = None
     try:
-        check_config(source.cfg, path, cfg_options)
-        if source.cfg.get('model') and source.cfg.get('train_cfg'):
-            with explained(source.cfg):
-                set_up(source.cfg, path, None, 'none')
-                complete(source.cfg)
-                task_of(source.cfg).prepare(source.cfg)
+        cfg = load_config(path, cfg_options)
+        if cfg.get('model') and cfg.get('train_cfg'):
+            with explained(cfg):
+                set_up(cfg, path, None, 'none')
+                complete(cfg)
+                task_of(cfg).prepare(cfg)
+        source.cfg = cfg
     except UserError as error:
         source.refusals.append(str(error))
     return source

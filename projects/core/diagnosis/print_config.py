@@ -62,8 +62,5 @@ def difference(source: Source, other: Source) -> str:
         for sign, value in zip('-+', pair, strict=True):
             text = 'absent' if value is MISSING else literal(value)
             lines.append(f'  {sign} {text}')
-    lines += [
-        '',
-        f'{len(found)} of the entries differ' if found else 'no entry differs',
-    ]
+    lines += ['', f'entries that differ: {len(found)}']
     return '\n'.join(lines)
