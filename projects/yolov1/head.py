@@ -228,6 +228,18 @@ class YOLOv1Head(detection.DetectionHead):
         )
         return boxes, scores.clamp(max=1)
 
+    def decoded(
+        self,
+        cls_scores: Tensor,
+        confs: Tensor,
+        bbox_preds: Tensor,
+        input_shape: tuple[int, int],
+    ) -> tuple[Tensor, Tensor]:
+        """Boxes (N, S*S*B, 4) and scores (N, S*S*B, C)."""
+        meta = dict(batch_input_shape=input_shape)
+        boxes, scores = self.decode(cls_scores, confs, bbox_preds, [meta])
+        return boxes.flatten(1, 2), scores.flatten(1, 2)
+
     def predict_by_feat(
         self,
         cls_scores: Tensor,

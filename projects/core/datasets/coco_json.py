@@ -27,7 +27,7 @@ def read_tables(
     Raises:
         UserError: If it is no such file.
     """
-    data, notices = _load(path, read_mask)
+    data, notices = load_json(path, read_mask)
     keys = set(TABLES)
     if split == 'test' and isinstance(data, dict) and 'annotations' not in data:
         keys.discard('annotations')  # published test sets keep theirs to themselves
@@ -42,10 +42,17 @@ def read_tables(
     return data, notices
 
 
-def _load(
-    path: str, read_mask: Callable[[Any], Any] | None
+def load_json(
+    path: str, read_mask: Callable[[Any], Any] | None = None
 ) -> tuple[object, list[str]]:
-    """Content of a JSON file, and notices of keys that stand there twice."""
+    """Content of a JSON file, and notices of keys that stand there twice.
+
+    Args:
+        read_mask: Function whose result is kept in place of each ``segmentation``.
+
+    Raises:
+        UserError: If it cannot be read.
+    """
     text = read_text(path)
     repeated = set()
 

@@ -1,5 +1,6 @@
 """Where a run comes from: its command, the machine, the state of the code."""
 
+import os
 import platform
 import sys
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from typing import Any
 import torch
 
 from projects.core.machine import cpu_name, num_cores, nvidia_driver
+from projects.core.tasks.task import option_of
 
 LIBRARIES = ('torch', 'torchvision', 'mmengine', 'mmcv', 'mmdet', 'mmpretrain')
 LIBRARIES += ('numpy', 'cv2')
@@ -56,3 +58,24 @@ def environment() -> dict[str, str]:
         if driver := nvidia_driver():
             found['driver'] = driver
     return found
+
+
+def command_of(
+    config: str,
+    launcher: str,
+    values: dict[str, object],
+    flags: dict[str, bool],
+    cfg_options: list[str],
+) -> list[str]:
+    """The command that trains like this, from the beginning."""
+    command = ['python', 'tools/train.py', config]
+    if launcher == 'pytorch':
+        num = os.environ.get('LOCAL_WORLD_SIZE', '1')
+        command = ['tools/dist_train.sh', config, num]
+    elif launcher != 'none':
+        command += ['--launcher', launcher]
+    for name, value in values.items():
+        if value is not None:
+            command += [option_of(name), str(value)]
+    command += [option_of(name) for name, is_set in flags.items() if is_set]
+    return command + (['--cfg-options', *cfg_options] if cfg_options else [])

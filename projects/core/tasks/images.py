@@ -4,9 +4,10 @@ import json
 import os.path as osp
 import time
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -26,7 +27,11 @@ from projects.core.files import JOURNAL, check_outputs, write_text
 from projects.core.layers.batch_norm import fold_batch_norm
 from projects.core.tasks.custom_hooks import add_hooks
 from projects.core.tasks.image_parts import channels_of
-from projects.core.tasks.task import InferOptions, LookOptions, Task
+from projects.core.tasks.overfitting import innermost, use_samples
+from projects.core.tasks.task import Browsed, InferOptions, LookOptions, Task
+
+if TYPE_CHECKING:
+    from projects.core.tasks.browsing import Marks
 
 # in a shorter prediction folding takes longer than it saves
 LEAST_TO_FOLD = 32
@@ -62,6 +67,8 @@ class ImageTask(Task):
 
     unit = 'images'
     inputs = 'an image or a folder of images'
+    #: metrics, by the ends of their names, from which on samples are known by heart
+    known_from: Mapping[str, float] = MappingProxyType({})
 
     @abstractmethod
     def results(self, meta: dict, options: InferOptions) -> ImageResults:
@@ -71,6 +78,44 @@ class ImageTask(Task):
         use_our_loader(cfg)
         switch_hook(cfg, 'channels_last', CHANNELS_LAST)
         switch_hook(cfg, 'fold_batch_norm', 'projects.FoldBatchNormHook')
+
+    def browse(self, browsed: Browsed) -> list[str]:
+        from projects.core.tasks.browsing import browse_images
+
+        return browse_images(browsed, self.marks(browsed.dataset))
+
+    def marks(self, dataset) -> 'Marks':
+        """What is drawn on and said of the images of a data set."""
+        from projects.core.tasks.browsing import Marks, class_names
+
+        return Marks(class_names(dataset))
+
+    def overfit(self, cfg, num: int) -> dict[str, float]:
+        train = innermost(cfg.train_dataloader.dataset)
+        steps = innermost(cfg.val_dataloader.dataset).get('pipeline')
+        if not steps or not cfg.get('val_evaluator'):
+            raise UserError(
+                f'--overfit {num}: the config validates nothing (val_dataloader with '
+                'its pipeline, val_evaluator), so that it cannot be said what is known'
+            )
+        pipeline = self.fixed_pipeline(train.get('pipeline') or [], steps)
+        use_samples(
+            cfg,
+            num,
+            {**train, 'pipeline': pipeline},
+            # of training, too: in a test images are left out by other rules
+            {**train, 'pipeline': steps},
+        )
+        return dict(self.known_from)
+
+    def fixed_pipeline(self, train: list[dict], val: list[dict]) -> list[dict]:
+        """A pipeline to train on that does nothing random.
+
+        Args:
+            train: That of the training.
+            val: That of the validation.
+        """
+        return val
 
     def names_of(self, inputs: dict) -> list[str]:
         return [

@@ -8,6 +8,7 @@ the group ``mmatlas.tasks``, whose value is such an object, ``module:TASK``.
 
 import importlib
 import pkgutil
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache
@@ -20,6 +21,7 @@ from projects.core.datasets.findings import Examination
 from projects.core.datasets.folds import Fold, Folds, hold_out
 from projects.core.errors import UserError, listed
 from projects.core.reports.blocks import Section
+from projects.core.tasks.exported import Exported, ExportOptions
 from projects.registry import MODELS, UnknownTypeError
 
 ENTRY_POINT_GROUP = 'mmatlas.tasks'
@@ -80,6 +82,40 @@ class LookOptions:
     detection: int | None = None
 
 
+@dataclass
+class Browsed:
+    """What :func:`projects.core.insight.browse_data.browse_data` is asked for.
+
+    Args:
+        config: Config file, for messages.
+        split: 'train', 'val' or 'test'.
+        dataset: The data of the split.
+        settings: Config of the data set.
+        preprocessor: The model's data preprocessor.
+        indices: Numbers of the samples.
+        draws: How often the augmentation of a sample is drawn.
+        steps: Whether each step of the pipeline is shown.
+        out_dir: Folder to write to.
+        reseed: Function that seeds all random numbers from whole numbers.
+    """
+
+    config: str
+    split: str
+    dataset: Any
+    settings: dict
+    preprocessor: Any
+    indices: list[int]
+    draws: int
+    steps: bool
+    out_dir: str
+    reseed: Callable[..., None]
+
+    def others(self, index: int, num: int) -> list[int]:
+        """Samples that may be in a batch with one: those after it."""
+        num = min(num, len(self.dataset) - 1)
+        return [(index + 1 + i) % len(self.dataset) for i in range(num)]
+
+
 class Task:
     """A kind of model, as the engine sees it.
 
@@ -115,6 +151,27 @@ class Task:
             UserError: If data of this kind, or these, cannot be split.
         """
         return hold_out(cfg, fold)[0]
+
+    def overfit(self, cfg, num: int) -> dict[str, float]:
+        """Let a config train on a few samples, and validate on just them.
+
+        After :meth:`prepare`. Nothing random is done to the samples.
+
+        Args:
+            cfg: Config of a training, of which the data are changed.
+            num: Number of samples.
+
+        Returns:
+            Metrics, by the ends of their names, with the value from which on the model
+            knows the samples by heart; one of them is enough.
+
+        Raises:
+            UserError: If a model of this kind learns nothing by heart.
+        """
+        raise UserError(
+            f'--overfit {num}: when {self.name} knows its samples is not known: there '
+            'is no metric of that'
+        )
 
     def check_data(self, cfg) -> list[str]:
         """Look over the data of a config before anything is written.
@@ -271,6 +328,37 @@ class Task:
             f'{options.checkpoint} holds a {type(model).__name__}, {self.name}, which '
             'takes no image that could be followed through it'
             + (f'; {self.drawn_by}' if self.drawn_by else '')
+        )
+
+    def browse(self, browsed: Browsed) -> list[str]:
+        """Write what samples of the data are, before and after their pipeline.
+
+        Returns:
+            The files.
+
+        Raises:
+            UserError: If samples of this kind, or of this data set, cannot be shown.
+        """
+        raise UserError(
+            f'{browsed.config} holds {self.name}, whose data this tool cannot show; '
+            'there are ' + listed(task.name for task in tasks())
+        )
+
+    def exported(self, model, cfg, meta: dict, options: ExportOptions) -> Exported:
+        """The model as ``tools/export.py`` writes it for other programs.
+
+        Args:
+            model: In eval mode, on the CPU.
+            cfg: Its config.
+            meta: What the checkpoint says of itself, with ``dataset_meta``.
+            options: What is asked for.
+
+        Raises:
+            UserError: If a model of this kind, or this one, cannot be exported.
+        """
+        raise UserError(
+            f'{options.checkpoint} holds a {type(model).__name__}, {self.name}, which '
+            'this tool cannot export'
         )
 
     def library_config(self, name: str) -> Any:
