@@ -123,8 +123,10 @@ def test_values_of_all_configs_are_those_that_were_written():
     assert [Path(path).stem for path in wrong] == ['mobilevit-xxs_8xb128-300e_imagenet']
 
 
-@pytest.mark.parametrize(('suffix', 'text'), [('json', '{"a": {"b": 1}}')])
-def test_a_config_without_lines(tmp_path, suffix, text):
-    (tmp_path / f'data.{suffix}').write_text(text)
-    setting = trace(str(tmp_path / f'data.{suffix}')).setting_of(['a', 'b'])
-    assert (Path(setting.file).name, setting.line) == ('data.json', None)
+@pytest.mark.parametrize(
+    ('name', 'text'), [('a.json', '{"a": {"b": 1}}'), ('a.yaml', 'a:\n  b: 1\n')]
+)
+def test_a_config_without_lines(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    setting = trace(str(tmp_path / name)).setting_of(['a', 'b'])
+    assert (Path(setting.file).name, setting.line) == (name, None)

@@ -147,6 +147,34 @@ def test_what_reads_it(key, reader):
     assert explained(key)['read by'][0].startswith(reader)
 
 
+@pytest.mark.parametrize(
+    ('key', 'reader'),
+    [
+        (
+            'train_dataloader.pin_memory',
+            'torch.DataLoader takes it as its argument pin',
+        ),
+        ('optim_wrapper.optimizer.weight_decay', 'torch.Adam takes it as its argument'),
+        ('compile', 'the engine reads compile'),
+    ],
+)
+def test_what_could_be_set(key, reader):
+    found = explained(key)
+    assert found['value'] == f'{key} is not set'
+    assert found['read by'][0].startswith(reader)
+
+
+def test_a_config_that_imports_its_bases(tmp_path):
+    (tmp_path / 'new.py').write_text(
+        'from mmengine.config import read_base\n'
+        'with read_base():\n    from .base import *\n'
+        'train_dataloader.update(batch_size=5)\n'
+    )
+    assert 'batch_size=5' in print_config('new.py')
+    found = explained('train_dataloader.batch_size', 'new.py')
+    assert found['set by'] == ['new.py, or a file that it imports']
+
+
 def test_what_nothing_reads():
     options = ['train_dataloader.dataset.pipeline.0.sclae_x=3']
     (reader,) = explained(
@@ -227,7 +255,7 @@ def test_config_of_a_checkpoint_and_of_a_run(of_a_run, error_of):
         text = print_config(saved, diff=LENET)
         assert '\ntrain_cfg.max_epochs\n  - 3\n  + 20\n' in text
         found = explained('train_cfg.max_epochs', saved)
-        assert found['set by'] == [f'{saved}, which does not say where it has it from']
+        assert found['set by'] == [f'{saved}, a copy of a config']
         assert found['read by'][0].startswith('mmengine.EpochBasedTrainLoop takes it')
     error = error_of(print_config, 'run/a.pth', cfg_options=['a=1'])
     assert error == '--cfg-options are for configs, and run/a.pth is none'

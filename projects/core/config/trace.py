@@ -34,6 +34,9 @@ def trace(file: str, options: Iterable[str] = ()) -> Trace:
     Args:
         file: Config that MMEngine can read, of the kind with ``_base_``.
         options: ``key.sub=value``, set over the files.
+
+    Raises:
+        ValueError: If it is of the kind that imports its bases.
     """
     traced = _trace_file(osp.abspath(file))
     for option in options:
@@ -42,6 +45,8 @@ def trace(file: str, options: Iterable[str] = ()) -> Trace:
 
 
 def _trace_file(file: str) -> Trace:
+    if Config._is_lazy_import(file):
+        raise ValueError(f'{file} imports its bases')
     bases = Trace([], {}, {}, set())
     for name in Config._get_base_files(file):
         base = _trace_file(osp.abspath(Config._get_cfg_path(name, file)[0]))

@@ -1,7 +1,7 @@
 """All that is known of an entry of a config."""
 
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from mmengine.config import Config
@@ -11,7 +11,7 @@ from projects.core.config.load import RUNNER_KEYS
 from projects.core.config.saved import registered_types_only
 from projects.core.config.written import Node, Trace
 from projects.core.diagnosis.config_layout import has_parts, lines_of, literal
-from projects.core.diagnosis.config_readers import readers_of
+from projects.core.diagnosis.config_readers import is_argument, readers_of
 from projects.core.diagnosis.config_source import Keys, Source, place, value_at
 from projects.core.errors import UserError, did_you_mean, listed, one_line
 
@@ -23,6 +23,8 @@ def explanation(source: Source, path: str) -> str:
         UserError: If there is none of that name, with close ones.
     """
     config = source.cfg._cfg_dict.to_dict()
+    if unset := _not_set(source, path):
+        return unset
     keys = keys_of(config, path, source.name)
     value = value_at(config, keys)
     leaf = not isinstance(value, dict)
@@ -40,13 +42,40 @@ def explanation(source: Source, path: str) -> str:
     elif source.traced is not None:
         lines += _rows(source.traced, keys, leaf)
     else:
-        lines.append(f'  {source.name}, which does not say where it has it from')
+        what = 'or a file that it imports' if source.is_file else 'a copy of a config'
+        lines.append(f'  {source.name}, {what}')
     lines += ['', 'read by']
-    with nullcontext() if source.traced else registered_types_only():
+    with _types(source):
         lines += [f'  {line}' for line in readers_of(source.cfg, keys)]
         lines += [f'  {line}' for line in _used_in(source.traced, keys)]
         lines += [f'  but: {line}' for line in _unread(source.cfg, path)]
     return '\n'.join(lines)
+
+
+def _not_set(source: Source, path: str) -> str | None:
+    """What is known of an argument that a config leaves as it is."""
+    config = source.cfg._cfg_dict.to_dict()
+    above, _, name = path.rpartition('.')
+    try:
+        keys = keys_of(config, above, source.name) if above else ()
+    except UserError:
+        return None  # said of the whole path
+    inside = value_at(config, keys)
+    with _types(source):
+        if (
+            not isinstance(inside, dict)
+            or name in inside
+            or not is_argument(source.cfg, (*keys, name))
+            or not name
+        ):
+            return None
+        lines = readers_of(source.cfg, (*keys, name))
+    return '\n'.join([f'{path} is not set', '', 'read by', *(f'  {x}' for x in lines)])
+
+
+def _types(source: Source) -> AbstractContextManager:
+    """Types of a config that may be a stranger's are those of registries alone."""
+    return nullcontext() if source.is_file else registered_types_only()
 
 
 def keys_of(config: dict, path: str, name: str) -> Keys:
@@ -106,7 +135,8 @@ def _rows(traced: Trace, keys: Keys, leaf: bool, now: bool = True) -> list[str]:
             written = step.part_of or step
             text = f'{written.key} = {one_line(written.text, 70)}'
             if not written.text:
-                text = f'{written.key} is changed by a statement'
+                how = 'changed by a statement' if written.line else 'set'
+                text = f'{written.key} is {how}'
             if step is steps[-1] and step.deletes:
                 text += '  (_delete_: nothing of the base stays)'
             later = chain[i + 1] if i < len(chain) - 1 else None

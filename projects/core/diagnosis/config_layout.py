@@ -18,7 +18,8 @@ def whole(source: Source) -> str:
     lines = [f'# {source.name}, as it runs']
     if source.traced is not None:
         lines += [f'#   from {shown_path(file)}' for file in source.traced.files]
-    names = sorted(config, key=lambda name: name not in RUNNER_KEYS)
+    names = [name for name in config if not callable(config[name])]
+    names.sort(key=lambda name: name not in RUNNER_KEYS)
     for i, name in enumerate(names):
         if name not in RUNNER_KEYS and (i == 0 or names[i - 1] in RUNNER_KEYS):
             lines += ['', '# variables of the configs, which nothing else reads']

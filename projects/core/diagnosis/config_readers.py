@@ -74,6 +74,18 @@ def readers_of(cfg: Config, keys: Keys) -> list[str]:
     return lines
 
 
+def is_argument(cfg: Config, keys: Keys) -> bool:
+    """Whether something takes an argument of this name where the keys lead to."""
+    if len(keys) == 1:
+        return keys[0] in RUNNER_KEYS
+    config = cfg._cfg_dict.to_dict()
+    function = _function(config, keys[:-1], config.get('default_scope'))
+    return function is not None and (
+        keys[-1] in [p.name for p in _parameters(function)]
+        or documentation_of(function, str(keys[-1])) != ''
+    )
+
+
 def _as_argument(function: Callable, keys: Keys, at_top: bool) -> str:
     """What an argument of a class or function is."""
     name, *below = keys
@@ -117,7 +129,8 @@ def documentation_of(function: Callable, name: str) -> str:
                 break
             lines.append(line)
         sentence = re.split(r'(?<=[.;])\s', one_line(' '.join(lines)))[0]
-        return re.sub(r' *\(default[^)]*\)$', '', sentence.rstrip('.;'))
+        sentence = re.sub(r' *\(default[^)]*\)$', '', sentence.rstrip('.;'))
+        return re.sub(r':\w+:`~?([^`]+)`', r'\1', sentence)  # roles of Sphinx
     return ''
 
 

@@ -33,8 +33,9 @@ class Source:
         name: As the user gave it.
         cfg: As it runs.
         read: As it is read, before the engine completes it.
-        traced: Where its values were written; None of one that is not of files.
-        refusals: Why a run would not start; notices.
+        traced: Where its values were written; None if that is not known.
+        refusals: Why a run would not start.
+        is_file: Whether it is the user's own file, which has run as a program.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Source:
     read: dict = field(default_factory=dict)
     traced: Trace | None = None
     refusals: list[str] = field(default_factory=list)
+    is_file: bool = False
 
     def label(self, keys: Keys) -> str:
         """Where a value comes from, in short; '' if that is not known."""
@@ -72,7 +74,8 @@ def read_source(path: str, cfg_options: list[str] | None = None) -> Source:
         return Source(path, saved_config(meta if isinstance(meta, dict) else {}, path))
     file = str(find_config(path))
     cfg = read_config(path, cfg_options)
-    source = Source(path, cfg, copy.deepcopy(cfg._cfg_dict.to_dict()))
+    read = copy.deepcopy(cfg._cfg_dict.to_dict())
+    source = Source(path, cfg, read, is_file=True)
     try:
         source.traced = trace(file, cfg_options or ())
     except Exception:  # of the kind that imports its bases

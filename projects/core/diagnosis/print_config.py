@@ -4,10 +4,12 @@ from projects.core.config.load import RUNNER_KEYS
 from projects.core.diagnosis.config_explained import explanation
 from projects.core.diagnosis.config_layout import literal, whole
 from projects.core.diagnosis.config_source import Source, read_source
-from projects.core.errors import UserError
+from projects.core.errors import UserError, one_line
 from projects.core.quiet import quiet_libraries
 from projects.core.reports.differences import MISSING, PLACES, differences
 from projects.core.values import PATH, TEXT, checked, optional
+
+LENGTH = 400  # of a value that differs, at most
 
 
 @checked(config=PATH, explain=optional(TEXT), diff=optional(PATH))
@@ -61,6 +63,6 @@ def difference(source: Source, other: Source) -> str:
         lines += ['', path]
         for sign, value in zip('-+', pair, strict=True):
             text = 'absent' if value is MISSING else literal(value)
-            lines.append(f'  {sign} {text}')
+            lines.append(f'  {sign} {one_line(text, LENGTH)}')
     lines += ['', f'entries that differ: {len(found)}']
     return '\n'.join(lines)
