@@ -200,7 +200,7 @@ class TestTable:
         ('model', 'size', 'shape'),
         [
             ('ssd_mini', 96, '96 x 96'),
-            ('dcgan_mini', None, '16 x 16'),
+            ('dcgan_mini', None, '32 x 32'),
             ('bert_mini', 12, '12'),
             ('torchvision.resnet18', (64, 32), '64 x 32'),
         ],
@@ -233,6 +233,7 @@ class TestTool:
 
     def test_mistakes_are_said(self, checkpoint_of_lenet, tmp_path, error_of):
         (tmp_path / 'mine.csv').write_text('mine')
+        lenet = checkpoint_of_lenet
         for message, args, options in (
             ("no config or model 'resnet19'; did you mean", ['resnet19'], {}),
             ('how to run the layers of a FasterRCNN', ['faster_rcnn_fpn'], {}),
