@@ -177,7 +177,7 @@ def table_of(counts: ModelCounts, depth: int = DEPTH) -> str:
         name = indent + (layer.name.rpartition('.')[2] or 'model')
         if layer.calls > 1:
             name += f' x{layer.calls}'
-        used = layer.calls or layer.macs or layer.elements
+        used = _is_used(layer)
         lines.append(
             _row(
                 _cut(name, name_width),
@@ -194,6 +194,8 @@ def table_of(counts: ModelCounts, depth: int = DEPTH) -> str:
             lines.append(_row(f'{indent}(in no submodule)', '', '', '', macs, ''))
     if any(layer.shared for layer in shown):
         lines.append('* has parameters that are counted above, where they come first')
+    if any(layer.num_params and not _is_used(layer) for layer in shown):
+        lines.append('- is not called by a prediction, and in none of its sums')
     if any(layer.calls > 1 for layer in shown):
         lines.append('xN: called N times; the output is that of the last call')
     return '\n'.join(lines)
@@ -203,6 +205,11 @@ def _is_shown(layer: LayerCounts, depth: int) -> bool:
     """The model, and what is called or has parameters down to a depth."""
     has_part = layer.calls or layer.num_params or layer.shared
     return not layer.name or bool(layer.depth <= depth and has_part)
+
+
+def _is_used(layer: LayerCounts) -> bool:
+    """Whether a module is called, or one in it, as of a ``nn.ModuleList``."""
+    return bool(layer.calls or layer.macs or layer.elements)
 
 
 def _row(name: str, kind: str, shape: str, params: str, macs: str, memory: str) -> str:
