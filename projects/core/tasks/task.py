@@ -8,7 +8,6 @@ the group ``mmatlas.tasks``, whose value is such an object, ``module:TASK``.
 
 import importlib
 import pkgutil
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache
@@ -21,6 +20,7 @@ from projects.core.datasets.findings import Examination
 from projects.core.datasets.folds import Fold, Folds, hold_out
 from projects.core.errors import UserError, listed
 from projects.core.reports.blocks import Section
+from projects.core.tasks.browsed import Browsed
 from projects.core.tasks.exported import Exported, ExportOptions
 from projects.registry import MODELS, UnknownTypeError
 
@@ -80,40 +80,6 @@ class LookOptions:
     checkpoint: str
     class_: str | int | None = None
     detection: int | None = None
-
-
-@dataclass
-class Browsed:
-    """What :func:`projects.core.insight.browse_data.browse_data` is asked for.
-
-    Args:
-        config: Config file, for messages.
-        split: 'train', 'val' or 'test'.
-        dataset: The data of the split.
-        settings: Config of the data set.
-        preprocessor: The model's data preprocessor.
-        indices: Numbers of the samples.
-        draws: How often the augmentation of a sample is drawn.
-        steps: Whether each step of the pipeline is shown.
-        out_dir: Folder to write to.
-        reseed: Function that seeds all random numbers from whole numbers.
-    """
-
-    config: str
-    split: str
-    dataset: Any
-    settings: dict
-    preprocessor: Any
-    indices: list[int]
-    draws: int
-    steps: bool
-    out_dir: str
-    reseed: Callable[..., None]
-
-    def others(self, index: int, num: int) -> list[int]:
-        """Samples that may be in a batch with one: those after it."""
-        num = min(num, len(self.dataset) - 1)
-        return [(index + 1 + i) % len(self.dataset) for i in range(num)]
 
 
 class Task:
