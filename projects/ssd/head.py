@@ -57,6 +57,9 @@ class SSDHead(detection.DetectionHead):
             default is the paper's, Xavier's.
     """
 
+    #: pictures of tools/analysis_tools/look_inside.py
+    views = {'matches': 'projects.ssd.draw_origins:draw_origins'}
+
     def __init__(
         self,
         num_classes: int,
