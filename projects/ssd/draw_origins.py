@@ -97,18 +97,20 @@ def draw_origins(head, subject: Subject) -> Drawn:
             f'{len(members)} of {len(found)} detections',
             fontsize=9,
         )
-        for i in members:
+        # labels of boxes on each other are apart; the surest is on top
+        for i in reversed(members):
+            below = members.index(i) % 2
             label = int(found.labels[i])
             colour = np.divide(COLOURS[label % len(COLOURS)], 255)
             prior = priors[chosen[i]]
-            axes.add_patch(outline(prior, 'white', '--', 1.2))
+            axes.add_patch(outline(prior, colour, '--', 1.5))
             axes.add_patch(outline(found.bboxes[i], colour, width=2))
             axes.text(
                 float(found.bboxes[i][0]),
-                float(found.bboxes[i][1]),
+                float(found.bboxes[i][3 if below else 1]),
                 f'{_name(subject, label)} {found.scores[i]:.2f}',
                 fontsize=8,
-                va='bottom',
+                va='bottom' if below else 'top',
                 bbox=dict(facecolor=colour, edgecolor='none', pad=1),
             )
             x1, y1, x2, y2 = prior.tolist()
@@ -119,7 +121,7 @@ def draw_origins(head, subject: Subject) -> Drawn:
         axes.set_xlim(0, width)
         axes.set_ylim(height, 0)
     figure.supxlabel(
-        'dashed white: default box; in colour: the detection that it became', fontsize=9
+        'dashed: default box; solid: the detection that it became', fontsize=9
     )
     figure.set_dpi(min(DPI, MAX_SIDE / max(size)))
     return Drawn(figure, f'default boxes of the detections: {"; ".join(said)}')

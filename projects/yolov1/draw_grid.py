@@ -9,10 +9,10 @@ from math import isqrt
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from torch import Tensor
 
+from projects.core.insight.panels import colour_bar, panels, show_box, show_image
 from projects.core.tasks.detection.pictures import COLOURS
 from projects.core.tasks.drawing import shortened
 from projects.core.tasks.subject import Drawn, Subject
@@ -64,39 +64,51 @@ def draw_grid(head, subject: Subject) -> Drawn:
     shares = cls_scores.amax(1).clamp(0, 1)
     colours = np.array([COLOURS[i % len(COLOURS)] for i in labels.tolist()]) / 255
 
-    figure = Figure(figsize=(12.6, 4.9), dpi=100, layout='constrained')
-    first, second, third = figure.subplots(1, 3)
+    num_boxes = confs.shape[1]
+    caption = (
+        f'{side} x {side} cells of {width / side:g} x {height / side:g} px; a box is '
+        'found by the cell that holds its middle;\nits score is confidence x class score; '
+        'a class is faint where it is unsure'
+    )
+    figure, (first, second, third) = panels(3, caption, title_lines=2, side=3.9)
+    of_boxes = '' if num_boxes == 1 else f',\nthe greatest of {num_boxes} boxes'
     for axes, title in (
-        (first, f'confidence: the greatest of {confs.shape[1]} boxes of a cell'),
-        (second, 'likeliest class of a cell, if an object is there'),
-        (third, f'boxes of score at least {SCORE_THR:g}, and their cells'),
+        (first, f'confidence of a cell{of_boxes}'),
+        (second, 'likeliest class of a cell,\nif an object is there'),
+        (
+            third,
+            f'boxes of score at least {SCORE_THR:g},\nand the cells that find them',
+        ),
     ):
         axes.set_title(title, fontsize=10)
-        bottom, right = subject.extent
-        axes.imshow(subject.picture, extent=(0, right, bottom, 0))
+        show_image(axes, subject.picture, dimmed=axes is first)
         _lines(axes, side, height, width)
-    shown = first.imshow(
-        confidence, cmap='inferno', vmin=0, vmax=1, alpha=0.65, extent=extent
+    first.imshow(
+        confidence,
+        cmap='inferno',
+        vmin=0,
+        vmax=1,
+        alpha=0.15 + 0.65 * confidence,
+        extent=extent,
     )
-    figure.colorbar(shown, ax=first, location='bottom', shrink=0.8, pad=0.02)
-    rgba = np.concatenate([colours, 0.15 + 0.75 * shares.numpy()[:, None]], 1)
+    colour_bar(figure, [first, second, third], 'inferno', '0', '1', 'confidence')
+    rgba = np.concatenate([colours, 0.1 + 0.75 * shares.numpy()[:, None]], 1)
     second.imshow(rgba.reshape(side, side, 4), extent=extent)
     present = sorted(set(labels.tolist()))[:MAX_LEGEND]
+    handles = [
+        Patch(
+            color=np.array(COLOURS[i % len(COLOURS)]) / 255,
+            label=shortened(_name(subject, i), 14),
+        )
+        for i in present
+    ]
     second.legend(
-        handles=[
-            Patch(
-                color=np.array(COLOURS[i % len(COLOURS)]) / 255,
-                label=shortened(_name(subject, i), 14),
-            )
-            for i in present
-        ],
+        handles=handles,
         loc='upper center',
-        bbox_to_anchor=(0.5, -0.02),
-        ncols=6,
+        bbox_to_anchor=(0.5, 0),
+        ncols=5,
         fontsize=8,
         frameon=False,
-        title='faint where it is unsure',
-        title_fontsize=8,
     )
     cells = origins(boxes, scores, found)
     for cell, label, score, box in zip(
@@ -114,10 +126,8 @@ def draw_grid(head, subject: Subject) -> Drawn:
                 corner, width / side, height / side, color=colour, alpha=0.6, lw=0
             )
         )
-        x1, y1, x2, y2 = box
-        third.add_patch(
-            Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, ec=colour, lw=2)
-        )
+        show_box(third, box, colour, width=2)
+        x1, y1, *_ = box
         third.text(
             x1 + 1,
             max(y1, 0) + 1,
@@ -127,11 +137,6 @@ def draw_grid(head, subject: Subject) -> Drawn:
             color='black',
             bbox=dict(facecolor=colour, edgecolor='none', pad=1),
         )
-    figure.supxlabel(
-        f'{side} x {side} cells of {width / side:g} x {height / side:g} px; a box is '
-        'found by the cell that holds its middle; score = confidence x class score',
-        fontsize=9,
-    )
     said = [
         f'{_name(subject, label)} {score:.2f} by cell ({cell // side}, {cell % side}), '
         f'box {number}'

@@ -50,8 +50,13 @@ def draw_attention_of(subject: Subject, options: ViewOptions) -> Drawn:
         title: tokens[num_before:].reshape(grid).numpy()
         for title, tokens in of_class_token.items()
     }
+    figure = attention_figure(subject.picture, maps, backbone.patch_size, None)
+    figure.supxlabel(
+        'bright is what the class token attends to; each panel up to its own maximum',
+        fontsize=8.5,
+    )
     return Drawn(
-        attention_figure(subject.picture, maps, backbone.patch_size, None),
+        figure,
         f'what the class token attends to in block {block} of {num_blocks}, head by '
         f'head, on {grid[0]} x {grid[1]} patches; rollout traces it through all blocks',
     )

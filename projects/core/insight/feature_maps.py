@@ -6,7 +6,7 @@ Legend: C channels, h and w of a map.
 import numpy as np
 from torch import Tensor
 
-from projects.core.insight.panels import colour_bar, panels, show_image
+from projects.core.insight.panels import colour_bar, ending, panels, show_image
 from projects.core.insight.stages import map_strides, stage_maps
 from projects.core.insight.views import ViewOptions
 from projects.core.tasks.subject import Drawn, NotServed, Subject
@@ -51,7 +51,7 @@ def draw_features(subject: Subject, options: ViewOptions) -> Drawn:
     for row, (stage, shape) in enumerate(zip(shown, shapes[-MAX_STAGES:], strict=True)):
         first, *others = axes[row * COLUMNS : (row + 1) * COLUMNS]
         show_image(first, subject.picture)
-        first.set_title(f'{_end_of(stage.name)}\n{shape}', fontsize=8, loc='left')
+        first.set_title(f'{ending(stage.name, 24)}\n{shape}', fontsize=8, loc='left')
         values = stage.values[0].float().cpu()
         for panel, channel in zip(
             others, most_varied(values, COLUMNS - 1), strict=False
@@ -82,8 +82,3 @@ def _show(panel, values: np.ndarray, channel: int, size, extent) -> None:
     panel.set_ylim(extent[0], 0)
     low, high = float(values.min()), float(values.max())
     panel.set_title(f'{channel}: {low:.2g} to {high:.2g}', fontsize=7)
-
-
-def _end_of(name: str) -> str:
-    """A dotted name without its first part, which all have in common."""
-    return name.partition('.')[2] or name

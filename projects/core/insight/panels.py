@@ -95,7 +95,7 @@ def show_heat(axes: Axes, heat: np.ndarray, extent: tuple[int, int]) -> None:
     axes.imshow(
         heat,
         cmap='inferno',
-        alpha=0.35 + 0.45 * heat / most,  # the image is seen where it is cold
+        alpha=0.15 + 0.65 * heat / most,  # the image is seen where it is cold
         vmin=0,
         vmax=most,
         extent=(0, extent[1], extent[0], 0),
@@ -116,6 +116,12 @@ def show_box(axes: Axes, box, colour='cyan', line: str = '-', width: float = 1.5
         linewidth=width,
     )
     axes.add_patch(patch)
+
+
+def ending(name: str, length: int = 36) -> str:
+    """The end of a dotted name, without its first part."""
+    name = name.partition('.')[2] or name
+    return name if len(name) <= length else '…' + name[1 - length :]
 
 
 def colour_bar(figure: Figure, axes, cmap: str, low, high, label: str) -> None:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from projects.core.insight.panels import (
     colour_bar,
+    ending,
     panels,
     show_box,
     show_heat,
@@ -24,7 +25,6 @@ from projects.core.insight.panels import (
 )
 from projects.core.insight.stages import map_strides, stage_maps
 from projects.core.insight.views import ViewOptions
-from projects.core.tasks.drawing import shortened
 from projects.core.tasks.subject import Drawn, NotServed, Subject
 
 #: share of the gradient that the effective field holds
@@ -217,8 +217,8 @@ def draw_receptive_fields(subject: Subject, options: ViewOptions) -> Drawn:
     rows, columns = (spans(model, subject.inputs.cpu(), axis) for axis in (0, 1))
     caption = (
         'what the unit in the middle of each map depends on: dashed, the pixels that '
-        'can change it;\nbright, those that do, by the gradient; the thin square '
-        f'holds {SHARE:.0%} of that'
+        'can change it;\nbright, those that do, by the square root of the gradient; the '
+        f'thin square holds {SHARE:.0%} of the gradient'
     )
     height, width = subject.extent
     figure, axes = panels(
@@ -230,7 +230,9 @@ def draw_receptive_fields(subject: Subject, options: ViewOptions) -> Drawn:
         axes, stages, heats, rows, columns, strict=True
     ):
         show_image(panel, subject.picture, dimmed=True)
-        show_heat(panel, gradient, gradient.shape)
+        show_heat(
+            panel, gradient**0.5, gradient.shape
+        )  # or little but the peak is seen
         panel.set_xlim(0, width)
         panel.set_ylim(height, 0)
         channels, *sides = stage.values.shape[1:]
@@ -243,13 +245,12 @@ def draw_receptive_fields(subject: Subject, options: ViewOptions) -> Drawn:
             left, right = across.around(sides[1] // 2)
             show_box(panel, (left, top, right, bottom), 'white', '--')
             size = f'{down.size} x {across.size} px'
-        name = stage.name.partition('.')[2] or stage.name
         panel.set_title(
-            f'{shortened(name, 34)}\n{channels} x {sides[0]} x {sides[1]}, '
+            f'{ending(stage.name)}\n{channels} x {sides[0]} x {sides[1]}, '
             f'stride {across.stride}\n{size}, {SHARE:.0%} in {side} px',
             fontsize=8,
             loc='left',
         )
-        lines.append(f'{name} {size}, {SHARE:.0%} of the gradient in {side} px')
+        lines.append(f'{stage.name} {size}, {SHARE:.0%} of the gradient in {side} px')
     colour_bar(figure, axes, 'inferno', '0', 'max', 'gradient')
     return Drawn(figure, 'what the middle unit sees: ' + '; '.join(lines))
