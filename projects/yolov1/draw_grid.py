@@ -67,8 +67,8 @@ def draw_grid(head, subject: Subject) -> Drawn:
     num_boxes = confs.shape[1]
     caption = (
         f'{side} x {side} cells of {width / side:g} x {height / side:g} px; a box is '
-        'found by the cell that holds its middle;\nits score is confidence x class score; '
-        'a class is faint where it is unsure'
+        'found by the cell that holds its middle;\nits score is confidence x class '
+        'score; a class is faint where it is unsure'
     )
     figure, (first, second, third) = panels(3, caption, title_lines=2, side=3.9)
     of_boxes = '' if num_boxes == 1 else f',\nthe greatest of {num_boxes} boxes'
@@ -88,7 +88,7 @@ def draw_grid(head, subject: Subject) -> Drawn:
         cmap='inferno',
         vmin=0,
         vmax=1,
-        alpha=0.15 + 0.65 * confidence,
+        alpha=0.3 + 0.6 * confidence,
         extent=extent,
     )
     colour_bar(figure, [first, second, third], 'inferno', '0', '1', 'confidence')

@@ -217,7 +217,7 @@ def draw_receptive_fields(subject: Subject, options: ViewOptions) -> Drawn:
     rows, columns = (spans(model, subject.inputs.cpu(), axis) for axis in (0, 1))
     caption = (
         'what the unit in the middle of each map depends on: dashed, the pixels that '
-        'can change it;\nbright, those that do, by the square root of the gradient; the '
+        'can change it;\nbright, those that do, by the root of the gradient; the '
         f'thin square holds {SHARE:.0%} of the gradient'
     )
     height, width = subject.extent
