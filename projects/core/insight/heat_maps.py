@@ -30,6 +30,20 @@ from projects.core.insight.stages import StageMap, as_map, layer_of, watched_map
 from projects.core.insight.views import ViewOptions
 from projects.core.tasks.subject import Drawn, NotServed, Subject, Target, hooked
 
+
+class EigenCAM(library.EigenCAM):
+    """The library's, with the sign that the map has itself: that of a principal
+    component is arbitrary, so that the brightest places might be the darkest."""
+
+    def get_cam_image(self, inputs, layer, targets, activations, *args, **kwargs):
+        image = super().get_cam_image(
+            inputs, layer, targets, activations, *args, **kwargs
+        )
+        strength = np.abs(activations).sum(1)
+        strength -= strength.mean((1, 2), keepdims=True)
+        return image * (-1 if (image * strength).sum() < 0 else 1)
+
+
 #: by the name that a user gives; those that run the model many times are left out
 METHODS = {
     'gradcam': ('Grad-CAM', library.GradCAM),
@@ -37,8 +51,7 @@ METHODS = {
     'xgradcam': ('XGrad-CAM', library.XGradCAM),
     'layercam': ('LayerCAM', library.LayerCAM),
     'hirescam': ('HiResCAM', library.HiResCAM),
-    'eigencam': ('Eigen-CAM', library.EigenCAM),
-    'eigengradcam': ('EigenGrad-CAM', library.EigenGradCAM),
+    'eigencam': ('Eigen-CAM', EigenCAM),
 }
 #: do not ask which score is explained
 WITHOUT_TARGET = ('eigencam',)

@@ -230,9 +230,8 @@ def draw_receptive_fields(subject: Subject, options: ViewOptions) -> Drawn:
         axes, stages, heats, rows, columns, strict=True
     ):
         show_image(panel, subject.picture, dimmed=True)
-        show_heat(
-            panel, gradient**0.5, gradient.shape
-        )  # or little but the peak is seen
+        # or little but the peak would be seen
+        show_heat(panel, gradient**0.5, gradient.shape)
         panel.set_xlim(0, width)
         panel.set_ylim(height, 0)
         channels, *sides = stage.values.shape[1:]
