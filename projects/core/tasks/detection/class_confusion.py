@@ -157,7 +157,8 @@ class Confusion:
             ):
                 return one
         pairs = listed(
-            f'id {ids[code]!r} is {names[best[code]]}' for code in changed.tolist()
+            f'id {ids[code]!r} is {names[best[code]]}'
+            for code in changed[np.argsort(known[changed])]
         )
         return IdMap(
             f'the classes are permuted: {pairs}',

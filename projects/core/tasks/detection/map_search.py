@@ -45,8 +45,9 @@ from projects.core.tasks.detection.results_file import Results
 COMPARED = 400  # images on which the best ways are compared
 FINALISTS = 4
 ASSIGNED = 150  # images among which an assignment is looked for
-WELL_PLACED = 0.3  # fit of boxes that are taken to be on their images
+WELL_PLACED = 0.5  # fit of boxes that are taken to be on their images
 LEAST_SIGMA = 2.5  # of what is not by chance
+SUSPECT_MAP = 0.1  # what is below it after the fixes must be twice as sure
 
 
 class Search:
@@ -111,15 +112,23 @@ class Search:
         return best
 
     def _ways(self) -> Iterator[tuple[float, list[Fix]]]:
-        """Ways to read images and boxes, with how well they fit."""
+        """Ways to read images and boxes, with how well they fit.
+
+        Other ways to read images are left out where the boxes fit these well.
+        """
+        best = 0.0
         for image_map in (None, *self.image_maps):
+            if best >= WELL_PLACED:
+                return
             images, dets = [], self.dets
             if image_map is not None:
                 images = [self._of_images(image_map)]
                 dets = fixed(dets, images)
             screen = Screen(self.case, dets)
             for fixes, boxes in self._box_ways(dets.bboxes[screen.rows]):
-                yield self._value(screen, boxes, images + fixes)
+                value = self._value(screen, boxes, images + fixes)
+                best = max(best, value)
+                yield value, images + fixes
                 for frame in frames_of(
                     boxes[screen.det],
                     screen.gts.bboxes[screen.gt],
@@ -128,12 +137,13 @@ class Search:
                 ):
                     inside = frame.to_pixels(boxes, screen.image)
                     more = [*images, *fixes, of_frame(frame)]
-                    value, _ = self._value(screen, inside, more)
-                    yield value - frame.strangeness, more
+                    value = self._value(screen, inside, more) - frame.strangeness
+                    best = max(best, value)
+                    yield value, more
 
     @staticmethod
-    def _value(screen: Screen, boxes: np.ndarray, fixes: list[Fix]):
-        return screen.fit(boxes) - 0.01 * len(fixes), fixes
+    def _value(screen: Screen, boxes: np.ndarray, fixes: list[Fix]) -> float:
+        return screen.fit(boxes) - 0.01 * len(fixes)
 
     @staticmethod
     def _box_ways(boxes: np.ndarray) -> Iterator[tuple[list[Fix], np.ndarray]]:
@@ -230,7 +240,8 @@ class Search:
                 least = LEAST_GAIN[fix.kind]
                 if fix.kind not in ('classes', 'copies'):
                     least = max(least, 0.1 * after)
-                if fix.kind in OF_PLACE and not self._finds_more(dets, without):
+                sigma = LEAST_SIGMA * (1 if after >= SUSPECT_MAP else 2)
+                if fix.kind in OF_PLACE and not self._finds_more(dets, without, sigma):
                     least = np.inf
                 surplus.append(gain - least)
             if min(surplus) >= 0:
@@ -243,7 +254,7 @@ class Search:
         reversal that does not put what is right first."""
         dets = fixed(self.dets, fixes)
         if any(fix.kind in OF_PLACE for fix in fixes) and not self._finds_more(
-            dets, dets, self.case.exchanged()
+            dets, dets, elsewhere=self.case.exchanged()
         ):
             fixes = [fix for fix in fixes if fix.kind not in OF_PLACE]
         if REVERSED in fixes and not self._puts_right_first(dets):
@@ -251,19 +262,23 @@ class Search:
         return fixes
 
     def _finds_more(
-        self, dets: Detections, others: Detections, elsewhere: Case | None = None
+        self,
+        dets: Detections,
+        others: Detections,
+        sigma: float = LEAST_SIGMA,
+        elsewhere: Case | None = None,
     ) -> bool:
-        """Whether detections find more objects than others, by ``LEAST_SIGMA``
-        standard deviations of the difference of two counts; of either those of the
-        highest scores, twice as many as there are objects.
+        """Whether detections find more objects than others; of either those of the
+        highest scores count, twice as many as there are objects.
 
         Args:
+            sigma: Least difference, in standard deviations of that of two counts.
             elsewhere: What the others are compared with; None for the same.
         """
         for iou_thr in (0.5, 0.75):
             here = self._num_found(self.case, dets, iou_thr)
             there = self._num_found(elsewhere or self.case, others, iou_thr)
-            if here - there > LEAST_SIGMA * np.sqrt(here + there):
+            if here - there > sigma * np.sqrt(here + there):
                 return True
         return False
 
