@@ -10,11 +10,13 @@ import importlib.util
 import logging
 import os
 import os.path as osp
+import re
 from collections.abc import Callable
 from functools import wraps
 
 from mmengine.dist import is_main_process
 from mmengine.logging import print_log
+from mmengine.visualization import MLflowVisBackend as MMEngineMLflowVisBackend
 from mmengine.visualization import Visualizer
 from mmengine.visualization import WandbVisBackend as MMEngineWandbVisBackend
 
@@ -24,11 +26,12 @@ from projects.registry import VISBACKENDS
 LOCAL = 'LocalVisBackend'
 TENSORBOARD = 'TensorboardVisBackend'
 WANDB = 'WandbVisBackend'
+MLFLOW = 'MLflowVisBackend'
 # what each needs; those of other services import theirs at their first use
 PACKAGES = {
     TENSORBOARD: 'tensorboard',
     WANDB: 'wandb',
-    'MLflowVisBackend': 'mlflow',
+    MLFLOW: 'mlflow',
 }
 FOLDER = 'tensorboard'  # in the work dir, for a run and all that resume it
 # MLflow asks for minutes for a server that is not there, and, from version 3.7 on,
@@ -38,6 +41,7 @@ ENVIRONMENT = dict(
     MLFLOW_HTTP_REQUEST_TIMEOUT='20',
     MLFLOW_ALLOW_FILE_STORE='true',
 )
+HINTS = {WANDB: '; with WANDB_MODE=offline in the environment it needs no account'}
 METHODS = ('add_config', 'add_graph', 'add_image', 'add_scalar', 'add_scalars', 'close')
 # of a validation, which training has by the same name
 SHARED = ('time', 'data_time')
@@ -74,6 +78,27 @@ class WandbVisBackend(MMEngineWandbVisBackend):
             self._wandb.finish()
 
 
+@VISBACKENDS.register_module()
+class MLflowVisBackend(MMEngineMLflowVisBackend):
+    """mmengine's, for metrics of any name: ``bbox_AR@1`` becomes ``bbox_AR_1``, where
+    MLflow would refuse all metrics of the validation.
+
+    Arguments are those of :class:`mmengine.visualization.MLflowVisBackend`.
+    """
+
+    def add_scalar(self, name: str, value, step: int = 0, **kwargs) -> None:
+        self.add_scalars({name: value}, step)
+
+    def add_scalars(
+        self, scalar_dict: dict, step: int = 0, file_path=None, **kwargs
+    ) -> None:
+        scalars = {
+            re.sub(r'[^\w\-. :/]', '_', name): float(value)
+            for name, value in scalar_dict.items()
+        }
+        self.experiment.log_metrics(scalars, step)
+
+
 def set_up_trackers(cfg, tensorboard: bool) -> None:
     """Complete the visualizer of a config, and see whether its packages are here.
 
@@ -107,8 +132,8 @@ def set_up_trackers(cfg, tensorboard: bool) -> None:
                 f'{option} needs the package {package}, which is not installed: pip '
                 'install "mmatlas[trackers]"'
             )
-        if name == WANDB:
-            backend['type'] = f'projects.{WANDB}'
+        if name in (WANDB, MLFLOW):
+            backend['type'] = f'projects.{name}'
         if name == TENSORBOARD:
             backend.setdefault('save_dir', osp.join(cfg.work_dir, FOLDER))
     settings['vis_backends'] = backends
@@ -140,6 +165,7 @@ def begin_trackers(visualizer: Visualizer, iterations: Callable[[], int]) -> Non
             except Exception as error:
                 raise UserError(
                     f'visualizer.vis_backends: {name} cannot begin: {described(error)}'
+                    + HINTS.get(name, '')
                 ) from error
         _spare(name, backend, iterations)
 
