@@ -18,7 +18,7 @@ from projects.core.engine import infer
 from projects.core.engine.inference import load_model
 from projects.core.export import exporting, formats
 from projects.core.export.exporting import export
-from projects.core.tasks.detection.export import nms, only_best
+from projects.core.tasks.detection.export import DetectorExport, nms, only_best
 from projects.core.tasks.exported import Exported, ExportOptions
 from projects.core.tasks.task import task_of
 from projects.registry import MODELS
@@ -182,6 +182,7 @@ def test_nms_by_hand(in_onnx):
     run = NMS()
     if in_onnx:
         exported = Exported()
+        exported.operators = DetectorExport.operators
         exported.inputs = {'boxes': (None,) * 3, 'scores': (None,) * 3}
         exported.outputs = {'stays': 'bool'}
         exported.convention, exported.facts = '', {}

@@ -28,8 +28,11 @@ RUNNER_KEYS = frozenset(inspect.signature(Runner.__init__).parameters) | {
     'model_wrapper_cfg',
     'runner_type',
     'sync_bn',
+    'tta_model',
+    'tta_pipeline',
 }
-VARIABLES = tuple(f'{key}_' for key in RUNNER_KEYS)
+# what a config's own names may begin with, however like a key they are
+VARIABLES = (*(f'{key}_' for key in RUNNER_KEYS), 'train_pipeline', 'test_pipeline')
 
 
 def load_config(path: str | PathLike, cfg_options: list[str] | None = None) -> Config:

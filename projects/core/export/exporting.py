@@ -18,8 +18,7 @@ from projects.core.errors import UserError, described
 from projects.core.export.formats import FORMATS, quiet_export
 from projects.core.files import check_outputs, output_file
 from projects.core.quiet import quiet_libraries
-from projects.core.tasks.exported import Exported, ExportOptions
-from projects.core.tasks.task import task_of
+from projects.core.tasks.task import Exported, ExportOptions, task_of
 from projects.core.values import (
     FLAG,
     PATH,

@@ -55,6 +55,8 @@ class Exported:
         convention: What has to be given to the graph, in words.
         facts: What else a user needs, to be stored with the graph as JSON.
         input_size: (H, W) of images, (T,) of sequences, () where there is none.
+        operators: Of torch.library, that torch cannot translate to ONNX, each with a
+            function that gives the translation: only an export needs onnxscript.
     """
 
     graph: nn.Module
@@ -63,6 +65,7 @@ class Exported:
     convention: str
     facts: dict[str, Any]
     input_size: tuple[int, ...] = ()
+    operators: dict[Callable, Callable[[], Callable]] = {}
 
     @abstractmethod
     def random_inputs(
@@ -115,8 +118,3 @@ def prepared_for_deployment(model: nn.Module) -> nn.Module:
     if hasattr(backbone, 'switch_to_deploy') and not getattr(backbone, 'deploy', False):
         backbone.switch_to_deploy()
     return model
-
-
-#: operators of torch.library that have no translation to ONNX of torch's, each with a
-#: function that gives the translation: only an export needs onnxscript
-ONNX_OPERATORS: dict[Callable, Callable[[], Callable]] = {}

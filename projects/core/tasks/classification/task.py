@@ -11,6 +11,7 @@ from projects.core.tasks.evaluators import add_evaluators, evaluator_of
 from projects.core.tasks.exported import ExportOptions, refuse_raw
 from projects.core.tasks.images import ImageTask
 from projects.core.tasks.task import InferOptions, TestOptions
+from projects.core.tasks.views import Views, views_of_images
 
 # metrics of data with one label an image
 SINGLE_LABEL = ('Accuracy', 'SingleLabelMetric')
@@ -86,6 +87,10 @@ class ClassificationTask(ImageTask):
                 out=options.out,
             ),
         )
+
+    def views(self, cfg, config: str) -> Views:
+        model = dict(type='mmpretrain.AverageClsScoreTTA')
+        return views_of_images(cfg, config, model, enlarges=True)
 
     def close_test(self, runner, metrics: dict, options: TestOptions) -> list[str]:
         from projects.core.tasks.classification.pictures import draw_mistakes

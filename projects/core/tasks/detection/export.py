@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from projects.core.errors import UserError
 from projects.core.tasks.detection.head import batched_nms
-from projects.core.tasks.exported import ONNX_OPERATORS, ExportOptions
+from projects.core.tasks.exported import ExportOptions
 from projects.core.tasks.image_export import ImageExport
 
 
@@ -55,9 +55,6 @@ def _onnx_nms():
         return op.ScatterND(stay, chosen, op.Cast(true, to=9))  # 9: BOOL
 
     return translated
-
-
-ONNX_OPERATORS[torch.ops.mmatlas.nms.default] = _onnx_nms
 
 
 class DetectorGraph(nn.Module):
@@ -130,6 +127,8 @@ class DetectorExport(ImageExport):
     Raises:
         UserError: If the head does not say how its boxes are decoded.
     """
+
+    operators = {torch.ops.mmatlas.nms.default: _onnx_nms}
 
     def __init__(self, model, cfg, meta: dict, options: ExportOptions) -> None:
         head = getattr(model, 'bbox_head', None)
