@@ -196,3 +196,9 @@ def test_a_pipeline_without_views_is_refused(error_of):
     cfg.tta_pipeline = [dict(type='PackInputs')]
     message = error_of(task_of(cfg).views, cfg, LENET)
     assert 'no TestTimeAug in its tta_pipeline' in message
+
+
+def test_a_misspelt_key_is_refused(write_config, error_of):
+    config = write_config('tta_pipelin = []')
+    message = error_of(evaluate, config, 'x.pth', tta=True)
+    assert "nothing reads the key 'tta_pipelin'; did you mean 'tta_pipeline'" in message

@@ -258,7 +258,7 @@ def test_mistakes_are_said_and_nothing_is_left(
     assert 'there is no checkpoint' in error(str(tmp_path / 'none.pth'))
     assert 'ends in .onnx' in error(checkpoint, out='x.pt2')
     assert "'onnx' or 'torch'" in error(checkpoint, format='tf')
-    assert 'has no NMS; leave it out' in error(checkpoint, raw=True)
+    assert 'has no use of it; leave it out' in error(checkpoint, raw=True)
     assert 'there is no image' in error(checkpoint, image='none.png')
     assert not out.exists()
     out.parent.mkdir(exist_ok=True)

@@ -28,9 +28,9 @@ RUNNER_KEYS = frozenset(inspect.signature(Runner.__init__).parameters) | {
     'model_wrapper_cfg',
     'runner_type',
     'sync_bn',
-    'tta_model',
-    'tta_pipeline',
 }
+# of a test with augmentation; no names to propose for a misspelt 'model'
+TTA_KEYS = frozenset({'tta_model', 'tta_pipeline'})
 # what a config's own names may begin with, however like a key they are
 VARIABLES = (*(f'{key}_' for key in RUNNER_KEYS), 'train_pipeline', 'test_pipeline')
 
@@ -55,12 +55,12 @@ def load_config(path: str | PathLike, cfg_options: list[str] | None = None) -> C
         merge_option(cfg, option, RUNNER_KEYS)
     for key in cfg:
         # a variable may extend one's name, as in val_evaluator_small
-        if not (key in RUNNER_KEYS or key.startswith(VARIABLES)) and close_names(
-            key, RUNNER_KEYS, 0.85
+        known = RUNNER_KEYS | TTA_KEYS
+        if not (key in known or key.startswith(VARIABLES)) and close_names(
+            key, known, 0.85
         ):
             raise UserError(
-                f"{path}: nothing reads the key '{key}'"
-                + did_you_mean(key, RUNNER_KEYS)
+                f"{path}: nothing reads the key '{key}'" + did_you_mean(key, known)
             )
     check_values(cfg._cfg_dict, path)
     check_keys(cfg._cfg_dict, path)

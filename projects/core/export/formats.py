@@ -67,6 +67,11 @@ class OnnxFormat:
             )
 
     @staticmethod
+    def needs(exported: Exported) -> list[str]:
+        """What a user has to know before the file is read, a line each."""
+        return []
+
+    @staticmethod
     def prepare(graph: torch.nn.Module) -> None:
         """Write attention out: torch's decomposition of the fused one does not
         always fit what comes after it."""
@@ -123,6 +128,16 @@ class TorchFormat:
     @staticmethod
     def check(exported: Exported | None = None) -> None:
         """Nothing can be missing."""
+
+    @staticmethod
+    def needs(exported: Exported) -> list[str]:
+        """What a user has to know before the file is read, a line each."""
+        if not exported.operators:
+            return []
+        module = type(exported).__module__
+        return [
+            f'import {module} before torch.export.load: it has the NMS, or use --raw'
+        ]
 
     @staticmethod
     def prepare(graph: torch.nn.Module) -> None:

@@ -31,16 +31,23 @@ class ExportOptions:
     input_size: Size | None = None
 
 
-def refuse_raw(options: ExportOptions, kind: str) -> None:
-    """Refuse to leave out what a model of a kind does not have.
+def refuse_export_options(
+    options: ExportOptions, kind: str, takes_images: bool = True
+) -> None:
+    """Refuse what only a detector, or only a model of images, has a use of.
 
     Raises:
-        UserError: If that is asked for.
+        UserError: If it is asked for.
     """
-    if options.raw:
-        raise UserError(
-            f'--raw: {options.checkpoint} holds {kind}, which has no NMS; leave it out'
-        )
+    for option, is_given in (
+        ('--raw', options.raw),
+        ('--input-size', options.input_size is not None and not takes_images),
+    ):
+        if is_given:
+            raise UserError(
+                f'{option}: {options.checkpoint} holds {kind}, which has no use of it; '
+                'leave it out'
+            )
 
 
 class Exported:

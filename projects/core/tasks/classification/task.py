@@ -8,7 +8,7 @@ from projects.core.datasets.image_set_checks import read_all_suffixes
 from projects.core.errors import UserError
 from projects.core.files import check_folder, check_outputs
 from projects.core.tasks.evaluators import add_evaluators, evaluator_of
-from projects.core.tasks.exported import ExportOptions, refuse_raw
+from projects.core.tasks.exported import ExportOptions, refuse_export_options
 from projects.core.tasks.images import ImageTask
 from projects.core.tasks.task import InferOptions, TestOptions
 from projects.core.tasks.views import Views, views_of_images
@@ -136,7 +136,7 @@ class ClassificationTask(ImageTask):
     def exported(self, model, cfg, meta: dict, options: ExportOptions):
         from projects.core.tasks.classification.export import ClassifierExport
 
-        refuse_raw(options, self.name)
+        refuse_export_options(options, self.name)
         return ClassifierExport(model, cfg, meta, options)
 
     def library_config(self, name: str):

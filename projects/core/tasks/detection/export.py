@@ -146,6 +146,7 @@ class DetectorExport(ImageExport):
         )
         boxes = 'xyxy, in pixels of the network input'
         if options.raw:
+            self.operators = {}
             self.outputs = {
                 'boxes': f'(B, N, 4) {boxes}',
                 'scores': '(B, N, K) of the classes',
