@@ -88,6 +88,33 @@ class DefaultBoxes:
             self._made[key] = self.make(map_sizes, device)
         return self._made[key]
 
+    def best_ious(self, bboxes: Tensor, map_sizes: Sequence[tuple[int, int]]) -> Tensor:
+        """The largest IoU of each of K xyxy boxes with any default box, (K, ).
+
+        Of the boxes of one shape on a level that at the position nearest to the
+        object's centre is the best, in each direction by itself, so that a few dozen
+        are compared in place of thousands.
+
+        Args:
+            bboxes: (K, 4), pixels of the network input.
+            map_sizes: (height, width) of each level.
+        """
+        sides = bboxes[:, 2:] - bboxes[:, :2]
+        centres = (bboxes[:, :2] + bboxes[:, 2:]) / 2
+        best = bboxes.new_zeros(len(bboxes))
+        for (height, width), step, level in zip(
+            map_sizes, self.steps, self.sides, strict=True
+        ):
+            last = bboxes.new_tensor([width - 1, height - 1])
+            place = (centres / step).floor().clamp(min=0).minimum(last)
+            apart = (centres - (place + 0.5) * step).abs()
+            for side in bboxes.new_tensor(level):
+                overlap = ((sides + side) / 2 - apart).clamp(min=0)
+                overlap = overlap.minimum(sides).minimum(side).prod(1)
+                union = sides.prod(1) + side.prod() - overlap
+                best = best.maximum(overlap / union)
+        return best
+
     def make(
         self, map_sizes: Sequence[tuple[int, int]], device: torch.device | str = 'cpu'
     ) -> Tensor:

@@ -331,6 +331,8 @@ class SSDHead(detection.DetectionHead):
         for x in self._by_box(cls_scores):
             num_boxes, positions = x.shape[1], x.shape[3]
             scores = x.float().softmax(2)
+            if scores.requires_grad:  # softmax's gradient is made of its output
+                scores = scores.clone()
             # the background is no detection, whatever the threshold
             scores[:, :, -1] = -torch.inf
             top, i = scores.flatten(1).topk(min(limit, scores[0].numel()))
@@ -350,6 +352,29 @@ class SSDHead(detection.DetectionHead):
             is_candidate.nonzero()[order, 0],
             ~is_candidate[:, -1],
         )
+
+    def out_of_reach(
+        self,
+        bboxes: Tensor,
+        image_ids: Tensor,
+        input_shape: tuple[int, int],
+        map_sizes: list[tuple[int, int]],
+    ) -> list[tuple[Tensor, str, str]]:
+        """Objects that no default box overlaps enough, see
+        :mod:`projects.core.tasks.detection.model_reach`."""
+        missed = self.default_boxes.best_ious(bboxes, map_sizes) < self.iou_thr
+        squares = [side for level in self.default_boxes.sides for side in level[0]]
+        return [
+            (
+                missed,
+                f'are reached by no default box (IoU of {self.iou_thr:g} or more) at '
+                f'{input_shape[1]} x {input_shape[0]}',
+                'Each of them trains one box, the best there is, and is often missed: '
+                'choose min_sizes and ratios of default_boxes by these objects (the '
+                f'squares have sides of {min(squares):.0f} to {max(squares):.0f} '
+                'pixels), or a larger input',
+            )
+        ]
 
     def _priors(self, maps: list[Tensor]) -> Tensor:
         """(P, 4) default boxes (cx, cy, w, h) of these maps."""

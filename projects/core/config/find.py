@@ -1,6 +1,7 @@
 """Finding the file of a config."""
 
 import importlib.util
+import os.path as osp
 from pathlib import Path
 
 from projects.core.errors import UserError, close_names, did_you_mean
@@ -13,6 +14,15 @@ TORCHVISION, TIMM, TRANSFORMERS = 'torchvision.', 'timm.', 'transformers.'
 def run_configs() -> list[Path]:
     """The configs that can be run, those of the checkout or of the wheel."""
     return [path for path in config_root().rglob('*.py') if '_base_' not in path.parts]
+
+
+def shown_path(file: str | Path) -> str:
+    """A config's file, from here where it is below, else from the configs."""
+    path = Path(osp.abspath(file))
+    for folder in (Path.cwd(), config_root().parent):
+        if path.is_relative_to(folder):
+            return str(path.relative_to(folder))
+    return str(path)
 
 
 def find_config(path: str) -> Path:
@@ -41,15 +51,7 @@ def find_config(path: str) -> Path:
             raise UserError(f'no config {path[:60]}: {error}') from error
     known = {p.name: p for p in run_configs()}
     close = close_names(Path(path).name, known, 0.5)
-    here = Path.cwd()
-    shown = [
-        str(
-            known[c].relative_to(here)
-            if known[c].is_relative_to(here)
-            else known[c].relative_to(config_root())
-        )
-        for c in close
-    ]
+    shown = [shown_path(known[c]) for c in close]
     raise UserError(
         f'no config {path}'
         + (

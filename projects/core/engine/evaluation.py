@@ -6,7 +6,12 @@ import tempfile
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 
-from projects.core.config import explained, load_config, unread_keys
+from projects.core.config import (
+    config_notices,
+    explained,
+    load_config,
+    unread_keys,
+)
 from projects.core.engine.evaluation_hook import EvaluationHook
 from projects.core.engine.training import set_up
 from projects.core.engine.views_hook import use_views
@@ -68,6 +73,7 @@ def evaluate(
     """
     quiet_libraries()
     cfg = load_config(config, cfg_options)
+    notices = config_notices(cfg, config, cfg_options, training=False)
     check_file(checkpoint)
     with explained(cfg), tempfile.TemporaryDirectory() as scratch:
         views = None
@@ -80,7 +86,7 @@ def evaluate(
         task, options = task_of(cfg), TestOptions(config, out, show_dir, scratch)
         task.prepare(cfg)
         task.prepare_test(cfg, options)
-        notices = [*unread_keys(cfg), *task.check_data(cfg)]
+        notices += [*unread_keys(cfg), *task.check_data(cfg)]
         beside = None
         if out is not None:
             beside = osp.splitext(out)[0] + '_evaluation'
@@ -92,6 +98,8 @@ def evaluate(
         for hook in hooks:
             hook.beside = beside
             hook.views = views and views.words
+        for line in cfg.own_data:
+            runner.logger.info(line)
         for notice in notices:
             runner.logger.warning(notice)
         metrics = runner.test()

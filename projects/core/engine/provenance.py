@@ -13,6 +13,7 @@ import torch
 
 import projects
 from projects.core.devices import device_name
+from projects.core.tasks.task import option_of
 
 LIBRARIES = ('torch', 'torchvision', 'mmengine', 'mmcv', 'mmdet', 'mmpretrain')
 LIBRARIES += ('numpy', 'cv2')
@@ -146,3 +147,24 @@ def without_home(text: str) -> str:
     """A text in which the user's home folder is '~'."""
     home = str(Path.home()).rstrip(os.sep)
     return text.replace(home + os.sep, '~' + os.sep) if home else text
+
+
+def command_of(
+    config: str,
+    launcher: str,
+    values: dict[str, object],
+    flags: dict[str, bool],
+    cfg_options: list[str],
+) -> list[str]:
+    """The command that trains like this, from the beginning."""
+    command = ['python', 'tools/train.py', config]
+    if launcher == 'pytorch':
+        num = os.environ.get('LOCAL_WORLD_SIZE', '1')
+        command = ['tools/dist_train.sh', config, num]
+    elif launcher != 'none':
+        command += ['--launcher', launcher]
+    for name, value in values.items():
+        if value is not None:
+            command += [option_of(name), str(value)]
+    command += [option_of(name) for name, is_set in flags.items() if is_set]
+    return command + (['--cfg-options', *cfg_options] if cfg_options else [])

@@ -8,6 +8,7 @@ the group ``mmatlas.tasks``, whose value is such an object, ``module:TASK``.
 
 import importlib
 import pkgutil
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache
@@ -16,6 +17,7 @@ from typing import Any
 
 import projects.core.tasks
 from projects.core.datasets.checksums import checksum
+from projects.core.datasets.findings import Examination
 from projects.core.datasets.folds import Fold, Folds, hold_out
 from projects.core.errors import UserError, listed
 from projects.core.reports.blocks import Section
@@ -65,6 +67,56 @@ class InferOptions:
     writing: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass
+class LookOptions:
+    """What a look inside a model on one input is asked for.
+
+    Args:
+        checkpoint: Its file, for messages.
+        class_: Name or number of the class to explain; None for the likeliest.
+        detection: Number of the detection to explain, from 0, the surest; None for
+            the surest ones.
+    """
+
+    checkpoint: str
+    class_: str | int | None = None
+    detection: int | None = None
+
+
+@dataclass
+class Browsed:
+    """What :func:`projects.core.insight.browse_data.browse_data` is asked for.
+
+    Args:
+        config: Config file, for messages.
+        split: 'train', 'val' or 'test'.
+        dataset: The data of the split.
+        settings: Config of the data set.
+        preprocessor: The model's data preprocessor.
+        indices: Numbers of the samples.
+        draws: How often the augmentation of a sample is drawn.
+        steps: Whether each step of the pipeline is shown.
+        out_dir: Folder to write to.
+        reseed: Function that seeds all random numbers from whole numbers.
+    """
+
+    config: str
+    split: str
+    dataset: Any
+    settings: dict
+    preprocessor: Any
+    indices: list[int]
+    draws: int
+    steps: bool
+    out_dir: str
+    reseed: Callable[..., None]
+
+    def others(self, index: int, num: int) -> list[int]:
+        """Samples that may be in a batch with one: those after it."""
+        num = min(num, len(self.dataset) - 1)
+        return [(index + 1 + i) % len(self.dataset) for i in range(num)]
+
+
 class Task:
     """A kind of model, as the engine sees it.
 
@@ -84,6 +136,8 @@ class Task:
     writing_options: tuple[str, ...] = ()
     #: what :meth:`infer` is given, in words; None where that may be nothing
     inputs: str | None = 'inputs'
+    #: which tools draw a model of this kind from inside, where :meth:`subject` cannot
+    drawn_by = ''
 
     def prepare(self, cfg) -> None:
         """Complete the config of a training or a test by the kind's defaults."""
@@ -99,6 +153,27 @@ class Task:
         """
         return hold_out(cfg, fold)[0]
 
+    def overfit(self, cfg, num: int) -> dict[str, float]:
+        """Let a config train on a few samples, and validate on just them.
+
+        After :meth:`prepare`. Nothing random is done to the samples.
+
+        Args:
+            cfg: Config of a training, of which the data are changed.
+            num: Number of samples.
+
+        Returns:
+            Metrics, by the ends of their names, with the value from which on the model
+            knows the samples by heart; one of them is enough.
+
+        Raises:
+            UserError: If a model of this kind learns nothing by heart.
+        """
+        raise UserError(
+            f'--overfit {num}: when {self.name} knows its samples is not known: there '
+            'is no metric of that'
+        )
+
     def check_data(self, cfg) -> list[str]:
         """Look over the data of a config before anything is written.
 
@@ -109,6 +184,36 @@ class Task:
             UserError: At the first flaw with which it is not, or not correct.
         """
         return []
+
+    def data_at(self, path: str, images: str | None) -> Any:
+        """A config of the data at a path that is no config, to be looked over.
+
+        Args:
+            path: A file or a folder.
+            images: Folder of the images of a file, where the user said so.
+
+        Returns:
+            Config: With ``train_dataloader``, maybe ``val_dataloader``, and no model;
+            None if the path holds no data of this kind.
+        """
+        return None
+
+    def examine_data(self, cfg) -> Examination:
+        """Look over the data of a config, beyond :meth:`check_data`.
+
+        Args:
+            cfg: A run config, or what :meth:`data_at` gave.
+
+        Returns:
+            Examination: What the annotations tell, and the images to be read.
+
+        Raises:
+            UserError: If data of this kind cannot be looked over.
+        """
+        raise UserError(
+            f'the data of {self.name} cannot be checked, only those of '
+            + listed(task.name for task in tasks() if _examines(task))
+        )
 
     def checksum_of(self, dataset, pipeline: list) -> str | None:
         """Checksum of the data of a run; metrics of the same may be compared.
@@ -219,6 +324,42 @@ class Task:
             'this tool cannot apply; there are ' + listed(task.name for task in tasks())
         )
 
+    def subject(self, model, cfg, meta: dict, image: str, options: LookOptions) -> Any:
+        """A model and an image, taken apart for pictures of what goes on inside.
+
+        Args:
+            model: In eval mode.
+            cfg: Its config.
+            meta: What the checkpoint says of itself, with ``dataset_meta``.
+            image: Image file.
+            options: What is asked for.
+
+        Returns:
+            projects.core.tasks.subject.Subject: With a prediction.
+
+        Raises:
+            UserError: If the model takes no images, or the file cannot be read.
+        """
+        raise UserError(
+            f'{options.checkpoint} holds a {type(model).__name__}, {self.name}, which '
+            'takes no image that could be followed through it'
+            + (f'; {self.drawn_by}' if self.drawn_by else '')
+        )
+
+    def browse(self, browsed: Browsed) -> list[str]:
+        """Write what samples of the data are, before and after their pipeline.
+
+        Returns:
+            The files.
+
+        Raises:
+            UserError: If samples of this kind, or of this data set, cannot be shown.
+        """
+        raise UserError(
+            f'{browsed.config} holds {self.name}, whose data this tool cannot show; '
+            'there are ' + listed(task.name for task in tasks())
+        )
+
     def exported(self, model, cfg, meta: dict, options: ExportOptions) -> Exported:
         """The model as ``tools/export.py`` writes it for other programs.
 
@@ -276,6 +417,10 @@ def refuse_options(model, options: InferOptions) -> None:
                 f'{option_of(name)}: {options.checkpoint} holds a '
                 f'{type(model).__name__}, which has no use of it; leave it out'
             )
+
+
+def _examines(task: Task) -> bool:
+    return type(task).examine_data is not Task.examine_data
 
 
 @cache

@@ -2,6 +2,7 @@
 
 import os.path as osp
 from pathlib import Path
+from types import MappingProxyType
 
 from projects.core.config.find import TIMM, TORCHVISION
 from projects.core.datasets.image_set_checks import read_all_suffixes
@@ -10,7 +11,7 @@ from projects.core.files import check_folder, check_outputs
 from projects.core.tasks.evaluators import add_evaluators, evaluator_of
 from projects.core.tasks.exported import ExportOptions, refuse_export_options
 from projects.core.tasks.images import ImageTask
-from projects.core.tasks.task import InferOptions, TestOptions
+from projects.core.tasks.task import InferOptions, LookOptions, TestOptions
 from projects.core.tasks.views import Views, views_of_images
 
 # metrics of data with one label an image
@@ -26,6 +27,7 @@ class ClassificationTask(ImageTask):
     name = 'an image classifier'
     model_bases = ('BaseClassifier',)
     metrics = ('accuracy/top1',)
+    known_from = MappingProxyType({'accuracy/top1': 100.0})
 
     def prepare(self, cfg) -> None:
         super().prepare(cfg)
@@ -43,6 +45,20 @@ class ClassificationTask(ImageTask):
         )
 
         return check_classification_data(cfg)
+
+    def data_at(self, path: str, images: str | None):
+        from projects.core.tasks.classification.data_doctor import (
+            classification_data_at,
+        )
+
+        return classification_data_at(path, images)
+
+    def examine_data(self, cfg):
+        from projects.core.tasks.classification.data_doctor import (
+            examine_classification_data,
+        )
+
+        return examine_classification_data(cfg)
 
     def validation_losses(self, model, dataset):
         from projects.core.tasks.classification.validation_losses import (
@@ -127,6 +143,11 @@ class ClassificationTask(ImageTask):
         if options.show_dir is not None:
             lines.append(f'pictures: {options.show_dir}')
         return lines
+
+    def explain(self, model, data: dict, meta: dict, options: LookOptions):
+        from projects.core.tasks.classification.targets import explain_classifier
+
+        return explain_classifier(model, data, meta, options)
 
     def results(self, meta: dict, options: InferOptions):
         from projects.core.tasks.classification.results import LabelResults

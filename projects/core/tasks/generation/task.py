@@ -17,6 +17,7 @@ from projects.core.tasks.evaluators import add_evaluators
 from projects.core.tasks.exported import ExportOptions, refuse_export_options
 from projects.core.tasks.images import CHANNELS_LAST, is_on, switch_hook
 from projects.core.tasks.task import (
+    Browsed,
     InferOptions,
     Task,
     TestOptions,
@@ -34,6 +35,10 @@ class GenerationTask(Task):
     metrics = ('frechet_distance', 'good_samples', 'class_kept', 'cycle_error')
     writing_options = ('num', 'class_', 'interpolate', 'direction', 'seed')
     inputs = None  # of a translator images
+    drawn_by = (
+        'tools/infer.py CHECKPOINT --interpolate walks through its latent space, and '
+        'translates images'
+    )
 
     def prepare(self, cfg) -> None:
         use_our_loader(cfg)
@@ -47,6 +52,12 @@ class GenerationTask(Task):
         raise UserError(
             f'--folds {fold.of}: {self.name} is not evaluated sample by sample, so '
             'that folds say nothing of it; --repeat trains it with other seeds'
+        )
+
+    def overfit(self, cfg, num: int) -> dict[str, float]:
+        raise UserError(
+            f'--overfit {num}: {self.name} is not to know its samples by heart, and no '
+            'metric says whether it does; look at its pictures of samples'
         )
 
     def check_data(self, cfg) -> list[str]:
@@ -98,6 +109,11 @@ class GenerationTask(Task):
         from projects.core.tasks.generation.report import last_lines
 
         return last_lines(runner, metrics, options)
+
+    def browse(self, browsed: Browsed) -> list[str]:
+        from projects.core.tasks.generation.browsing import browse_samples
+
+        return browse_samples(browsed)
 
     def infer(
         self, model, cfg, meta: dict, inputs: str | None, options: InferOptions
