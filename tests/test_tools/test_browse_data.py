@@ -26,6 +26,7 @@ from projects.registry import DATASETS
 
 LENET = str(config_root() / 'lenet/lenet5-modern_1xb64-20e_digits.py')
 ADDING = str(config_root() / 'rnn/gru-adding100_1xb50-750i_adding.py')
+RING = str(config_root() / 'gan/gan-mlp_1xb64-4500i_ring8.py')
 TOOL = Path(__file__).parents[2] / 'tools/dataset_tools/browse_data.py'
 
 
@@ -226,6 +227,7 @@ class TestTool:
             ("split: 'train', 'val' or 'test', not 'all'", LENET, dict(split='all')),
             ('holds a model of no known kind, whose data', ADDING, {}),
             ('has no train_dataloader', '_base_/models/lenet5.py', {}),
+            ('are points, which go through no', RING, dict(steps=True)),
         ):
             assert message in error_of(browse_data, config, out_dir=str(out), **options)
         assert not out.exists()

@@ -268,9 +268,10 @@ def _lines(result: dict, num_steps: int) -> list[str]:
     return [
         f'{end}; it fell most steeply at {result["steepest"]:.2g} and was least at '
         f'{result["least"]:.2g}',
-        f'proposal: {result["proposal"]:g}, the larger of the steepest and a '
-        f'tenth of the least; for batches of {result["batch_size"]}: '
-        f'optim_wrapper.optimizer.lr={result["setting"]:g}',
+        f'proposal: {result["proposal"]:g}, half the way between the two (on a '
+        f'logarithmic axis), for batches of {result["batch_size"]}: '
+        f'optim_wrapper.optimizer.lr={result["setting"]:g}; to be cautious take a '
+        f'tenth of the least, {result["least"] / 10:.2g}',
         f"the config's own rate is {own:g}, {own / result['proposal']:.2g} times that",
     ]
 

@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from projects.core.files import check_outputs
+from projects.core.tasks.browsed import Browsed
 from projects.core.tasks.drawing import (
     COLOURS,
     FONT,
@@ -25,7 +26,6 @@ from projects.core.tasks.drawing import (
     write_picture,
 )
 from projects.core.tasks.pipeline_trace import Source, Stage, as_drawn, described
-from projects.core.tasks.task import Browsed
 
 PLAIN_FONT = f'{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf'
 SIDE, STEP_SIDE = 320, 400  # pixels of a panel
