@@ -100,9 +100,6 @@ OPTIONS = [
 ]
 
 
-TINY = OPTIONS[1:]  # what every config with data has
-
-
 @pytest.fixture(scope='module')
 def found(tmp_path_factory):
     """Result and folder of a short ramp, of a rate for half the batch."""
@@ -167,6 +164,8 @@ class TestTool:
             ('steps: a whole number of at least 20', LENET, dict(steps=3)),
             ('name a file .png', LENET, dict(out=str(out / 'curve.jpg'))),
         ):
-            options = dict(out=str(out / 'curve.png'), cfg_options=TINY) | options
+            options = dict(out=str(out / 'curve.png')) | options
+            if config == LENET:
+                options['cfg_options'] = OPTIONS
             assert message in error_of(find_lr, config, **options)
         assert not out.exists()
