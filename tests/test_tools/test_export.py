@@ -18,7 +18,7 @@ from projects.core.engine import infer
 from projects.core.engine.inference import load_model
 from projects.core.export import exporting, formats
 from projects.core.export.exporting import export
-from projects.core.tasks.detection.export import nms, only_best
+from projects.core.tasks.detection.export import DetectorExport, nms, only_best
 from projects.core.tasks.exported import Exported, ExportOptions
 from projects.core.tasks.task import task_of
 from projects.registry import MODELS
@@ -182,6 +182,7 @@ def test_nms_by_hand(in_onnx):
     run = NMS()
     if in_onnx:
         exported = Exported()
+        exported.operators = DetectorExport.operators
         exported.inputs = {'boxes': (None,) * 3, 'scores': (None,) * 3}
         exported.outputs = {'stays': 'bool'}
         exported.convention, exported.facts = '', {}
@@ -257,7 +258,7 @@ def test_mistakes_are_said_and_nothing_is_left(
     assert 'there is no checkpoint' in error(str(tmp_path / 'none.pth'))
     assert 'ends in .onnx' in error(checkpoint, out='x.pt2')
     assert "'onnx' or 'torch'" in error(checkpoint, format='tf')
-    assert 'has no NMS; leave it out' in error(checkpoint, raw=True)
+    assert 'has no use of it; leave it out' in error(checkpoint, raw=True)
     assert 'there is no image' in error(checkpoint, image='none.png')
     assert not out.exists()
     out.parent.mkdir(exist_ok=True)

@@ -18,7 +18,7 @@ from projects.core.diagnosis.image_scan import Scan
 
 DISTANCE = 6  # bits of 64
 # of two thumbnails; another picture of the same scene has less, another size more
-CORRELATION = 0.99
+CORRELATION = 0.98
 AT_ONCE = 1_000_000  # pairs
 
 
@@ -36,9 +36,9 @@ def near_pairs(hashes: np.ndarray, distance: int = DISTANCE) -> np.ndarray:
     index = np.arange(len(hashes))
     again = index[first[inverse] != index]
     pairs = [np.stack([first[inverse[again]], again], 1)]
-    edges = np.linspace(0, 64, distance + 2).astype(np.uint64)
+    edges = np.linspace(0, 64, distance + 2).astype(int).tolist()
     for low, high in pairwise(edges):
-        keys = (unique >> low) & ((np.uint64(1) << (high - low)) - np.uint64(1))
+        keys = (unique >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1)
         order = np.argsort(keys, kind='stable')
         keys = keys[order]
         rows = np.arange(len(order))

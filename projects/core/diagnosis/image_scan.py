@@ -66,11 +66,13 @@ def scan_images(images: Sequence, label: str) -> Scan:
     parts = [images[i : i + AT_ONCE] for i in range(0, len(images), AT_ONCE)]
     rows = []
     pool = ThreadPoolExecutor(num_cores())
+    console = Console(stderr=True)
     progress = Progress(
         *Progress.get_default_columns()[:2],
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console,
+        disable=not console.is_terminal,  # a log needs none
     )
     try:
         with progress:

@@ -25,12 +25,13 @@ class ViewOptions:
 
     Args:
         method: Of a heat map, a key of
-            :data:`projects.core.insight.heat_maps.METHODS`.
+            :data:`projects.core.insight.heat_maps.METHODS`; None for Grad-CAM, of
+            a detection HiResCAM.
         layer: Dotted name of the module whose map it explains; None to choose one.
         block: Whose attention is drawn; -1 is the last.
     """
 
-    method: str = 'gradcam'
+    method: str | None = None
     layer: str | None = None
     block: int = -1
 

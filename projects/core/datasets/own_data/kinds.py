@@ -124,7 +124,7 @@ class Classes:
         return Found(
             dict(type='mmpretrain.CustomDataset', data_prefix=found.folder),
             sorted(found.images),
-            f'{found.folder or "its folders"} with {num} images',
+            f'{found.folder.rstrip("/") or "."}/ with {num} images',
             [name for name, num in found.images.items() if not num],
         )
 

@@ -238,7 +238,7 @@ class _Taking:
     ) -> list[str]:
         parts = [f'{split}: {it.text}' for split, it in found.items() if it is not None]
         lines = [
-            f'data of {self.root}: {"; ".join(parts)}; '
+            f'data of {osp.normpath(self.root)}: {"; ".join(parts)}; '
             + (f'{len(names)} classes: ' if len(names) > 1 else 'a single class: ')
             + listed(names, 20)
         ]
@@ -277,7 +277,7 @@ class _Taking:
                 f'pass that on to {listed(sorted(types))}; set it in the data loaders, '
                 'as in train_dataloader=dict(dataset=dict(...))'
             )
-        return [f'data of {self.root}']
+        return [f'data of {osp.normpath(self.root)}']
 
     def _moved(self, path: str, old_root: str | None) -> str:
         if old_root and _is_in(path, old_root):

@@ -230,7 +230,20 @@ class _Doctor:
                 except UserError as error:
                     self._add(ERROR, 'refused by a run', str(error), FIX)
                     unsound.add(name)
-        return lambda: [table_of_voc(path, names, xmls, classes, folder)]
+
+        def make() -> list[BoxTable]:
+            sound = [i for i, name in enumerate(names) if name not in unsound]
+            return [
+                table_of_voc(
+                    path,
+                    [names[i] for i in sound],
+                    [xmls[i] for i in sound],
+                    classes,
+                    folder,
+                )
+            ]
+
+        return make
 
 
 def _names_in(dataset: dict, read: Callable) -> tuple[str, ...]:
