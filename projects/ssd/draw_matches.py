@@ -16,8 +16,7 @@ from projects.core.config import explained, load_config
 from projects.core.errors import UserError
 from projects.core.files import check_outputs, output_file
 from projects.core.quiet import quiet_libraries
-from projects.core.tasks.detection.pictures import COLOURS
-from projects.core.tasks.drawing import MAX_SIDE
+from projects.core.tasks.drawing import COLOURS, MAX_SIDE
 from projects.core.values import PATH, SEED, checked, whole
 from projects.registry import DATASETS, MODELS
 from projects.ssd.head import SSDHead

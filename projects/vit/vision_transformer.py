@@ -366,7 +366,7 @@ class VisionTransformer(Backbone):
         if below or right:
             x = F.pad(x, (0, right, 0, below))
         x = self.conv_proj(x).flatten(2).transpose(1, 2)
-        x = torch.cat([self.class_token.expand(len(x), -1, -1), x], dim=1)
+        x = torch.cat([self.class_token.expand(x.shape[0], -1, -1), x], dim=1)
         return self.encoder.dropout(
             x + self.position_embedding(self.token_grid(height, width))
         )

@@ -6,7 +6,12 @@ import tempfile
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 
-from projects.core.config import explained, load_config, unread_keys
+from projects.core.config import (
+    config_notices,
+    explained,
+    load_config,
+    unread_keys,
+)
 from projects.core.engine.evaluation_hook import EvaluationHook
 from projects.core.engine.training import set_up
 from projects.core.files import check_outputs, make_folder
@@ -63,6 +68,7 @@ def evaluate(
     """
     quiet_libraries()
     cfg = load_config(config, cfg_options)
+    notices = config_notices(cfg, config, cfg_options, training=False)
     check_file(checkpoint)
     with explained(cfg), tempfile.TemporaryDirectory() as scratch:
         _test_only(cfg)
@@ -71,7 +77,7 @@ def evaluate(
         task, options = task_of(cfg), TestOptions(config, out, show_dir, scratch)
         task.prepare(cfg)
         task.prepare_test(cfg, options)
-        notices = [*unread_keys(cfg), *task.check_data(cfg)]
+        notices += [*unread_keys(cfg), *task.check_data(cfg)]
         beside = None
         if out is not None:
             beside = osp.splitext(out)[0] + '_evaluation'
@@ -82,6 +88,8 @@ def evaluate(
         hooks = [hook for hook in runner.hooks if isinstance(hook, EvaluationHook)]
         for hook in hooks:
             hook.beside = beside
+        for line in cfg.own_data:
+            runner.logger.info(line)
         for notice in notices:
             runner.logger.warning(notice)
         metrics = runner.test()

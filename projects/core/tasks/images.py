@@ -4,9 +4,10 @@ import json
 import os.path as osp
 import time
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,13 +16,22 @@ from mmengine.logging import print_log
 
 from projects.core.config import explained, test_pipeline_of
 from projects.core.datasets.decoding import IMAGE_SUFFIXES, as_picture
-from projects.core.datasets.transforms import LoadImageFromFile, use_our_loader, warn
+from projects.core.datasets.transforms import (
+    LoadImageFromFile,
+    loading_steps,
+    use_our_loader,
+    warn,
+)
 from projects.core.errors import UserError, listed
 from projects.core.files import JOURNAL, check_outputs, write_text
 from projects.core.layers.batch_norm import fold_batch_norm
 from projects.core.tasks.custom_hooks import add_hooks
 from projects.core.tasks.image_parts import channels_of
-from projects.core.tasks.task import InferOptions, LookOptions, Task
+from projects.core.tasks.overfitting import innermost, use_samples
+from projects.core.tasks.task import Browsed, InferOptions, LookOptions, Task
+
+if TYPE_CHECKING:
+    from projects.core.tasks.browsing import Marks
 
 # in a shorter prediction folding takes longer than it saves
 LEAST_TO_FOLD = 32
@@ -57,6 +67,8 @@ class ImageTask(Task):
 
     unit = 'images'
     inputs = 'an image or a folder of images'
+    #: metrics, by the ends of their names, from which on samples are known by heart
+    known_from: Mapping[str, float] = MappingProxyType({})
 
     @abstractmethod
     def results(self, meta: dict, options: InferOptions) -> ImageResults:
@@ -66,6 +78,44 @@ class ImageTask(Task):
         use_our_loader(cfg)
         switch_hook(cfg, 'channels_last', CHANNELS_LAST)
         switch_hook(cfg, 'fold_batch_norm', 'projects.FoldBatchNormHook')
+
+    def browse(self, browsed: Browsed) -> list[str]:
+        from projects.core.tasks.browsing import browse_images
+
+        return browse_images(browsed, self.marks(browsed.dataset))
+
+    def marks(self, dataset) -> 'Marks':
+        """What is drawn on and said of the images of a data set."""
+        from projects.core.tasks.browsing import Marks, class_names
+
+        return Marks(class_names(dataset))
+
+    def overfit(self, cfg, num: int) -> dict[str, float]:
+        train = innermost(cfg.train_dataloader.dataset)
+        steps = innermost(cfg.val_dataloader.dataset).get('pipeline')
+        if not steps or not cfg.get('val_evaluator'):
+            raise UserError(
+                f'--overfit {num}: the config validates nothing (val_dataloader with '
+                'its pipeline, val_evaluator), so that it cannot be said what is known'
+            )
+        pipeline = self.fixed_pipeline(train.get('pipeline') or [], steps)
+        use_samples(
+            cfg,
+            num,
+            {**train, 'pipeline': pipeline},
+            # of training, too: in a test images are left out by other rules
+            {**train, 'pipeline': steps},
+        )
+        return dict(self.known_from)
+
+    def fixed_pipeline(self, train: list[dict], val: list[dict]) -> list[dict]:
+        """A pipeline to train on that does nothing random.
+
+        Args:
+            train: That of the training.
+            val: That of the validation.
+        """
+        return val
 
     def names_of(self, inputs: dict) -> list[str]:
         return [
@@ -336,17 +386,8 @@ def _test_pipeline(cfg, model) -> list[dict]:
     if any(step['type'] == 'projects.LoadImageFromFile' for step in steps):
         return steps
     # the data set was in memory, grey or RGB
-    if channels_of(model) == 1:
-        return [
-            dict(type='projects.LoadImageFromFile', color_type='grayscale'),
-            *steps,
-        ]
-    to_rgb = (
-        []
-        if model.data_preprocessor.to_rgb
-        else [dict(type='NumpyToPIL', to_rgb=True), dict(type='PILToNumpy')]
-    )
-    return [dict(type='projects.LoadImageFromFile'), *to_rgb, *steps]
+    is_rgb = model.data_preprocessor.to_rgb
+    return [*loading_steps(channels_of(model) == 1, is_rgb), *steps]
 
 
 def _has_bright_border(image: np.ndarray) -> bool:

@@ -16,9 +16,12 @@ from typing import Any
 
 import projects.core.tasks
 from projects.core.datasets.checksums import checksum
+from projects.core.datasets.findings import Examination
 from projects.core.datasets.folds import Fold, Folds, hold_out
 from projects.core.errors import UserError, listed
 from projects.core.reports.blocks import Section
+from projects.core.tasks.browsed import Browsed
+from projects.core.tasks.exported import Exported, ExportOptions
 from projects.registry import MODELS, UnknownTypeError
 
 ENTRY_POINT_GROUP = 'mmatlas.tasks'
@@ -115,6 +118,27 @@ class Task:
         """
         return hold_out(cfg, fold)[0]
 
+    def overfit(self, cfg, num: int) -> dict[str, float]:
+        """Let a config train on a few samples, and validate on just them.
+
+        After :meth:`prepare`. Nothing random is done to the samples.
+
+        Args:
+            cfg: Config of a training, of which the data are changed.
+            num: Number of samples.
+
+        Returns:
+            Metrics, by the ends of their names, with the value from which on the model
+            knows the samples by heart; one of them is enough.
+
+        Raises:
+            UserError: If a model of this kind learns nothing by heart.
+        """
+        raise UserError(
+            f'--overfit {num}: when {self.name} knows its samples is not known: there '
+            'is no metric of that'
+        )
+
     def check_data(self, cfg) -> list[str]:
         """Look over the data of a config before anything is written.
 
@@ -125,6 +149,36 @@ class Task:
             UserError: At the first flaw with which it is not, or not correct.
         """
         return []
+
+    def data_at(self, path: str, images: str | None) -> Any:
+        """A config of the data at a path that is no config, to be looked over.
+
+        Args:
+            path: A file or a folder.
+            images: Folder of the images of a file, where the user said so.
+
+        Returns:
+            Config: With ``train_dataloader``, maybe ``val_dataloader``, and no model;
+            None if the path holds no data of this kind.
+        """
+        return None
+
+    def examine_data(self, cfg) -> Examination:
+        """Look over the data of a config, beyond :meth:`check_data`.
+
+        Args:
+            cfg: A run config, or what :meth:`data_at` gave.
+
+        Returns:
+            Examination: What the annotations tell, and the images to be read.
+
+        Raises:
+            UserError: If data of this kind cannot be looked over.
+        """
+        raise UserError(
+            f'the data of {self.name} cannot be checked, only those of '
+            + listed(task.name for task in tasks() if _examines(task))
+        )
 
     def checksum_of(self, dataset, pipeline: list) -> str | None:
         """Checksum of the data of a run; metrics of the same may be compared.
@@ -242,6 +296,37 @@ class Task:
             + (f'; {self.drawn_by}' if self.drawn_by else '')
         )
 
+    def browse(self, browsed: Browsed) -> list[str]:
+        """Write what samples of the data are, before and after their pipeline.
+
+        Returns:
+            The files.
+
+        Raises:
+            UserError: If samples of this kind, or of this data set, cannot be shown.
+        """
+        raise UserError(
+            f'{browsed.config} holds {self.name}, whose data this tool cannot show; '
+            'there are ' + listed(task.name for task in tasks())
+        )
+
+    def exported(self, model, cfg, meta: dict, options: ExportOptions) -> Exported:
+        """The model as ``tools/export.py`` writes it for other programs.
+
+        Args:
+            model: In eval mode, on the CPU.
+            cfg: Its config.
+            meta: What the checkpoint says of itself, with ``dataset_meta``.
+            options: What is asked for.
+
+        Raises:
+            UserError: If a model of this kind, or this one, cannot be exported.
+        """
+        raise UserError(
+            f'{options.checkpoint} holds a {type(model).__name__}, {self.name}, which '
+            'this tool cannot export'
+        )
+
     def library_config(self, name: str) -> Any:
         """Config of a model of this kind that a library builds by its name, to
         compare with; None if ``name``, such as ``torchvision.resnet18``, names no
@@ -282,6 +367,10 @@ def refuse_options(model, options: InferOptions) -> None:
                 f'{option_of(name)}: {options.checkpoint} holds a '
                 f'{type(model).__name__}, which has no use of it; leave it out'
             )
+
+
+def _examines(task: Task) -> bool:
+    return type(task).examine_data is not Task.examine_data
 
 
 @cache
