@@ -356,15 +356,18 @@ def test_what_cannot_be_undone_is_said_with_a_bound(explain, name, change, said)
 
 
 def test_over_100_detections_of_a_class_are_said(explain):
-    sizes, objects, dets = world(3, num_classes=1)
-    noise_ = noise(np.random.default_rng(0), sizes, 150, 0.01, 0.1)
-    noise_['score'] = 0.65 + noise_['score'] / 100  # before half of what is right
-    for key in ('image', 'box', 'score'):
-        dets[key] = np.concatenate([dets[key], noise_[key]])
-    dets['image_id'] = dets['image'] + FIRST_ID
-    dets['category_id'] = np.full(len(dets['image']), 3)
-    found = explain(rows(dets), document(sizes, *objects, num_classes=1))
-    assert 'are over 100 in an image and a class' in found.findings[0].fault
+    """Of 130 objects, all of which are detected."""
+    places = np.indices((13, 10)).reshape(2, -1).T * 20.0
+    box = np.hstack([places, np.full((130, 2), 15)])
+    zeros = np.zeros(130, int)
+    annotations = document(np.array([[640.0, 480]]), zeros, zeros, box, num_classes=1)
+    score = np.linspace(0.9, 0.05, 130)
+    dets = dict(image_id=zeros + FIRST_ID, category_id=zeros + 3, box=box, score=score)
+    found = explain(rows(dets), annotations)
+    assert found.findings[0].fault.startswith('30 of 130 detections are over 100')
+    # 100 of 130: precision 1 up to recall 0.76
+    assert found.now == pytest.approx(77 / 101)
+    assert found.findings[0].after == 1
 
 
 class TestGroundTruth:
