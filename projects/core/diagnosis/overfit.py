@@ -247,7 +247,7 @@ class LearningHook(Hook):
             )
         if changing := _changing(runner.train_dataloader.dataset):
             reasons.append(
-                f'{changing} of a sample change each time it is read: what draws them?'
+                f'{changing} of a sample change each time it is read (what draws them?)'
             )
         if _same_outputs(model, runner):
             reasons.append(
