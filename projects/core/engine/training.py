@@ -13,6 +13,7 @@ from mmengine.dist import is_main_process
 from mmengine.runner import EpochBasedTrainLoop
 
 from projects.core.config import (
+    config_notices,
     explained,
     load_config,
     optim_wrappers_of,
@@ -116,22 +117,18 @@ def train(
     quiet_libraries()
     cfg = load_config(config, cfg_options)
     overrides = overrides_of(cfg, config)
+    notices = config_notices(cfg, config, cfg_options)
     default_seed = cfg.get('randomness', {}).get('seed') or 0
     with explained(cfg):
         set_up(cfg, config, work_dir, launcher)
-        cfg.randomness = dict(cfg.get('randomness', {}))
-        cfg.randomness['seed'] = _first(
-            _set_up_resume(cfg, resume, seed), seed, cfg.randomness.get('seed'), 0
-        )
-        cfg.randomness['deterministic'] = deterministic or (
-            cfg.randomness.get('deterministic', False)
+        complete(
+            cfg,
+            _first(_set_up_resume(cfg, resume, seed), seed),
+            deterministic,
+            auto_scale_lr,
         )
         if cfg.randomness['deterministic']:  # cuBLAS refuses to run without
             os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
-        if cfg.get('auto_scale_lr'):
-            cfg.auto_scale_lr.enable = auto_scale_lr and (
-                cfg.auto_scale_lr.get('enable', True)
-            )
         if amp:
             if not torch.cuda.is_available():
                 raise UserError(
@@ -146,7 +143,7 @@ def train(
             hook = dict(type='projects.PatienceHook', patience=patience)
             cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), hook]
         set_up_trackers(cfg, tensorboard)
-        notices = [*unread_keys(cfg), *task.check_data(cfg)]
+        notices += [*unread_keys(cfg), *task.check_data(cfg)]
         make_folder(cfg.work_dir)
 
         runner = RUNNERS.build(cfg)
@@ -192,6 +189,24 @@ def train(
             ) from error
         _close(runner, time.monotonic() - start, task)
     return runner
+
+
+def complete(
+    cfg: Config,
+    seed: int | None = None,
+    deterministic: bool = False,
+    auto_scale_lr: bool = True,
+) -> None:
+    """Set what a training needs and a config may leave out; see :func:`train`."""
+    cfg.randomness = dict(cfg.get('randomness', {}))
+    cfg.randomness['seed'] = _first(seed, cfg.randomness.get('seed'), 0)
+    cfg.randomness['deterministic'] = deterministic or (
+        cfg.randomness.get('deterministic', False)
+    )
+    if cfg.get('auto_scale_lr'):
+        cfg.auto_scale_lr.enable = auto_scale_lr and (
+            cfg.auto_scale_lr.get('enable', True)
+        )
 
 
 def _set_up_amp(cfg: Config) -> None:
@@ -346,6 +361,8 @@ def _open(runner, config: str, cfg: Config, task: Task) -> None:
         f'{length}, seed {runner.seed}, '
         f'on {runner.world_size} x {next(model.parameters()).device.type}'
     )
+    for line in cfg.own_data:
+        runner.logger.info(line)
     runner.logger.info(f'log and checkpoints: {osp.relpath(runner.work_dir)}')
 
 

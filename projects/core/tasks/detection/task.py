@@ -11,9 +11,11 @@ from projects.core.datasets.folds import Fold, Folds, hold_out
 from projects.core.errors import UserError
 from projects.core.files import check_folder, check_outputs, output_file
 from projects.core.tasks.evaluators import evaluator_of
+from projects.core.tasks.exported import ExportOptions
 from projects.core.tasks.images import ImageTask
 from projects.core.tasks.overfitting import innermost
-from projects.core.tasks.task import InferOptions, TestOptions
+from projects.core.tasks.task import InferOptions, LookOptions, TestOptions
+from projects.core.tasks.views import Views, views_of_images
 from projects.registry import DATASETS
 
 
@@ -62,6 +64,16 @@ class DetectionTask(ImageTask):
 
         return check_detection_data(cfg)
 
+    def data_at(self, path: str, images: str | None):
+        from projects.core.tasks.detection.data_doctor import detection_data_at
+
+        return detection_data_at(path, images)
+
+    def examine_data(self, cfg):
+        from projects.core.tasks.detection.data_doctor import examine_detection_data
+
+        return examine_detection_data(cfg)
+
     def prepare(self, cfg) -> None:
         from projects.core.tasks.detection.mmdet_fixes import fix_ssd_head
 
@@ -107,6 +119,16 @@ class DetectionTask(ImageTask):
                 dict(type='projects.DetectionPicturesHook', show_dir=options.show_dir),
             ]
 
+    def views(self, cfg, config: str) -> Views:
+        test_cfg = cfg.model.get('test_cfg') or {}
+        test_cfg = test_cfg.get('rcnn', test_cfg)
+        nms = test_cfg.get('nms') or dict(
+            type='nms', iou_threshold=test_cfg.get('nms_iou_thr', 0.5)
+        )
+        tta_cfg = dict(nms=nms, max_per_img=test_cfg.get('max_per_img', 100))
+        model = dict(type='DetTTAModel', tta_cfg=tta_cfg)
+        return views_of_images(cfg, config, model, enlarges=False)
+
     def close_test(self, runner, metrics: dict, options: TestOptions) -> list[str]:
         lines = []
         if options.out is not None:
@@ -120,12 +142,30 @@ class DetectionTask(ImageTask):
             lines.append(f'pictures: {options.show_dir}')
         return lines
 
+    def explain(self, model, data: dict, meta: dict, options: LookOptions):
+        from projects.core.tasks.detection.mmdet_fixes import fix_ssd_head
+        from projects.core.tasks.detection.targets import explain_detector
+
+        fix_ssd_head()
+        return explain_detector(model, data, meta, options)
+
     def results(self, meta: dict, options: InferOptions):
         from projects.core.tasks.detection.mmdet_fixes import fix_ssd_head
         from projects.core.tasks.detection.results import DetectionResults
 
         fix_ssd_head()
         return DetectionResults(meta, options.score_thr)
+
+    def marks(self, dataset):
+        from projects.core.tasks.browsing import class_names
+        from projects.core.tasks.detection.browsing import BoxMarks
+
+        return BoxMarks(class_names(dataset))
+
+    def exported(self, model, cfg, meta: dict, options: ExportOptions):
+        from projects.core.tasks.detection.export import DetectorExport
+
+        return DetectorExport(model, cfg, meta, options)
 
     def parts_of(self, model):
         from projects.core.tasks.detection.benchmark import DetectorParts

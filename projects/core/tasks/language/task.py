@@ -6,8 +6,15 @@ from projects.core.files import check_outputs
 from projects.core.reports.blocks import Section
 from projects.core.tasks.custom_hooks import add_hooks
 from projects.core.tasks.evaluators import add_evaluators, evaluator_of
+from projects.core.tasks.exported import ExportOptions, refuse_export_options
 from projects.core.tasks.overfitting import innermost, use_samples
-from projects.core.tasks.task import InferOptions, Task, TestOptions, refuse_options
+from projects.core.tasks.task import (
+    Browsed,
+    InferOptions,
+    Task,
+    TestOptions,
+    refuse_options,
+)
 
 HOOK = 'projects.TokenRateHook'
 REPORT = 'ClassificationReport'  # of a model that names classes
@@ -20,6 +27,10 @@ class LanguageTask(Task):
     model_bases = ('SequenceModel',)
     unit = 'sequences'
     inputs = 'a text or a file of texts'
+    drawn_by = (
+        'tools/analysis_tools/draw_text_attention.py CHECKPOINT "A text" draws its '
+        'attention'
+    )
     metrics = ('bits_per_byte', 'exact_match', 'accuracy', 'accuracy/top1')
     writing_options = (
         'temperature',
@@ -110,6 +121,11 @@ class LanguageTask(Task):
 
         return last_lines(runner, metrics, options.out)
 
+    def browse(self, browsed: Browsed) -> list[str]:
+        from projects.core.tasks.language.browsing import browse_texts
+
+        return browse_texts(browsed)
+
     def infer(
         self, model, cfg, meta: dict, inputs: str, options: InferOptions
     ) -> list[dict]:
@@ -133,6 +149,12 @@ class LanguageTask(Task):
         from projects.core.tasks.language.transformers_net import transformers_config
 
         return transformers_config(name)
+
+    def exported(self, model, cfg, meta: dict, options: ExportOptions):
+        from projects.core.tasks.language.export import SequenceExport
+
+        refuse_export_options(options, self.name, takes_images=False)
+        return SequenceExport(model, cfg, meta, options)
 
     def parts_of(self, model):
         from projects.core.tasks.language.benchmark import SequenceParts
