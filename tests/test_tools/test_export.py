@@ -44,8 +44,8 @@ def save(tmp_path_factory):
     def write(config, **model):
         cfg = Config.fromfile(ROOT / 'configs' / config)
         cfg.merge_from_dict(dict(model=model))
-        pipeline = cfg.test_dataloader.dataset.pipeline
         if cfg.default_scope == 'mmdet':
+            pipeline = cfg.test_dataloader.dataset.pipeline
             resize = next(s for s in pipeline if s['type'] == 'Resize')
             resize.update(SMALL)
         torch.manual_seed(0)
@@ -345,3 +345,29 @@ def test_other_sizes_where_the_architecture_bears_them(small, save, tmp_path, er
         )
         assert 'bears no other size than' in message
     assert not (tmp_path / 'y.onnx').exists()
+
+
+@pytest.mark.slow
+def test_a_generator_makes_the_same_samples(save, tmp_path):
+    """Also one that is asked for a class, which is an input of its own."""
+    out = str(tmp_path / 'x.onnx')
+    for name in ('dcgan-mini_1xb64-1200i_digits', 'cgan-mini_1xb64-4000i_digits'):
+        result = export(save(f'gan/{name}.py'), out=out)
+        assert result.differences['samples'] < 1e-5
+    session = onnxruntime.InferenceSession(out)
+    assert [i.name for i in session.get_inputs()] == ['latents', 'labels']
+
+
+@pytest.mark.slow
+def test_logits_of_a_language_model_of_any_length(save, tmp_path, error_of):
+    model = dict(backbone=dict(vocab_size=50))
+    checkpoint = save('gpt/gpt-mini_1xb8-1800i_source-bpe.py', **model)
+    out = str(tmp_path / 'x.onnx')
+    export(checkpoint, dynamic='size', out=out)
+    tokens = np.arange(2 * 9).reshape(2, 9)
+    (logits,) = onnxruntime.InferenceSession(out).run(None, {'tokens': tokens})
+    assert logits.shape == (2, 9, 50)
+    other = str(tmp_path / 'y.onnx')
+    message = error_of(export, checkpoint, input_size=(4, 4), out=other)
+    assert '--input-size' in message
+    assert 'has no use of it' in message
