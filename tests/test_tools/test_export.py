@@ -20,6 +20,7 @@ from projects.core.export import exporting, formats
 from projects.core.export.exporting import export
 from projects.core.tasks.detection.export import DetectorExport, nms, only_best
 from projects.core.tasks.exported import Exported, ExportOptions
+from projects.core.tasks.image_parts import channels_of
 from projects.core.tasks.task import task_of
 from projects.registry import MODELS
 
@@ -37,6 +38,16 @@ def _quick(monkeypatch):
     monkeypatch.setattr(exporting, 'ROUNDS', 1)
 
 
+@torch.no_grad()
+def _learn_statistics(model):
+    """Let batch norms normalise, or all scores of an untrained model are the same."""
+    norms = [m for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    if norms and hasattr(model, 'extract_feat'):
+        for norm in norms:
+            norm.momentum = None
+        model.train().extract_feat(torch.randn(4, channels_of(model), 64, 64))
+
+
 @pytest.fixture(scope='module')
 def save(tmp_path_factory):
     """Function that writes the checkpoint of an untrained model of a run config."""
@@ -52,6 +63,7 @@ def save(tmp_path_factory):
         with DefaultScope.overwrite_default_scope(cfg.default_scope):
             built = MODELS.build(cfg.model)
             built.init_weights()
+        _learn_statistics(built)
         path = tmp_path_factory.mktemp('run') / 'model.pth'
         meta = {JSON_KEY: config_to_json(cfg), 'dataset_meta': dict(classes=CLASSES)}
         torch.save(dict(meta=meta, state_dict=built.state_dict()), path)
@@ -311,7 +323,7 @@ FAMILIES = """
     resnet/resnet18_1xb64-12e_digits
     shufflenet/shufflenet-v1-x0-5-g3_1xb64-24e_digits
     shufflenet/shufflenet-v2-x0-5_1xb64-24e_digits
-    ssd/ssd-convnext-mini_1xb16-22e_digits-coco
+    convnext/ssd-convnext-mini_1xb16-22e_digits-coco
     ssd/ssd-mini_1xb16-22e_digits-coco
     ssd/ssd-mobilenetv1-x025_1xb16-22e_digits-coco
     swin/swin-v2-mini_1xb64-36e_digits
