@@ -284,6 +284,33 @@ def test_the_sheet_shows_each_finding(coco):
     assert 'pictures of suspects: sheet.png' in str(diagnosis)
 
 
+def test_a_folder_of_coco_files(tmp_path):
+    """Splits are told by the names of the files, images by those of the folders."""
+    root = tmp_path / 'data'
+    (root / 'annotations').mkdir(parents=True)
+    trees = {}
+    for seed, split in enumerate(('train', 'val')):
+        tree = trees[split] = Coco(tmp_path / split, seed)
+        tree.folder.rename(root / f'{split}2017')
+        path = root / f'annotations/instances_{split}2017.json'
+        path.write_text(json.dumps(tree.data))
+    assert check_data(str(root)).findings == []
+    image = (root / 'train2017/3.png').read_bytes()
+    (root / 'val2017/7.png').write_bytes(image)
+    trees['val'].data['categories'].reverse()  # labels follow their order
+    path.write_text(json.dumps(trees['val'].data))
+    assert found(check_data(str(root))) == {
+        ('error', 'leakage by duplicates', 'train, val'),
+        ('error', 'refused by a run', 'val'),
+    }
+    # boxes alone, far from any folder of images
+    alone = tmp_path / 'alone.json'
+    alone.write_text(json.dumps(trees['val'].data))
+    diagnosis = check_data(str(alone))
+    assert diagnosis.findings == []
+    assert 'images were not read' in str(diagnosis)
+
+
 class Folders:
     """Two classes of twelve images in train, of four in val."""
 

@@ -156,7 +156,7 @@ def files_in(folder: str, folders: dict[str, set[str]]) -> set[str]:
     """
     if folder not in folders:
         folders[folder] = (
-            {e.name for e in entries(folder) if not e.is_dir()}
+            {e.name for e in entries(folder) if not is_folder(e)}
             if osp.isdir(folder or '.')
             else set()
         )
@@ -175,6 +175,14 @@ def entries(folder: str) -> list[os.DirEntry]:
         raise UserError(
             f'the folder {osp.abspath(folder)} cannot be read: {error.strerror}'
         ) from error
+
+
+def is_folder(entry: os.DirEntry) -> bool:
+    """Whether it is one, also by a link; a link to itself is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def what_is_there(folder: str, wanted: str) -> str:

@@ -231,10 +231,11 @@ def _task_and_config(
 
 def _look_at_images(examination: Examination, diagnosis: Diagnosis) -> None:
     parts = [part for part in examination.splits if part.images]
-    if not parts:
+    if any(part.names and not part.images for part in examination.splits):
         diagnosis.notes.append(
             'images were not read: name their folder after the annotation file'
         )
+    if not parts:
         return
     scans = [scan_images(part.images, f'reading {part.split}') for part in parts]
     for part, scan in zip(parts, scans, strict=True):

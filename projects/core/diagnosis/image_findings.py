@@ -200,7 +200,7 @@ def _duplicates(
         advice = 'Keep each in one class: no model can learn both'
     else:
         name, level = f'{near}duplicates', WARNING
-        text = f'{num:,} images in {len(groups):,} groups have {alike} ({some})'
+        text = f'{num:,} images have {alike} as another ({some})'
         advice = 'Keep one of each group: the others count it twice'
     return Finding(
         level,

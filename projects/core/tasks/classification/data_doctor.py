@@ -16,6 +16,7 @@ from projects.core.datasets.files import (
     different_splits,
     entries,
     inner_datasets,
+    is_folder,
 )
 from projects.core.datasets.findings import (
     ERROR,
@@ -44,7 +45,7 @@ def classification_data_at(path: str, images: str | None) -> Config | None:
     path is none."""
     if images is not None or not osp.isdir(path):
         return None
-    folders = sorted(e.name for e in entries(path) if e.is_dir())
+    folders = sorted(e.name for e in entries(path) if is_folder(e))
     folders = [name for name in folders if not name.startswith('.')]
     if not folders or {'annotations', 'Annotations', 'ImageSets'} & set(folders):
         return None

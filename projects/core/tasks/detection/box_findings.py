@@ -55,7 +55,8 @@ def _finding(
     suspects = [
         Suspect(
             table.images[table.image_of[i]],
-            caption(i) if caption else table.classes[table.labels[i]],
+            f'{table.names[table.image_of[i]]}\n'
+            + (caption(i) if caption else table.classes[table.labels[i]]),
             [table.boxes[i].tolist()],
         )
         for i in rows[:MAX_SUSPECTS].tolist()

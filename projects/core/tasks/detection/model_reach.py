@@ -17,7 +17,7 @@ from projects.core.datasets.findings import MAX_SUSPECTS, WARNING, Finding, Susp
 from projects.core.tasks.detection.box_table import BoxTable
 from projects.registry import MODELS
 
-MUCH = 0.1  # of the objects; less is stated as a fact
+MUCH = 0.05  # of the objects; less is stated as a fact
 # sizes of the network input, the most frequent: each takes a pass without numbers
 MAX_SHAPES = 16
 
@@ -140,6 +140,7 @@ class _Inputs(NamedTuple):
         return [
             Suspect(
                 table.images[table.image_of[row]],
+                f'{table.names[table.image_of[row]]}\n'
                 f'{table.classes[table.labels[row]]}, {x2 - x1:.0f} x {y2 - y1:.0f} px '
                 'of the input',
                 [table.boxes[row].tolist()],
