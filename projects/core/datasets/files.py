@@ -53,8 +53,14 @@ def different_splits(cfg) -> Iterator[tuple[str, dict]]:
     seen = []
     for split in SPLITS:
         loader = cfg.get(f'{split}_dataloader')
-        if isinstance(loader, dict) and loader.get('dataset') not in seen:
-            seen.append(copy.deepcopy(loader.get('dataset')))
+        if not isinstance(loader, dict):
+            continue
+        settings = [
+            {k: v for k, v in dataset.items() if k not in ('pipeline', 'test_mode')}
+            for dataset in inner_datasets(copy.deepcopy(loader.get('dataset')))
+        ]
+        if settings not in seen:
+            seen.append(settings)
             yield split, loader
 
 

@@ -91,7 +91,8 @@ class Diagnosis:
             lines += ['', 'nothing found']
         if self.sheet is not None:
             lines += ['', f'pictures of suspects: {self.sheet}']
-        return '\n'.join(lines)
+        # names of files may hold bytes that are no text
+        return '\n'.join(lines).encode(errors='backslashreplace').decode()
 
 
 def _counted(findings: list[Finding]) -> str:

@@ -142,6 +142,10 @@ class _Images:
             label for part in parts for label in part.labels or [''] * len(part.images)
         ]
 
+    def name_of(self, i: int, with_split: bool) -> str:
+        """Name of an image, which may be the same in two splits."""
+        return f'{self.splits[i]} {self.names[i]}' if with_split else self.names[i]
+
     def by_place(self, groups: list[list[int]]) -> dict[tuple, list[list[int]]]:
         """Groups between two splits, of two classes ('torn') and within a split."""
         found: dict[tuple, list[list[int]]] = {}
@@ -184,7 +188,10 @@ def _duplicates(
     num = sum(map(len, groups))
     shown = [i for g in groups[: MAX_SUSPECTS // 2] for i in (g[0], _other(g, images))]
     example = ' = ' if exact else ' ~ '
-    some = listed((example.join(images.names[i] for i in g[:3]) for g in groups), 2)
+    with_split = kind == 'between'
+    some = listed(
+        (example.join(images.name_of(i, with_split) for i in g[:3]) for g in groups), 2
+    )
     alike = 'the same pixels' if exact else 'nearly the same picture'
     near = '' if exact else 'near-'
     if kind == 'between':
@@ -208,7 +215,7 @@ def _duplicates(
         where,
         text,
         advice,
-        [[images.names[i] for i in group] for group in groups],
+        [[images.name_of(i, with_split) for i in group] for group in groups],
         [Suspect(images.files[i], _caption(i, images)) for i in shown],
     )
 

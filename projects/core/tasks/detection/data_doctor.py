@@ -13,7 +13,7 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from projects.core.config.walk import walk
+from projects.core.config import explained, walk
 from projects.core.datasets.class_balance import balance_findings
 from projects.core.datasets.files import (
     different_splits,
@@ -123,32 +123,28 @@ class _Doctor:
         makers = []
         with DefaultScope.overwrite_default_scope(self.cfg.get('default_scope')):
             for dataset in inner_datasets(loader.get('dataset')):
-                kind, classes = self._kind_and_classes(dataset)
-                if kind == 'made':
-                    _write_out(dataset)
-                elif kind is None:
-                    continue
-                paths = paths_of(dataset, self.split)
-                if is_remote(dataset, paths) or not osp.isfile(paths['ann_file']):
-                    continue
-                make = self._voc if kind == 'voc' else self._coco
-                makers.append(make(dataset, paths, classes))
+                if not self.cfg.get('model') and 'metainfo' not in dataset:
+                    # data at a path: all that is in there
+                    names = _names_in(dataset, self.read)
+                    dataset['metainfo'] = dict(classes=names)
+                try:
+                    makers += self._makers(dataset)
+                except UserError as error:
+                    self._add(ERROR, 'refused by a run', str(error), FIX)
             self._check()
         tables = [table for make in makers for table in make()]
         for table in tables:
             self.findings += box_findings(table, self.split)
         return tables
 
-    def _kind_and_classes(self, dataset: dict) -> tuple[str | None, list[str]]:
-        if not self.cfg.get('model') and 'metainfo' not in dataset:
-            # data at a path: all that is in there
-            names = _names_in(dataset, self.read)
-            dataset['metainfo'] = dict(classes=names)
-        try:
-            kind, classes = kind_and_classes(dataset, self.cfg, self.split)
-        except UserError as error:
-            self._add(ERROR, 'refused by a run', str(error), FIX)
-            return None, []
+    def _makers(self, dataset: dict) -> list[Callable[[], list[BoxTable]]]:
+        """What makes the table of a data set once its file is checked; none where
+        there is nothing to look at.
+
+        Raises:
+            UserError: If the config, or a list of VOC's images, is flawed.
+        """
+        kind, classes = kind_and_classes(dataset, self.cfg, self.split)
         if kind is None:
             self._add(
                 WARNING,
@@ -156,7 +152,15 @@ class _Doctor:
                 f'a {dataset.get("type")} is neither COCO nor VOC',
                 'Ask for its annotation file by itself, if it is one of COCO or VOC',
             )
-        return kind, classes
+            return []
+        if kind == 'made':
+            with explained(self.cfg):
+                _write_out(dataset)
+        paths = paths_of(dataset, self.split)
+        if is_remote(dataset, paths) or not osp.isfile(paths['ann_file']):
+            return []
+        make = self._voc if kind == 'voc' else self._coco
+        return [make(dataset, paths, classes)]
 
     def _add(self, level: str, kind: str, text: str, advice: str = '') -> None:
         if not any(f.text == text for f in self.findings):
@@ -215,7 +219,6 @@ class _Doctor:
     def _coco(
         self, dataset: dict, paths: dict[str, str], classes: list[str]
     ) -> Callable[[], list[BoxTable]]:
-        """What makes the table, once the file is checked."""
         path = paths['ann_file']
 
         def make() -> list[BoxTable]:
