@@ -12,8 +12,10 @@ import pytest
 from large_coco import write_large_coco
 from PIL import Image
 
+from projects.core.datasets.files import different_splits
 from projects.core.diagnosis.check_data import check_data, run
 from projects.core.diagnosis.duplicates import near_pairs
+from projects.core.tasks.detection.box_table import MaskReader
 
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / 'tools/dataset_tools/check_data.py'
@@ -516,7 +518,28 @@ def test_near_hashes_are_those_of_all_pairs(distance):
     bits = np.bitwise_count(hashes[:, None] ^ hashes)
     expected = np.argwhere(np.triu(bits <= distance, 1))
     assert len(expected) >= 2
-    np.testing.assert_array_equal(near_pairs(hashes, distance), expected)
+    pairs = np.sort(np.concatenate(list(near_pairs(hashes, distance))), 1)
+    np.testing.assert_array_equal(np.unique(pairs, axis=0), expected)
+
+
+def test_outlines_of_masks_by_hand():
+    """Two triangles; what was read before has a number already."""
+    polygons = [[0, 0, 10, 0, 0, 10], [20, 20, 20, 24, 24, 20]]
+    reader = MaskReader()
+    rows = reader.rows([reader(polygons), None, dict(counts=[9], size=[3, 3]), 7.5])
+    np.testing.assert_array_equal(rows[0], [1, 0, 0, 24, 24, 50 + 8])
+    assert rows[1:, 0].tolist() == [0, 2, 3]  # none, run lengths, no mask
+
+
+def test_splits_of_the_same_data_are_one():
+    dataset = dict(type='CocoDataset', ann_file='a.json', pipeline=[])
+    wrapped = dict(type='RepeatDataset', times=3, dataset=dataset)
+    cfg = dict(
+        train_dataloader=dict(dataset=wrapped),
+        val_dataloader=dict(dataset=dict(dataset, ann_file='b.json')),
+        test_dataloader=dict(dataset=dict(dataset, ann_file='b.json', pipeline=[1])),
+    )
+    assert [split for split, _ in different_splits(cfg)] == ['train', 'val']
 
 
 def test_help_needs_no_torch():

@@ -1,5 +1,6 @@
 """What a look over data finds, whatever kind the data are of."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -12,6 +13,13 @@ WARNING = 'warning'
 LEVELS = (ERROR, WARNING)
 # tiles of a finding, a row of the contact sheet
 MAX_SUSPECTS = 6
+
+
+def some_of(rows: Sequence[int]) -> list[int]:
+    """At most :data:`MAX_SUSPECTS` rows from all over."""
+    num = min(len(rows), MAX_SUSPECTS)
+    places = np.linspace(0, len(rows) - 1, num).astype(int)
+    return np.asarray(rows, int)[places].tolist()
 
 
 @dataclass

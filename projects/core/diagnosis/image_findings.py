@@ -12,6 +12,7 @@ from projects.core.datasets.findings import (
     Finding,
     SplitOfData,
     Suspect,
+    some_of,
 )
 from projects.core.diagnosis.duplicates import near_groups, same_groups
 from projects.core.diagnosis.image_scan import Scan, is_blank, turned_sideways
@@ -62,7 +63,7 @@ def _finding(
                     part.images[i],
                     part.names[i] + (f'\n{caption(i)}' if caption else ''),
                 )
-                for i in rows[:MAX_SUSPECTS]
+                for i in some_of(rows)
             ],
         )
     ]
@@ -196,7 +197,10 @@ def _duplicates(
     near = '' if exact else 'near-'
     if kind == 'between':
         name, level = f'leakage by {near}duplicates', ERROR
-        text = f'{num:,} images of {where} are in both, {alike} ({some})'
+        two = where.replace(', ', ' and ')
+        torn = sum(len({images.labels[i] for i in group}) > 1 for group in groups)
+        text = f'{num:,} images are in {two}, {alike} ({some})'
+        text += f'; {torn:,} of the groups are of several classes' if torn else ''
         advice = (
             'What is validated was trained on, and scores are too good: take them out '
             'of one, and split by scene, video or person rather than by image'

@@ -9,10 +9,10 @@ import numpy as np
 
 from projects.core.datasets.findings import (
     ERROR,
-    MAX_SUSPECTS,
     WARNING,
     Finding,
     Suspect,
+    some_of,
 )
 from projects.core.tasks.detection.box_table import POLYGONS, RLE, BoxTable
 
@@ -59,7 +59,7 @@ def _finding(
             + (caption(i) if caption else table.classes[table.labels[i]]),
             [table.boxes[i].tolist()],
         )
-        for i in rows[:MAX_SUSPECTS].tolist()
+        for i in some_of(rows)
         if table.images
     ]
     text = f'{table.path}: {len(rows):,} of {len(table.boxes):,} boxes {text}'

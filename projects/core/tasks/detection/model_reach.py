@@ -13,7 +13,7 @@ from mmcv.image import rescale_size
 from mmengine.registry import DefaultScope
 
 from projects.core.config import explained, test_pipeline_of
-from projects.core.datasets.findings import MAX_SUSPECTS, WARNING, Finding, Suspect
+from projects.core.datasets.findings import WARNING, Finding, Suspect, some_of
 from projects.core.tasks.detection.box_table import BoxTable
 from projects.registry import MODELS
 
@@ -103,11 +103,7 @@ def reach_findings(
                     sentence,
                     advice,
                     [rows.name_of(i) for i in missed.tolist()],
-                    [
-                        s
-                        for i in missed[:MAX_SUSPECTS].tolist()
-                        for s in rows.suspect(i)
-                    ],
+                    [s for i in some_of(missed) for s in rows.suspect(i)],
                 )
             )
     return findings, facts or [
