@@ -6,7 +6,6 @@ Shapes: L levels, P default boxes of all levels, K boxes. Boxes are
 
 import math
 from collections.abc import Sequence
-from itertools import product
 
 import torch
 from torch import Tensor
@@ -86,16 +85,7 @@ class DefaultBoxes:
         if key not in self._made:
             if len(self._made) == MAX_CACHED:  # inputs of ever new sizes
                 self._made.clear()
-            self._made[key] = torch.tensor(
-                [
-                    ((x + 0.5) * step, (y + 0.5) * step, *side)
-                    for (height, width), step, sides in zip(
-                        map_sizes, self.steps, self.sides, strict=True
-                    )
-                    for y, x, side in product(range(height), range(width), sides)
-                ],
-                device=device,
-            ).reshape(-1, 4)
+            self._made[key] = self.make(map_sizes, device)
         return self._made[key]
 
     def best_ious(self, bboxes: Tensor, map_sizes: Sequence[tuple[int, int]]) -> Tensor:
@@ -125,6 +115,29 @@ class DefaultBoxes:
                 best = best.maximum(overlap / union)
         return best
 
+    def make(
+        self, map_sizes: Sequence[tuple[int, int]], device: torch.device | str = 'cpu'
+    ) -> Tensor:
+        """The same boxes, made anew; an export can trace it."""
+        levels = []
+        for (height, width), step, sides in zip(
+            map_sizes, self.steps, self.sides, strict=True
+        ):
+            # as exact as Python's numbers
+            y, x = (
+                (torch.arange(n, dtype=torch.float64, device=device) + 0.5) * step
+                for n in (height, width)
+            )
+            sizes = torch.tensor(sides, dtype=torch.float64, device=device)
+            shape = height, width, len(sides)
+            boxes = [
+                x[None, :, None].expand(shape),
+                y[:, None, None].expand(shape),
+                *(side.expand(shape) for side in sizes.unbind(1)),
+            ]
+            levels.append(torch.stack(boxes, -1).reshape(-1, 4))
+        return torch.cat(levels).float()
+
 
 def encode(bboxes: Tensor, default_boxes: Tensor) -> Tensor:
     """What the network is to predict, (K, 4), for xyxy boxes (K, 4) with an
@@ -136,8 +149,8 @@ def encode(bboxes: Tensor, default_boxes: Tensor) -> Tensor:
 
 
 def decode(bbox_preds: Tensor, default_boxes: Tensor) -> Tensor:
-    """xyxy boxes (K, 4) of predictions (K, 4) on default boxes (K, 4)."""
+    """xyxy boxes (..., 4) of predictions (..., 4) on default boxes (..., 4)."""
     preds = bbox_preds * bbox_preds.new_tensor(STDS)
-    centre = preds[:, :2] * default_boxes[:, 2:] + default_boxes[:, :2]
-    size = preds[:, 2:].clamp(max=MAX_LOG_SCALE).exp() * default_boxes[:, 2:]
-    return torch.cat([centre - size / 2, centre + size / 2], 1)
+    centre = preds[..., :2] * default_boxes[..., 2:] + default_boxes[..., :2]
+    size = preds[..., 2:].clamp(max=MAX_LOG_SCALE).exp() * default_boxes[..., 2:]
+    return torch.cat([centre - size / 2, centre + size / 2], -1)

@@ -50,6 +50,9 @@ class YOLOv1Head(detection.DetectionHead):
         init_cfg: Initialisation, see :class:`mmengine.model.BaseModule`.
     """
 
+    #: pictures of tools/analysis_tools/look_inside.py
+    views = {'grid': 'projects.yolov1.draw_grid:draw_grid'}
+
     def __init__(
         self,
         num_classes: int,
@@ -227,6 +230,18 @@ class YOLOv1Head(detection.DetectionHead):
             * cls_scores.float().clamp(min=0)[:, :, None]
         )
         return boxes, scores.clamp(max=1)
+
+    def decoded(
+        self,
+        cls_scores: Tensor,
+        confs: Tensor,
+        bbox_preds: Tensor,
+        input_shape: tuple[int, int],
+    ) -> tuple[Tensor, Tensor]:
+        """Boxes (N, S*S*B, 4) and scores (N, S*S*B, C)."""
+        meta = dict(batch_input_shape=input_shape)
+        boxes, scores = self.decode(cls_scores, confs, bbox_preds, [meta])
+        return boxes.flatten(1, 2), scores.flatten(1, 2)
 
     def predict_by_feat(
         self,

@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
+from projects.core.datasets.missing_split import MISSING
 from projects.core.errors import UserError, close_names, listed
 from projects.registry import DATASETS
 
@@ -26,12 +27,23 @@ def notices_of_splits(cfg, check: Callable[[str], list[str]]) -> list[str]:
     notices = []
     for split in SPLITS:
         try:
+            _check_is_there(cfg, split)
             notices += check(split)
         except UserError as error:
             if split != 'test' or not isinstance(cfg.get('train_dataloader'), dict):
                 raise
             notices.append(f'a test would fail, this training does not: {error}')
     return notices
+
+
+def _check_is_there(cfg, split: str) -> None:
+    """Refuse a split of which nothing was found in ``data_root``, if it is used."""
+    if split == 'test' and isinstance(cfg.get('train_dataloader'), dict):
+        return  # of a cross-validation, which has no validation data either
+    loader = cfg.get(f'{split}_dataloader') or {}
+    for dataset in inner_datasets(loader.get('dataset')):
+        if dataset.get('type') == MISSING:
+            raise UserError(dataset['reason'])
 
 
 def inner_datasets(dataset) -> Iterator[dict]:

@@ -20,6 +20,7 @@ from projects.core.errors import UserError, listed
 
 # mmpretrain's, where a dataset names none
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif')
+CHOICE = 'ChosenFolders'  # takes the folders that are its classes, in their order
 PARTS = {'train', 'training', 'val', 'valid', 'validation', 'test'}
 
 
@@ -110,6 +111,9 @@ def check_images(
         raise UserError(
             f'{where}, which holds no folder: {what_is_there(folder, "")}. {layout}'
         )
+    is_choice = name == CHOICE
+    if is_choice:
+        names = [n for n in names if n in classes]
     suffixes = _suffixes_of(dataset)
     files = {n: list(_files_below(osp.join(folder, n))) for n in names}
     empty = [n for n in names if not any(f.endswith(suffixes) for f in files[n])]
@@ -145,7 +149,8 @@ def check_images(
             f'{where}, where mmpretrain takes the hidden folders {listed(hidden)} for '
             'classes, too: remove them'
         )
-    return _folder_notices(folder, names, files, empty, suffixes, classes), (
+    stated = [] if is_choice else classes  # whose order is that of the labels
+    return _folder_notices(folder, names, files, empty, suffixes, stated), (
         classes or names
     )
 

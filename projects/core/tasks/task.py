@@ -20,6 +20,9 @@ from projects.core.datasets.findings import Examination
 from projects.core.datasets.folds import Fold, Folds, hold_out
 from projects.core.errors import UserError, listed
 from projects.core.reports.blocks import Section
+from projects.core.tasks.browsed import Browsed
+from projects.core.tasks.exported import Exported, ExportOptions
+from projects.core.tasks.views import Views
 from projects.registry import MODELS, UnknownTypeError
 
 ENTRY_POINT_GROUP = 'mmatlas.tasks'
@@ -64,6 +67,22 @@ class InferOptions:
     writing: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass
+class LookOptions:
+    """What a look inside a model on one input is asked for.
+
+    Args:
+        checkpoint: Its file, for messages.
+        class_: Name or number of the class to explain; None for the likeliest.
+        detection: Number of the detection to explain, from 0, the surest; None for
+            the surest ones.
+    """
+
+    checkpoint: str
+    class_: str | int | None = None
+    detection: int | None = None
+
+
 class Task:
     """A kind of model, as the engine sees it.
 
@@ -83,6 +102,8 @@ class Task:
     writing_options: tuple[str, ...] = ()
     #: what :meth:`infer` is given, in words; None where that may be nothing
     inputs: str | None = 'inputs'
+    #: which tools draw a model of this kind from inside, where :meth:`subject` cannot
+    drawn_by = ''
 
     def prepare(self, cfg) -> None:
         """Complete the config of a training or a test by the kind's defaults."""
@@ -97,6 +118,27 @@ class Task:
             UserError: If data of this kind, or these, cannot be split.
         """
         return hold_out(cfg, fold)[0]
+
+    def overfit(self, cfg, num: int) -> dict[str, float]:
+        """Let a config train on a few samples, and validate on just them.
+
+        After :meth:`prepare`. Nothing random is done to the samples.
+
+        Args:
+            cfg: Config of a training, of which the data are changed.
+            num: Number of samples.
+
+        Returns:
+            Metrics, by the ends of their names, with the value from which on the model
+            knows the samples by heart; one of them is enough.
+
+        Raises:
+            UserError: If a model of this kind learns nothing by heart.
+        """
+        raise UserError(
+            f'--overfit {num}: when {self.name} knows its samples is not known: there '
+            'is no metric of that'
+        )
 
     def check_data(self, cfg) -> list[str]:
         """Look over the data of a config before anything is written.
@@ -213,6 +255,21 @@ class Task:
         """Write what comes last, and say what was written; the log's last lines."""
         return []
 
+    def views(self, cfg, config: str) -> Views:
+        """Views of each datum that a test with augmentation merges.
+
+        Args:
+            cfg: Config of the run, with its training data.
+            config: Its file, for messages.
+
+        Raises:
+            UserError: If there are none for a model of this kind, or for these data.
+        """
+        raise UserError(
+            f'--tta: {config} holds {self.name}, whose data have no other view; leave '
+            'it out'
+        )
+
     def infer(
         self, model, cfg, meta: dict, inputs: str | None, options: InferOptions
     ) -> list[dict]:
@@ -231,6 +288,59 @@ class Task:
         raise UserError(
             f'{options.checkpoint} holds a {type(model).__name__}, {self.name}, which '
             'this tool cannot apply; there are ' + listed(task.name for task in tasks())
+        )
+
+    def subject(self, model, cfg, meta: dict, image: str, options: LookOptions) -> Any:
+        """A model and an image, taken apart for pictures of what goes on inside.
+
+        Args:
+            model: In eval mode.
+            cfg: Its config.
+            meta: What the checkpoint says of itself, with ``dataset_meta``.
+            image: Image file.
+            options: What is asked for.
+
+        Returns:
+            projects.core.tasks.subject.Subject: With a prediction.
+
+        Raises:
+            UserError: If the model takes no images, or the file cannot be read.
+        """
+        raise UserError(
+            f'{options.checkpoint} holds a {type(model).__name__}, {self.name}, which '
+            'takes no image that could be followed through it'
+            + (f'; {self.drawn_by}' if self.drawn_by else '')
+        )
+
+    def browse(self, browsed: Browsed) -> list[str]:
+        """Write what samples of the data are, before and after their pipeline.
+
+        Returns:
+            The files.
+
+        Raises:
+            UserError: If samples of this kind, or of this data set, cannot be shown.
+        """
+        raise UserError(
+            f'{browsed.config} holds {self.name}, whose data this tool cannot show; '
+            'there are ' + listed(task.name for task in tasks())
+        )
+
+    def exported(self, model, cfg, meta: dict, options: ExportOptions) -> Exported:
+        """The model as ``tools/export.py`` writes it for other programs.
+
+        Args:
+            model: In eval mode, on the CPU.
+            cfg: Its config.
+            meta: What the checkpoint says of itself, with ``dataset_meta``.
+            options: What is asked for.
+
+        Raises:
+            UserError: If a model of this kind, or this one, cannot be exported.
+        """
+        raise UserError(
+            f'{options.checkpoint} holds a {type(model).__name__}, {self.name}, which '
+            'this tool cannot export'
         )
 
     def library_config(self, name: str) -> Any:

@@ -7,7 +7,6 @@ Legend: N rows of a column; boxes are (N, 4) xywh in pixels of the image file.
 """
 
 import gc
-import json
 import reprlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -16,7 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from projects.core.datasets.files import CONTROL, read_text
+from projects.core.datasets.coco_json import read_tables
+from projects.core.datasets.files import CONTROL
 from projects.core.errors import UserError, listed
 
 
@@ -169,18 +169,7 @@ def read_coco(
     """
     if not masks:
         read_mask = read_mask or (lambda mask: None)
-    data, notices = _load(path, read_mask)
-    keys = set(SCHEMA)
-    if split == 'test' and isinstance(data, dict) and 'annotations' not in data:
-        keys.discard('annotations')  # published test sets keep theirs to themselves
-    found = data if isinstance(data, dict) else {}
-    missing = sorted(key for key in keys if not isinstance(found.get(key), list))
-    if missing:
-        raise UserError(
-            f'{path} is not an annotation file in COCO format: '
-            f'{listed(missing)} missing, {_content(data, missing)}. It must hold '
-            'lists of images, annotations and categories'
-        )
+    data, notices = read_tables(path, split, read_mask)
     columns, lost = {}, set()  # ids of images that are left out
     for table, fields in SCHEMA.items():
         rows = data.get(table, [])
@@ -210,64 +199,6 @@ def _id(row: Any, key: str) -> int | str | None:
     """The id in a row that may be anything; None if it has none."""
     id_ = row.get(key) if isinstance(row, dict) else None
     return id_ if type(id_) in ID else None
-
-
-def _load(
-    path: str, read_mask: Callable[[Any], Any] | None
-) -> tuple[object, list[str]]:
-    """Content of a JSON file, and notices of keys that stand there twice."""
-    text = read_text(path)
-    repeated = set()
-
-    def unique(pairs: list[tuple[str, object]]) -> dict:
-        row = dict(pairs)
-        if len(row) < len(pairs):
-            keys = [key for key, _ in pairs]
-            repeated.update(key for key in row if keys.count(key) > 1)
-        if read_mask is not None and 'segmentation' in row:
-            row['segmentation'] = read_mask(row['segmentation'])
-        return row
-
-    try:
-        data = json.loads(text, object_pairs_hook=unique)
-    except json.JSONDecodeError as error:
-        if not text.strip():
-            raise UserError(f'{path} is empty; make or copy it again') from error
-        raise UserError(
-            f'{path} is not valid JSON: line {error.lineno}, column '
-            f'{error.colno}: {error.msg}. It may be cut short or edited by '
-            'hand; make or copy it again'
-            + (
-                f' (it begins with {reprlib.repr(text[:80])})'
-                if not text[: error.pos].strip()
-                else ''
-            )
-        ) from error
-    except RecursionError as error:
-        raise UserError(
-            f'{path} is no annotation file: its brackets are nested too deeply to be '
-            'read'
-        ) from error
-    except ValueError as error:  # Python's limit on the digits of a number
-        raise UserError(f'{path} cannot be read: {error}') from error
-    return data, [
-        f'{path}: the key {key!r} stands more than once in an object; the last one '
-        'counts, what the others hold is lost'
-        for key in sorted(repeated)
-    ]
-
-
-def _content(data, missing: list[str]) -> str:
-    if isinstance(data, dict) and data:
-        wrong = [key for key in missing if key in data]
-        if wrong:
-            return f'{wrong[0]!r} holds a {type(data[wrong[0]]).__name__}, not a list'
-        return f'its keys are {listed(reprlib.repr(key)[1:-1] for key in data)}'
-    hint = ''
-    if isinstance(data, list) and data and isinstance(data[0], dict):
-        if {'bbox', 'score'} & data[0].keys():
-            hint = ' of detections (the results format, which holds no ground truth)'
-    return f'it holds a {type(data).__name__}{hint}'
 
 
 def _check_rows(path: str, table: str, rows: list) -> None:

@@ -51,14 +51,14 @@ class Detections(_Rows):
     bboxes: np.ndarray
     score: np.ndarray
 
-    def ranked(self) -> 'Detections':
-        """Those that count, by descending score.
+    def ranked(self, max_dets: int = MAX_DETS) -> 'Detections':
+        """Those that count, so many of an image and a class, by descending score.
 
         Of equal scores the earlier image goes first, in an image the earlier row.
         """
         rows = self[np.lexsort((self.image, -self.score))]
         group = _pair_ids(rows.image, rows.label)
-        return rows[_rank_in_group(group) < MAX_DETS]
+        return rows[_rank_in_group(group) < max_dets]
 
 
 @dataclass
@@ -145,6 +145,7 @@ class Matching:
     Args:
         detections: Of any order.
         truths: In the order of the file.
+        max_dets: Detections of an image and a class that count.
 
     Attributes:
         detections: By descending score, those that count: the D of all results.
@@ -156,8 +157,13 @@ class Matching:
         same: (P, ) bool, whether they are of one class.
     """
 
-    def __init__(self, detections: Detections, truths: GroundTruths) -> None:
-        self.detections = detections.ranked()
+    def __init__(
+        self,
+        detections: Detections,
+        truths: GroundTruths,
+        max_dets: int = MAX_DETS,
+    ) -> None:
+        self.detections = detections.ranked(max_dets)
         self.truths = truths
         self.det, self.gt, self.iou = self._pairs()
         self.same = self.detections.label[self.det] == truths.label[self.gt]
@@ -241,7 +247,7 @@ class Matching:
             # 0, 1, ... of each detection
             offset = np.arange(len(det)) - np.repeat(np.cumsum(num) - num, num)
             gt = by_image[start[det] + offset]
-            iou = _iou(dets.bboxes[det], gts.bboxes[gt], gts.crowd[gt])
+            iou = pair_ious(dets.bboxes[det], gts.bboxes[gt], gts.crowd[gt])
             near = iou >= LEAST_IOU
             parts.append((det[near], gt[near], iou[near]))
             first = last
@@ -285,7 +291,7 @@ def mean_precision(precision: np.ndarray) -> float | None:
     return float(values.mean()) if values.size else None
 
 
-def _iou(dets: np.ndarray, gts: np.ndarray, crowd: np.ndarray) -> np.ndarray:
+def pair_ious(dets: np.ndarray, gts: np.ndarray, crowd: np.ndarray) -> np.ndarray:
     """(P, ) IoU of P pairs of xywh boxes, in the order of operations of pycocotools'
     ``bbIou``; of a crowd the intersection over the detection."""
     low = np.maximum(dets[:, :2], gts[:, :2])
