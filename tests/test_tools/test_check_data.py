@@ -466,6 +466,14 @@ def test_a_config_and_its_model(write_config, digits_coco):
     assert ('error', 'refused by a run', 'train') in names
 
 
+def test_images_in_memory():
+    config = ROOT / 'configs/lenet/lenet5_1xb64-40e_digits.py'
+    diagnosis = check_data(config)
+    assert diagnosis.findings == []
+    assert '1,500 images of 10 classes' in str(diagnosis)
+    assert 'images below 32 pixels' in str(diagnosis)
+
+
 def test_status_of_the_tool(coco, error_of, capsys):
     coco.check()
     source = str(coco.root / 'train.json')

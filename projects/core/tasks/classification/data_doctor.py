@@ -153,6 +153,6 @@ def _split_of(split: str, loader: dict, cfg) -> SplitOfData:
         labels,
         facts=dict(
             images=len(images),
-            classes={name: counts[name] for name in classes or sorted(counts)},
+            classes={name: counts[name] for name in classes or counts if labels},
         ),
     )

@@ -65,7 +65,10 @@ def reach_findings(
         model = MODELS.build(cfg.model).eval()
     head = getattr(model, 'bbox_head', None)
     if not hasattr(head, 'out_of_reach'):
-        return [], []
+        return [], [
+            f'sizes of boxes are not compared with the model: a {type(head).__name__} '
+            'does not tell which objects it can reach'
+        ]
     if resize is None:
         return [], [
             'sizes of boxes are not compared with the model, as the test pipeline has '
