@@ -33,8 +33,8 @@ RUNNER_KEYS = frozenset(inspect.signature(Runner.__init__).parameters) | {
 }
 # of a test with augmentation; no names to propose for a misspelt 'model'
 TTA_KEYS = frozenset({'tta_model', 'tta_pipeline'})
+CHECKPOINTS = ('.pth', '.pt')  # which are no configs
 # what a config's own names may begin with, however like a key they are
-CHECKPOINTS = ('.pth', '.pt')
 VARIABLES = (*(f'{key}_' for key in RUNNER_KEYS), 'train_pipeline', 'test_pipeline')
 
 
