@@ -104,10 +104,10 @@ def draw_matches(
             f'{largest} px\n{len(chosen)} matched'
         )
         for box in objects:
-            axes.add_patch(_outline(box, 'white', linestyle='--', width=2))
+            axes.add_patch(outline(box, 'white', linestyle='--', width=2))
         for i in chosen.tolist():
             colour = np.divide(COLOURS[matched[i] % len(COLOURS)], 255)
-            axes.add_patch(_outline(boxes[i], colour))
+            axes.add_patch(outline(boxes[i], colour))
         first = last
     with output_file(out, '--out') as file:
         figure.savefig(file, format=kind, dpi=min(100, MAX_SIDE / max(size)))
@@ -121,7 +121,8 @@ def draw_matches(
     )
 
 
-def _outline(box, colour, linestyle: str = '-', width: float = 1.5):
+def outline(box, colour, linestyle: str = '-', width: float = 1.5):
+    """An xyxy box in pixels of the image."""
     x1, y1, x2, y2 = box.tolist()
     return Rectangle(
         (x1, y1),

@@ -59,6 +59,8 @@ class SSDHead(detection.DetectionHead):
 
     nms_pre_of_class = True
     drops_empty_boxes = True
+    #: pictures of tools/analysis_tools/look_inside.py
+    views = {'matches': 'projects.ssd.draw_origins:draw_origins'}
 
     def __init__(
         self,

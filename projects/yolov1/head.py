@@ -50,6 +50,9 @@ class YOLOv1Head(detection.DetectionHead):
         init_cfg: Initialisation, see :class:`mmengine.model.BaseModule`.
     """
 
+    #: pictures of tools/analysis_tools/look_inside.py
+    views = {'grid': 'projects.yolov1.draw_grid:draw_grid'}
+
     def __init__(
         self,
         num_classes: int,

@@ -3,8 +3,9 @@
     python tools/analysis_tools/find_lr.py \\
         configs/lenet/lenet5-modern_1xb64-20e_digits.py
 
-The proposal is the rate of the steepest descent of the smoothed loss, or a tenth of
-the rate of its minimum where that is more. Nothing is kept of the training.
+The proposal lies half the way, on a logarithmic axis, from the rate at which the
+smoothed loss falls most steeply to that at which it is least. Nothing is kept of the
+training.
 """
 
 import argparse

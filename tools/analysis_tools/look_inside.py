@@ -40,9 +40,9 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         '--method',
-        default='gradcam',
-        help='of the heat map: gradcam, gradcam++, xgradcam, layercam, hirescam, '
-        'eigencam or eigengradcam (default: gradcam)',
+        help='of the heat map: gradcam, gradcam++, xgradcam, layercam, hirescam '
+        'or eigencam (default: gradcam; of a detection hirescam, which '
+        'keeps to its place)',
     )
     parser.add_argument(
         '--layer',

@@ -17,12 +17,13 @@ def run_configs() -> list[Path]:
 
 
 def shown_path(file: str | Path) -> str:
-    """A config's file, from here where it is below, else from the configs."""
+    """A config's file from here, or from the configs; 'mmdet::...' of a library's."""
     path = Path(osp.abspath(file))
     for folder in (Path.cwd(), config_root().parent):
         if path.is_relative_to(folder):
             return str(path.relative_to(folder))
-    return str(path)
+    library, mim, inside = str(path).partition('/.mim/configs/')
+    return f'{osp.basename(library)}::{inside}' if mim else str(path)
 
 
 def find_config(path: str) -> Path:

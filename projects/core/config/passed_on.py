@@ -13,15 +13,8 @@ from mmengine.config import Config
 
 from projects.core.config.find import shown_path
 from projects.core.config.own_keys import PASSED_ON
-from projects.core.config.trace import (
-    BASE,
-    OPTIONS,
-    Node,
-    Setting,
-    Trace,
-    Variable,
-    trace,
-)
+from projects.core.config.trace import trace
+from projects.core.config.written import BASE, OPTIONS, Node, Setting, Trace, Variable
 from projects.core.errors import UserError, one_line
 
 MOST_LINES = 8

@@ -7,158 +7,25 @@ values. What is not understood, such as a loop, stands for all that it may have 
 
 import ast
 import os.path as osp
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
-BASE, DELETE = '_base_', '_delete_'
-OPTIONS = '--cfg-options'
-
-
-@dataclass(eq=False)
-class Variable:
-    """A name that was given a value at the top of a config.
-
-    Args:
-        name: Of it.
-        file: Config, or :data:`OPTIONS`.
-        line: Of the assignment.
-        used: Whether something else was made of this value.
-    """
-
-    name: str
-    file: str
-    line: int | None
-    used: bool = False
-
-
-@dataclass(eq=False)
-class Setting:
-    """A value as it was written.
-
-    Args:
-        key: Path in the file, as ``train_pipeline.1.scale``.
-        file: Config, or :data:`OPTIONS`.
-        line: Of it; None of an option, or of a file that is no Python.
-        expression: The text that gives the value, as a syntax tree; None if unknown.
-        reads: Variables by which the value got here.
-        origin: Where the value itself was written, if this is a name for it.
-        over: What this replaced.
-        deletes: Whether it did so by ``_delete_``.
-    """
-
-    key: str
-    file: str
-    line: int | None
-    expression: ast.expr | None = None
-    reads: tuple[Variable, ...] = ()
-    origin: 'Setting | None' = None
-    over: 'Setting | None' = None
-    deletes: bool = False
-
-    @property
-    def text(self) -> str:
-        """The expression as Python; empty if unknown."""
-        return '' if self.expression is None else ast.unparse(self.expression)
-
-    @property
-    def first(self) -> 'Setting':
-        """Where the value itself was written."""
-        setting = self
-        while setting.origin is not None:
-            setting = setting.origin
-        return setting
-
-    def stands_for(self, name: str) -> bool:
-        """Whether the value is a variable's as it is."""
-        return self.text.removeprefix(f'{BASE}.') == name
-
-    def chain(self) -> list['Setting']:
-        """What was set in turn, the first first, this last."""
-        settings: list[Setting] = []
-        setting: Setting | None = self
-        while setting is not None:
-            settings.insert(0, setting)
-            setting = setting.over
-        return settings
-
-    def variables(self) -> Iterator[Variable]:
-        """Those by which the value got here, directly or by another."""
-        setting: Setting | None = self
-        while setting is not None:
-            yield from setting.reads
-            setting = setting.origin
-
-
-@dataclass(eq=False)
-class Node:
-    """A value and what is in it.
-
-    Args:
-        setting: Where it was written.
-        kind: ``dict`` or ``list`` (of a tuple, too) where the parts are known.
-        children: By key or index.
-    """
-
-    setting: Setting
-    kind: type | None = None
-    children: dict[Any, 'Node'] = field(default_factory=dict)
-
-    def child(self, key: Any) -> 'Node | None':
-        """The part of that key; negative indices count from the end of a list."""
-        if self.kind is list and isinstance(key, int) and key < 0:
-            key += len(self.children)
-        return self.children.get(key)
-
-    def nodes(self, path: tuple = ()) -> Iterator[tuple[tuple, 'Node']]:
-        """This and all below it, with the keys that lead there."""
-        yield path, self
-        for key, child in self.children.items():
-            yield from child.nodes((*path, key))
-
-
-@dataclass
-class Trace:
-    """What the files of a config set.
-
-    Args:
-        files: Those that were read, bases first, the config last.
-        nodes: By the names at the top of the config.
-        variables: Last assignment of each name.
-        changed: Names that were given another value than at first.
-    """
-
-    files: list[str]
-    nodes: dict[str, Node]
-    variables: dict[str, Variable]
-    changed: set[str]
-
-    def setting_of(self, keys: Iterable) -> Setting | None:
-        """The last that set what stands at some keys, or what that is a part of."""
-        setting, node = None, Node(Setting('', '', None), dict, self.nodes)
-        for key in keys:
-            node = node.child(key)
-            if node is None:
-                break
-            setting = node.setting
-        return setting
-
-    def set_option(self, option: str) -> None:
-        """Follow ``key.sub=value`` of ``--cfg-options``."""
-        path, _, text = option.partition('=')
-        name, *keys = path.split('.')
-        setting = Setting(path, OPTIONS, None, ast.Name(text))
-        self.variables[name] = Variable(name, OPTIONS, None)
-        self.changed.add(name)
-        if not keys:
-            _put(self.nodes, name, Node(setting))
-        elif name in self.nodes:
-            _set_below(self.nodes[name], keys, Node(setting))
-        else:
-            self.nodes[name] = Node(setting)
+from projects.core.config.written import (
+    BASE,
+    Node,
+    Setting,
+    Trace,
+    Variable,
+    come_with,
+    copied,
+    joined,
+    over,
+    put,
+    set_below,
+)
 
 
 def trace(file: str, options: Iterable[str] = ()) -> Trace:
@@ -167,6 +34,9 @@ def trace(file: str, options: Iterable[str] = ()) -> Trace:
     Args:
         file: Config that MMEngine can read, of the kind with ``_base_``.
         options: ``key.sub=value``, set over the files.
+
+    Raises:
+        ValueError: If it is of the kind that imports its bases.
     """
     traced = _trace_file(osp.abspath(file))
     for option in options:
@@ -175,6 +45,8 @@ def trace(file: str, options: Iterable[str] = ()) -> Trace:
 
 
 def _trace_file(file: str) -> Trace:
+    if Config._is_lazy_import(file):
+        raise ValueError(f'{file} imports its bases')
     bases = Trace([], {}, {}, set())
     for name in Config._get_base_files(file):
         base = _trace_file(osp.abspath(Config._get_cfg_path(name, file)[0]))
@@ -191,77 +63,11 @@ def _trace_file(file: str) -> Trace:
             reader.assign(key, Node(Setting(key, file, None)), None)
     nodes = dict(bases.nodes)
     for name, node in reader.nodes.items():
-        _put(nodes, name, node)
+        put(nodes, name, node)
     variables = bases.variables | reader.variables
     changed = bases.changed | reader.changed
     changed |= bases.variables.keys() & reader.variables.keys()
     return Trace([*bases.files, file], nodes, variables, changed)
-
-
-def _put(parts: dict[Any, Node], key: Any, new: Node) -> None:
-    """Set a part as MMEngine merges a config into its base."""
-    old = parts.get(key)
-    if old is None:
-        parts[key] = new
-        return
-    deletes = new.children.pop(DELETE, None) is not None
-    if new.kind is dict and old.kind is dict and not deletes:
-        merged = Node(new.setting, dict, dict(old.children))
-        for name, node in new.children.items():
-            _put(merged.children, name, node)
-        new = merged
-    new.setting.deletes = deletes
-    parts[key] = _over(new, old)
-
-
-def _over(new: Node, old: Node) -> Node:
-    """``new``, whose settings know what stood there before, part by part."""
-    first = new.setting.chain()[0]
-    if first is not old.setting and old.setting not in new.setting.chain():
-        first.over = old.setting
-    # entries of lists of another length are not the same entries
-    if new.kind is dict or len(new.children) == len(old.children):
-        for key, child in new.children.items():
-            before = old.child(key)
-            if before is not None and before is not child:
-                _over(child, before)
-    return new
-
-
-def _set_below(node: Node, keys: list, new: Node) -> None:
-    """Set a part by its path."""
-    for key in keys[:-1]:
-        key = int(key) if node.kind is list and str(key).isdecimal() else key
-        below = node.child(key)
-        if below is None:
-            below = Node(new.setting)
-            node.children[key] = below
-        node = below
-    last = keys[-1]
-    last = int(last) if node.kind is list and str(last).isdecimal() else last
-    old = node.child(last)
-    node.children[last] = _over(new, old) if old else new
-
-
-def _copied(node: Node, setting: Setting, variable: Variable) -> Node:
-    """What a name stands for, where it is used."""
-    used = Setting(
-        setting.key,
-        setting.file,
-        setting.line,
-        setting.expression,
-        (variable,),
-        node.setting,
-    )
-    children = {
-        key: _copied(
-            child,
-            Setting(f'{setting.key}.{key}', setting.file, setting.line, None),
-            variable,
-        )
-        for key, child in node.children.items()
-    }
-    return Node(used, node.kind, children)
 
 
 class _Reader:
@@ -283,7 +89,7 @@ class _Reader:
         """Give a name a value."""
         if name in self.nodes:
             self.changed.add(name)
-            _over(node, self.nodes[name])
+            over(node, self.nodes[name])
         self.nodes[name] = node
         self.variables[name] = Variable(name, self.file, line)
 
@@ -328,7 +134,7 @@ class _Reader:
             self._reads(argument)
         if keys and name in self.nodes:
             setting = Setting(name, self.file, call.lineno)
-            _set_below(self.nodes[name], keys, Node(setting))
+            set_below(self.nodes[name], keys, Node(setting))
         else:
             self._change(root, call)
 
@@ -343,7 +149,7 @@ class _Reader:
             return
         path = '.'.join(map(str, (name, *keys)))
         new = self._value(value, path, target.lineno)
-        _set_below(self.nodes[name], keys, new)
+        set_below(self.nodes[name], keys, new)
 
     def _change(self, root: ast.expr | None, place: ast.AST) -> None:
         """A name is something else from here on, nobody knows what."""
@@ -396,7 +202,7 @@ class _Reader:
             case ast.BinOp(op=ast.Add()):
                 sides = [self._value(s, key, line) for s in (tree.left, tree.right)]
                 if all(side.kind is list for side in sides):
-                    return _joined(setting, sides)
+                    return joined(setting, sides)
                 return Node(self._made_of(setting, tree))
             case ast.Name() | ast.Attribute() | ast.Subscript():
                 return self._named(setting, tree)
@@ -414,7 +220,7 @@ class _Reader:
             if name is not None:
                 node.children[name] = child
             elif child.kind is dict:
-                node.children.update(child.children)
+                node.children.update(come_with(setting, child.children))
             else:  # more keys, nobody knows which
                 return Node(self._made_of(setting, setting.expression))
         return node
@@ -431,7 +237,7 @@ class _Reader:
                 child = self._value(tree, key, tree.lineno)
                 part = Node(child.setting, list, {0: child})
             parts.append(part)
-        return _joined(setting, parts)
+        return joined(setting, parts)
 
     def _named(self, setting: Setting, tree: ast.expr) -> Node:
         """What ``name``, ``name['key']`` or ``_base_.name[0].key`` stands for."""
@@ -453,12 +259,7 @@ class _Reader:
                 if below is None:
                     return Node(self._made_of(setting, tree))
                 node = below
-        return _copied(node, setting, variable)
-
-
-def _joined(setting: Setting, parts: list[Node]) -> Node:
-    children = [child for part in parts for child in part.children.values()]
-    return Node(setting, list, dict(enumerate(children)))
+        return copied(node, setting, variable)
 
 
 def _is_constant(tree: ast.expr | None) -> bool:

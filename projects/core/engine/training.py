@@ -121,19 +121,14 @@ def train(
     default_seed = cfg.get('randomness', {}).get('seed') or 0
     with explained(cfg):
         set_up(cfg, config, work_dir, launcher)
-        cfg.randomness = dict(cfg.get('randomness', {}))
-        cfg.randomness['seed'] = _first(
-            _set_up_resume(cfg, resume, seed), seed, cfg.randomness.get('seed'), 0
-        )
-        cfg.randomness['deterministic'] = deterministic or (
-            cfg.randomness.get('deterministic', False)
+        complete(
+            cfg,
+            _first(_set_up_resume(cfg, resume, seed), seed),
+            deterministic,
+            auto_scale_lr,
         )
         if cfg.randomness['deterministic']:  # cuBLAS refuses to run without
             os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
-        if cfg.get('auto_scale_lr'):
-            cfg.auto_scale_lr.enable = auto_scale_lr and (
-                cfg.auto_scale_lr.get('enable', True)
-            )
         if amp:
             if not torch.cuda.is_available():
                 raise UserError(
@@ -194,6 +189,24 @@ def train(
             ) from error
         _close(runner, time.monotonic() - start, task)
     return runner
+
+
+def complete(
+    cfg: Config,
+    seed: int | None = None,
+    deterministic: bool = False,
+    auto_scale_lr: bool = True,
+) -> None:
+    """Set what a training needs and a config may leave out; see :func:`train`."""
+    cfg.randomness = dict(cfg.get('randomness', {}))
+    cfg.randomness['seed'] = _first(seed, cfg.randomness.get('seed'), 0)
+    cfg.randomness['deterministic'] = deterministic or (
+        cfg.randomness.get('deterministic', False)
+    )
+    if cfg.get('auto_scale_lr'):
+        cfg.auto_scale_lr.enable = auto_scale_lr and (
+            cfg.auto_scale_lr.get('enable', True)
+        )
 
 
 def _set_up_amp(cfg: Config) -> None:

@@ -6,8 +6,8 @@ Legend: C channels, h and w of a map.
 import numpy as np
 from torch import Tensor
 
-from projects.core.insight.panels import colour_bar, panels, show_image
-from projects.core.insight.stages import stage_maps
+from projects.core.insight.panels import colour_bar, ending, panels, show_image
+from projects.core.insight.stages import map_strides, stage_maps
 from projects.core.insight.views import ViewOptions
 from projects.core.tasks.subject import Drawn, NotServed, Subject
 
@@ -43,19 +43,24 @@ def draw_features(subject: Subject, options: ViewOptions) -> Drawn:
     figure, axes = panels(
         COLUMNS * len(shown), caption, COLUMNS, 2, aspect=width / height, side=1.5
     )
-    for row, stage in enumerate(shown):
+    strides = map_strides(subject.model, subject.inputs)
+    shapes = [
+        f'{stage.shape}, stride {stride}'
+        for stage, stride in zip(stages, strides, strict=True)
+    ]
+    for row, (stage, shape) in enumerate(zip(shown, shapes[-MAX_STAGES:], strict=True)):
         first, *others = axes[row * COLUMNS : (row + 1) * COLUMNS]
         show_image(first, subject.picture)
-        first.set_title(
-            f'{_end_of(stage.name)}\n{stage.described(size)}', fontsize=8, loc='left'
-        )
+        first.set_title(f'{ending(stage.name, 24)}\n{shape}', fontsize=8, loc='left')
         values = stage.values[0].float().cpu()
         for panel, channel in zip(
             others, most_varied(values, COLUMNS - 1), strict=False
         ):
             _show(panel, values[channel].numpy(), channel, size, subject.extent)
     colour_bar(figure, axes, 'viridis', 'least', 'greatest', 'activation')
-    names = ', '.join(f'{s.name} ({s.described(size)})' for s in stages)
+    names = ', '.join(
+        f'{stage.name} ({shape})' for stage, shape in zip(stages, shapes, strict=True)
+    )
     left_out = len(stages) - len(shown)
     return Drawn(
         figure,
@@ -77,8 +82,3 @@ def _show(panel, values: np.ndarray, channel: int, size, extent) -> None:
     panel.set_ylim(extent[0], 0)
     low, high = float(values.min()), float(values.max())
     panel.set_title(f'{channel}: {low:.2g} to {high:.2g}', fontsize=7)
-
-
-def _end_of(name: str) -> str:
-    """A dotted name without its first part, which all have in common."""
-    return name.partition('.')[2] or name

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from projects.core.errors import UserError, did_you_mean, listed
 from projects.core.insight.panels import (
     colour_bar,
+    ending,
     panels,
     show_box,
     show_heat,
@@ -27,8 +28,21 @@ from projects.core.insight.panels import (
 )
 from projects.core.insight.stages import StageMap, as_map, layer_of, watched_maps
 from projects.core.insight.views import ViewOptions
-from projects.core.tasks.drawing import shortened
 from projects.core.tasks.subject import Drawn, NotServed, Subject, Target, hooked
+
+
+class EigenCAM(library.EigenCAM):
+    """The library's, with the sign that the map has itself: that of a principal
+    component is arbitrary, so that the brightest places might be the darkest."""
+
+    def get_cam_image(self, inputs, layer, targets, activations, *args, **kwargs):
+        image = super().get_cam_image(
+            inputs, layer, targets, activations, *args, **kwargs
+        )
+        strength = np.abs(activations).sum(1)
+        strength -= strength.mean((1, 2), keepdims=True)
+        return image * (-1 if (image * strength).sum() < 0 else 1)
+
 
 #: by the name that a user gives; those that run the model many times are left out
 METHODS = {
@@ -37,8 +51,7 @@ METHODS = {
     'xgradcam': ('XGrad-CAM', library.XGradCAM),
     'layercam': ('LayerCAM', library.LayerCAM),
     'hirescam': ('HiResCAM', library.HiResCAM),
-    'eigencam': ('Eigen-CAM', library.EigenCAM),
-    'eigengradcam': ('EigenGrad-CAM', library.EigenGradCAM),
+    'eigencam': ('Eigen-CAM', EigenCAM),
 }
 #: do not ask which score is explained
 WITHOUT_TARGET = ('eigencam',)
@@ -75,13 +88,19 @@ class _Scores(nn.Module):
         return self.scores(inputs)
 
 
-def check_method(method: str) -> None:
-    """Refuse a method that there is not.
+def default_method(target: Target) -> str:
+    """Grad-CAM; of a box one that weighs each place by its own gradient: a channel's
+    mean gradient, as Grad-CAM takes it, is that of all objects of the class."""
+    return 'gradcam' if target.box is None else 'hirescam'
+
+
+def check_method(method: str | None) -> None:
+    """Refuse a method that there is not; None is the default.
 
     Raises:
         UserError: With those that there are.
     """
-    if method not in METHODS:
+    if method is not None and method not in METHODS:
         raise UserError(
             f'--method {method}: there are {listed(METHODS, len(METHODS))}'
             + did_you_mean(method, METHODS)
@@ -176,23 +195,30 @@ def _shares(
         subject: Model and image.
         target: The score.
         outputs_of: What they are, after the model was run.
+
+    Raises:
+        NotServed: If the score has no gradient.
     """
     with torch.enable_grad():
         scores = subject.scores(subject.inputs.detach().requires_grad_())
         score = scores[0, target.index]
-        shares = []
-        for out in outputs_of():
-            gradient = None
-            if isinstance(out, Tensor) and out.requires_grad and score.requires_grad:
-                (gradient,) = torch.autograd.grad(
-                    score, out, allow_unused=True, retain_graph=True
-                )
-            shares.append(
-                0.0
-                if gradient is None
-                else float((gradient * out.detach()).abs().sum())
-            )
-    return shares
+        try:
+            if score.requires_grad:
+                return [_share(score, out) for out in outputs_of()]
+        except NotImplementedError:  # of soft NMS
+            pass
+    raise NotServed(
+        f'the score of {target.title} has no gradient; what comes after the network, '
+        'such as soft NMS, cuts it off'
+    )
+
+
+def _share(score: Tensor, out) -> float:
+    """See :func:`_shares`; 0 for what is no tensor, too."""
+    if not isinstance(out, Tensor) or not out.requires_grad:
+        return 0.0
+    (gradient,) = torch.autograd.grad(score, out, allow_unused=True, retain_graph=True)
+    return 0.0 if gradient is None else float((gradient * out.detach()).abs().sum())
 
 
 def heat_map(
@@ -228,33 +254,33 @@ def draw_heat_maps(subject: Subject, options: ViewOptions) -> Drawn:
     if not subject.targets:
         raise NotServed('nothing is found in the image whose score could be explained')
     targets = subject.targets
-    if options.method in WITHOUT_TARGET:
+    method = options.method or default_method(targets[0])
+    if method in WITHOUT_TARGET:
         targets = targets[:1]
-    name, _ = METHODS[options.method]
+    name, _ = METHODS[method]
     caption = f'{name}, enlarged; each panel from 0 to its own maximum'
-    figure, axes = panels(1 + len(targets), caption, title_lines=2)
+    figure, axes = panels(1 + len(targets), caption, title_lines=3)
     show_image(axes[0], subject.picture)
-    axes[0].set_title('image\n', fontsize=9)
+    axes[0].set_title('image\n\n', fontsize=8)
     layers: dict[str, None] = {}
     for panel, target in zip(axes[1:], targets, strict=True):
         layer = choose_layer(subject, target, options.layer)
         layers[layer.name] = None
-        heat = heat_map(subject, target, layer, options.method)
+        heat = heat_map(subject, target, layer, method)
         show_image(panel, subject.picture, dimmed=True)
         show_heat(panel, heat, heat.shape)
         height, width = subject.extent
         panel.set_xlim(0, width)  # without the padding
         panel.set_ylim(height, 0)
-        title = name if options.method in WITHOUT_TARGET else target.title
-        channels, rows, columns = layer.shape
-        shape = f'{channels} x {rows} x {columns}'
-        panel.set_title(f'{title}\n{shortened(layer.name, 30)}, {shape}', fontsize=8)
-        if target.box is not None and options.method not in WITHOUT_TARGET:
+        title = name if method in WITHOUT_TARGET else target.title
+        shape = ' x '.join(map(str, layer.shape))
+        panel.set_title(f'{title}\n{ending(layer.name)}\n{shape}', fontsize=8)
+        if target.box is not None and method not in WITHOUT_TARGET:
             show_box(panel, target.box)
     colour_bar(figure, axes, 'inferno', '0', 'max', 'raises the score')
     what = (
         'bright is what the maps have most in common'
-        if options.method in WITHOUT_TARGET
+        if method in WITHOUT_TARGET
         else 'bright is what raises ' + ' / '.join(t.title for t in targets)
     )
     return Drawn(figure, f'{name} at {", ".join(layers)}: {what}')

@@ -38,7 +38,7 @@ from projects.registry import DATASETS, MODELS
     image=PATH,
     what=optional(several(TEXT)),
     out_dir=PATH,
-    method=TEXT,
+    method=optional(TEXT),
     layer=optional(TEXT),
     class_=optional(either(TEXT, whole(0))),
     detection=optional(whole(0)),
@@ -51,7 +51,7 @@ def look_inside(
     image: str,
     what: str | Sequence[str] | None = None,
     out_dir: str = 'look',
-    method: str = 'gradcam',
+    method: str | None = None,
     layer: str | None = None,
     class_: str | int | None = None,
     detection: int | None = None,
@@ -69,7 +69,8 @@ def look_inside(
             model's parts; None for all that the model can serve.
         out_dir: Folder to write to; ``<image>_<view>.png`` each.
         method: Of the heat map, a key of
-            :data:`projects.core.insight.heat_maps.METHODS`.
+            :data:`projects.core.insight.heat_maps.METHODS`; None for Grad-CAM, of
+            a detection HiResCAM.
         layer: Dotted name of the module whose map the heat map explains; None for the
             last map of the backbone.
         class_: Name or number of the class that the heat map explains; None for the

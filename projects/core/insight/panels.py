@@ -83,23 +83,21 @@ def show_image(axes: Axes, picture: np.ndarray, dimmed: bool = False) -> None:
     axes.set_ylim(height, 0)
 
 
-def show_heat(
-    axes: Axes, heat: np.ndarray, extent: tuple[int, int], most: float | None = None
-) -> None:
+def show_heat(axes: Axes, heat: np.ndarray, extent: tuple[int, int]) -> None:
     """A map over the image, smoothly.
 
     Args:
         axes: Panel with the image.
         heat: (h, w), at least 0.
         extent: Height and width in pixels that it covers.
-        most: What is brightest; None for its maximum.
     """
+    most = max(float(heat.max()), 1e-12)
     axes.imshow(
         heat,
         cmap='inferno',
-        alpha=0.65,
+        alpha=0.15 + 0.65 * heat / most,  # the image is seen where it is cold
         vmin=0,
-        vmax=most or max(float(heat.max()), 1e-12),
+        vmax=most,
         extent=(0, extent[1], extent[0], 0),
         interpolation='bilinear',
     )
@@ -118,6 +116,12 @@ def show_box(axes: Axes, box, colour='cyan', line: str = '-', width: float = 1.5
         linewidth=width,
     )
     axes.add_patch(patch)
+
+
+def ending(name: str, length: int = 36) -> str:
+    """The end of a dotted name, without its first part."""
+    name = name.partition('.')[2] or name
+    return name if len(name) <= length else '…' + name[1 - length :]
 
 
 def colour_bar(figure: Figure, axes, cmap: str, low, high, label: str) -> None:

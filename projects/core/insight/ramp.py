@@ -16,7 +16,6 @@ import numpy as np
 BETA = 0.9  # of the moving average
 DIVERGED = 4.0  # times the least smoothed loss
 LEAST_FALL = 0.02  # of the loss; less speaks for no rate
-MARGIN = 10.0  # between the rate of the least loss and the proposal
 
 
 @dataclass(frozen=True)
@@ -49,8 +48,10 @@ class Proposal:
     """Rates that a ramp speaks for.
 
     Args:
-        rate: What is proposed: ``steepest``, or a tenth of ``least`` if that is more.
-            Both are cautious: at each rate the ramp takes a few steps only.
+        rate: What is proposed: half the way, on a logarithmic axis, from ``steepest``
+            to ``least``. At the former the loss falls fastest, but a ramp comes to each
+            rate for a few steps only and so sees it late; at the latter what a step
+            gains and what it spoils are in balance.
         steepest: Rate of the steepest descent of the smoothed loss, by the logarithm
             of the rate.
         least: Rate of the least smoothed loss.
@@ -118,4 +119,4 @@ def proposal_of(ramp: Ramp) -> Proposal | None:
     steepest = int(slopes[num_edge : lowest + 1].argmin()) + num_edge
     least = float(ramp.rates[lowest])
     at_steepest = float(ramp.rates[steepest])
-    return Proposal(max(at_steepest, least / MARGIN), at_steepest, least)
+    return Proposal(math.sqrt(at_steepest * least), at_steepest, least)

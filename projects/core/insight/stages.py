@@ -9,10 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
+import torch
 from torch import Tensor, nn
 
 from projects.core.errors import UserError, did_you_mean
 from projects.core.tasks.subject import hooked
+
+GROWTH = 256  # pixels; a multiple of the usual strides
 
 
 @dataclass
@@ -29,11 +32,10 @@ class StageMap:
     output: Tensor
     values: Tensor
 
-    def described(self, size: tuple[int, int]) -> str:
-        """Its shape and stride, given the height and width of the input."""
-        _, channels, height, width = self.values.shape
-        strides = [round(a / b) for a, b in zip(size, (height, width), strict=True)]
-        return f'{channels} x {height} x {width}, stride {max(strides)}'
+    @property
+    def shape(self) -> str:
+        """'64 x 28 x 28'."""
+        return ' x '.join(map(str, self.values.shape[1:]))
 
 
 def as_map(output, backbone: nn.Module, size: Sequence[int]) -> Tensor | None:
@@ -75,6 +77,32 @@ def stage_maps(model: nn.Module, inputs: Tensor) -> list[StageMap]:
     with watched_maps(model, found.extend):
         getattr(model, 'backbone', model)(inputs)
     return found
+
+
+@torch.no_grad()
+def map_strides(model: nn.Module, inputs: Tensor, axis: int = 1) -> list[int]:
+    """Pixels from a unit of each stage's map to the next.
+
+    By how much a map grows with the image: convolutions without padding make it
+    smaller than its stride says. Where the layers take images of one size only it is
+    the ratio of the sides.
+
+    Args:
+        model: With ``backbone``, or itself one.
+        inputs: (1, C, H, W).
+        axis: 0 along rows, 1 along columns.
+    """
+    sides = [stage.values.shape[2 + axis] for stage in stage_maps(model, inputs)]
+    wider = list(inputs.shape)
+    wider[2 + axis] += GROWTH
+    try:
+        grown = stage_maps(model, inputs.new_zeros(wider))
+    except (RuntimeError, ValueError):
+        return [round(inputs.shape[2 + axis] / side) for side in sides]
+    return [
+        round(GROWTH / max(1, stage.values.shape[2 + axis] - side))
+        for stage, side in zip(grown, sides, strict=True)
+    ]
 
 
 @contextmanager

@@ -25,12 +25,13 @@ class ViewOptions:
 
     Args:
         method: Of a heat map, a key of
-            :data:`projects.core.insight.heat_maps.METHODS`.
+            :data:`projects.core.insight.heat_maps.METHODS`; None for Grad-CAM, of
+            a detection HiResCAM.
         layer: Dotted name of the module whose map it explains; None to choose one.
         block: Whose attention is drawn; -1 is the last.
     """
 
-    method: str = 'gradcam'
+    method: str | None = None
     layer: str | None = None
     block: int = -1
 
@@ -44,8 +45,9 @@ def views_of(model: nn.Module) -> dict[str, Callable[[Subject, ViewOptions], Dra
     """
     views = {name: _later(path) for name, path in GENERAL.items()}
     for module in model.modules():
-        for name, path in getattr(module, 'views', {}).items():
-            views[name] = _later(path, module)
+        own = getattr(module, 'views', None)
+        if isinstance(own, dict):
+            views |= {name: _later(path, module) for name, path in own.items()}
     return views
 
 

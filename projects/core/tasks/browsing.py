@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from projects.core.files import check_outputs
+from projects.core.tasks.browsed import Browsed
 from projects.core.tasks.drawing import (
     COLOURS,
     FONT,
@@ -25,7 +26,6 @@ from projects.core.tasks.drawing import (
     write_picture,
 )
 from projects.core.tasks.pipeline_trace import Source, Stage, as_drawn, described
-from projects.core.tasks.task import Browsed
 
 PLAIN_FONT = f'{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf'
 SIDE, STEP_SIDE = 320, 400  # pixels of a panel
@@ -127,8 +127,8 @@ def browse_images(browsed: Browsed, marks: Marks) -> list[str]:
         lost = tally[0] - tally[1]
         print_log(
             f'{tally[1]} of {tally[0]} {marks.unit} are left after the pipeline, '
-            f'{lost} lost ({lost / tally[0]:.1%}), in {len(browsed.indices)} images, '
-            f'{browsed.draws} draws of each',
+            f'{lost} lost ({lost / tally[0]:.1%}); images x draws: '
+            f'{len(browsed.indices)} x {browsed.draws}',
             'current',
         )
     return files

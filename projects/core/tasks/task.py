@@ -8,9 +8,7 @@ the group ``mmatlas.tasks``, whose value is such an object, ``module:TASK``.
 
 import importlib
 import pkgutil
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
@@ -21,99 +19,13 @@ from projects.core.datasets.findings import Examination
 from projects.core.datasets.folds import Fold, Folds, hold_out
 from projects.core.errors import UserError, listed
 from projects.core.reports.blocks import Section
+from projects.core.tasks.browsed import Browsed
 from projects.core.tasks.exported import Exported, ExportOptions
+from projects.core.tasks.options import InferOptions, LookOptions, TestOptions
+from projects.core.tasks.views import Views
 from projects.registry import MODELS, UnknownTypeError
 
 ENTRY_POINT_GROUP = 'mmatlas.tasks'
-
-
-@dataclass
-class TestOptions:
-    """What a test is asked for besides its metrics.
-
-    Args:
-        config: Config file, for messages.
-        out: File for the predictions; None for none.
-        show_dir: Folder for pictures; None for none.
-        scratch: Folder that is deleted after the test.
-    """
-
-    __test__ = False  # no class of tests, for pytest
-
-    config: str
-    out: str | None
-    show_dir: str | None
-    scratch: str
-
-
-@dataclass
-class InferOptions:
-    """What :func:`projects.core.engine.infer` is asked for.
-
-    Args:
-        checkpoint: Its file, for messages.
-        out_dir: Folder to write to; None for the task's own.
-        score_thr: Least score of what is drawn.
-        batch_size: Inputs that go through the model together.
-        writing: How a text is written or a sample made, as far as the user said so;
-            arguments of :func:`projects.core.engine.infer` by name.
-    """
-
-    checkpoint: str
-    out_dir: str | None
-    score_thr: float
-    batch_size: int
-    writing: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass
-class LookOptions:
-    """What a look inside a model on one input is asked for.
-
-    Args:
-        checkpoint: Its file, for messages.
-        class_: Name or number of the class to explain; None for the likeliest.
-        detection: Number of the detection to explain, from 0, the surest; None for
-            the surest ones.
-    """
-
-    checkpoint: str
-    class_: str | int | None = None
-    detection: int | None = None
-
-
-@dataclass
-class Browsed:
-    """What :func:`projects.core.insight.browse_data.browse_data` is asked for.
-
-    Args:
-        config: Config file, for messages.
-        split: 'train', 'val' or 'test'.
-        dataset: The data of the split.
-        settings: Config of the data set.
-        preprocessor: The model's data preprocessor.
-        indices: Numbers of the samples.
-        draws: How often the augmentation of a sample is drawn.
-        steps: Whether each step of the pipeline is shown.
-        out_dir: Folder to write to.
-        reseed: Function that seeds all random numbers from whole numbers.
-    """
-
-    config: str
-    split: str
-    dataset: Any
-    settings: dict
-    preprocessor: Any
-    indices: list[int]
-    draws: int
-    steps: bool
-    out_dir: str
-    reseed: Callable[..., None]
-
-    def others(self, index: int, num: int) -> list[int]:
-        """Samples that may be in a batch with one: those after it."""
-        num = min(num, len(self.dataset) - 1)
-        return [(index + 1 + i) % len(self.dataset) for i in range(num)]
 
 
 class Task:
@@ -287,6 +199,21 @@ class Task:
     def close_test(self, runner, metrics: dict, options: TestOptions) -> list[str]:
         """Write what comes last, and say what was written; the log's last lines."""
         return []
+
+    def views(self, cfg, config: str) -> Views:
+        """Views of each datum that a test with augmentation merges.
+
+        Args:
+            cfg: Config of the run, with its training data.
+            config: Its file, for messages.
+
+        Raises:
+            UserError: If there are none for a model of this kind, or for these data.
+        """
+        raise UserError(
+            f'--tta: {config} holds {self.name}, whose data have no other view; leave '
+            'it out'
+        )
 
     def infer(
         self, model, cfg, meta: dict, inputs: str | None, options: InferOptions

@@ -5,10 +5,10 @@ import os.path as osp
 import torch
 
 from projects.core.files import check_outputs
+from projects.core.tasks.browsed import Browsed, refuse_steps
 from projects.core.tasks.browsing import Marks, browse_images, class_names
 from projects.core.tasks.drawing import write_picture
 from projects.core.tasks.generation.pictures import NUM_POINTS, points_picture
-from projects.core.tasks.task import Browsed
 
 
 def browse_samples(browsed: Browsed) -> list[str]:
@@ -17,9 +17,13 @@ def browse_samples(browsed: Browsed) -> list[str]:
 
     Returns:
         The files.
+
+    Raises:
+        UserError: If steps of a pipeline are asked for where there is none.
     """
     if hasattr(browsed.dataset, 'pipeline'):
         return browse_images(browsed, Marks(class_names(browsed.dataset)))
+    refuse_steps(browsed, 'points')
     file = osp.join(browsed.out_dir, f'{browsed.split}.png')
     check_outputs([file], '--out-dir')
     browsed.reseed(0)

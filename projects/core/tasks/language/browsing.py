@@ -11,12 +11,12 @@ from mmengine.dataset import pseudo_collate
 from mmengine.logging import print_log
 from torch import Tensor
 
-from projects.core.errors import one_line
+from projects.core.errors import UserError, one_line
 from projects.core.files import check_outputs, write_text
+from projects.core.tasks.browsed import Browsed, refuse_steps
 from projects.core.tasks.language.attention_labels import label
 from projects.core.tasks.language.backbones import IGNORE
 from projects.core.tasks.language.tokenizers import Tokenizer
-from projects.core.tasks.task import Browsed
 
 SHOWN, SAMPLES = 12, 2  # rows of a table, and samples, on the screen; the file has all
 IS_TOKEN = ('tokens', 'target', 'labels')  # of which the numbers are tokens
@@ -27,7 +27,17 @@ def browse_texts(browsed: Browsed) -> list[str]:
 
     Returns:
         The file.
+
+    Raises:
+        UserError: If the data set has no tokenizer, or steps of a pipeline are asked
+            for.
     """
+    if not hasattr(browsed.dataset, 'tokenizer'):
+        raise UserError(
+            f'{browsed.config}: a {type(browsed.dataset).__name__} has no tokenizer '
+            'whose tokens could be shown'
+        )
+    refuse_steps(browsed, 'texts')
     file = osp.join(browsed.out_dir, f'{browsed.split}.txt')
     check_outputs([file], '--out-dir')
     dataset, tokenizer = browsed.dataset, browsed.dataset.tokenizer
