@@ -206,6 +206,13 @@ class TestHeatMaps:
         assert heat.max() > 0
         np.testing.assert_allclose(heat, expected, atol=1e-6)
 
+    def test_a_map_of_few_places_gives_way_to_a_finer_one(self):
+        for pooled, name in ((2, 'backbone.stages.0'), (4, 'backbone.stages.1')):
+            model = Classifier()
+            model.backbone.stages[1] = nn.AdaptiveAvgPool2d(pooled)
+            subject = subject_of(model, red_and_green())
+            assert choose_layer(subject, subject.targets[0]).name == name
+
     def test_a_place_is_told_from_another_of_the_same_kind(self):
         """The score of a detection: red, but only that in the upper left corner."""
         image = red_and_green()

@@ -73,7 +73,7 @@ def look_inside(
             :data:`projects.core.insight.heat_maps.METHODS`; None for Grad-CAM, of
             a detection HiResCAM.
         layer: Dotted name of the module whose map the heat map explains; None for the
-            last map of the backbone.
+            last map of the backbone that has 4 rows and columns or more.
         class_: Name or number of the class that the heat map explains; None for the
             likeliest.
         detection: Number of the detection that it explains, from 0, the surest.
