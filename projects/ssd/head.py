@@ -57,10 +57,10 @@ class SSDHead(detection.DetectionHead):
             default is the paper's, Xavier's.
     """
 
-    #: pictures of tools/analysis_tools/look_inside.py
-    views = {'matches': 'projects.ssd.draw_origins:draw_origins'}
     nms_pre_of_class = True
     drops_empty_boxes = True
+    #: pictures of tools/analysis_tools/look_inside.py
+    views = {'matches': 'projects.ssd.draw_origins:draw_origins'}
 
     def __init__(
         self,

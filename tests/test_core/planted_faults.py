@@ -16,11 +16,14 @@ class Fault(nn.Module):
         super().__init__()
         self.kind = kind
         self.scale = nn.Parameter(torch.ones(3))
+        self.norm = nn.BatchNorm1d(3, affine=False)
 
     def forward(self, x):
         x = x * self.scale
         if self.kind == 'log':
             x = x + (x.relu() * 0).log()
+        elif self.kind == 'log before norm':
+            x = self.norm(x + (x.relu() * 0).log())
         elif self.kind == 'sqrt':
             x = x + (x * 0).sqrt()
         elif self.kind == 'mask':  # a mask, which the softmax heals

@@ -31,7 +31,11 @@ RUNNER_KEYS = frozenset(inspect.signature(Runner.__init__).parameters) | {
     'runner_type',
     'sync_bn',
 }
-VARIABLES = tuple(f'{key}_' for key in RUNNER_KEYS)
+# of a test with augmentation; no names to propose for a misspelt 'model'
+TTA_KEYS = frozenset({'tta_model', 'tta_pipeline'})
+CHECKPOINTS = ('.pth', '.pt')  # which are no configs
+# what a config's own names may begin with, however like a key they are
+VARIABLES = (*(f'{key}_' for key in RUNNER_KEYS), 'train_pipeline', 'test_pipeline')
 
 
 def load_config(path: str | PathLike, cfg_options: list[str] | None = None) -> Config:
@@ -82,12 +86,12 @@ def check_config(cfg: Config, path: str, cfg_options: list[str] | None = None) -
     """Look for mistakes in a config, see :func:`load_config`."""
     for key in cfg:
         # a variable may extend one's name, as in val_evaluator_small
-        if not (key in RUNNER_KEYS or key.startswith(VARIABLES)) and close_names(
-            key, RUNNER_KEYS, 0.85
+        known = RUNNER_KEYS | TTA_KEYS
+        if not (key in known or key.startswith(VARIABLES)) and close_names(
+            key, known, 0.85
         ):
             raise UserError(
-                f"{path}: nothing reads the key '{key}'"
-                + did_you_mean(key, RUNNER_KEYS)
+                f"{path}: nothing reads the key '{key}'" + did_you_mean(key, known)
             )
     check_values(cfg._cfg_dict, path)
     check_keys(cfg._cfg_dict, path)
@@ -115,6 +119,11 @@ def _refuse_text_for_classes(cfg: dict, source: str) -> None:
 
 def _read(path: str, file: Path) -> Config:
     """Run the file as a config, and say where it goes wrong."""
+    if file.suffix in CHECKPOINTS:
+        raise UserError(
+            f'{path} is a checkpoint, no config: give the .py file that it was trained '
+            'by; the run left a copy beside it'
+        )
     try:
         cfg = Config.fromfile(file)
         for _ in walk(cfg._cfg_dict):

@@ -66,6 +66,14 @@ def tell(finding: Finding, model: nn.Module, saved: dict) -> None:
         line = f'the batch itself is not finite: {origin.name}'
         line += f', of {names}' if names else ''
         advice = 'look at these data, and at what the data preprocessor divides by'
+    elif origin.kind == 'weight':
+        finding.kind = 'weights'
+        finding.module = origin.name.rpartition('.')[0]
+        line = (
+            f'the first number that is not finite is in {origin.name}, of '
+            f'{_named(model, finding.module)}, and was there before the step'
+        )
+        finding.module_class = type(model.get_submodule(finding.module)).__name__
     elif origin.place is None:
         line = (
             f'in the {finding.direction} pass, the first number that is not finite '

@@ -20,6 +20,7 @@ from projects.core.datasets.decoding import (
     as_picture,
     decode,
 )
+from projects.core.machine import num_cores
 
 THUMBNAIL = 16  # pixels a side
 HASHED = 32  # pixels a side, as pHash has it; smaller images have no hash
@@ -49,13 +50,6 @@ class Scan(NamedTuple):
     thumbnails: np.ndarray
 
 
-def num_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, 'sched_getaffinity'):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def scan_images(images: Sequence, label: str) -> Scan:
     """Read images, one thread per core: decoding frees the interpreter.
 
@@ -66,11 +60,13 @@ def scan_images(images: Sequence, label: str) -> Scan:
     parts = [images[i : i + AT_ONCE] for i in range(0, len(images), AT_ONCE)]
     rows = []
     pool = ThreadPoolExecutor(num_cores())
+    console = Console(stderr=True)
     progress = Progress(
         *Progress.get_default_columns()[:2],
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console,
+        disable=not console.is_terminal,  # a log needs none
     )
     try:
         with progress:

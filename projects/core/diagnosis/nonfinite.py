@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.overrides import TorchFunctionMode
 
 HERE = osp.abspath(__file__)
@@ -166,12 +167,19 @@ class Watch(TorchFunctionMode):
         self._order: list[Origin] = []
         self._inputs: dict[str, Any] = {}
         self._handles: list = []
+        # a batch norm in training writes them, and the step did so before it was kept
+        self._written = {
+            id(buffer)
+            for module in model.modules()
+            if isinstance(module, _BatchNorm) and module.training
+            for buffer in module.buffers()
+        }
         for kind, tensors in (
             ('batch', tensors_in(batch)),
             ('weight', [*model.named_parameters(), *model.named_buffers()]),
         ):
             for name, tensor in tensors:
-                if is_nonfinite(tensor):
+                if id(tensor) not in self._written and is_nonfinite(tensor):
                     origin = Origin(kind, name)
                     origin.statistics[name] = Statistics.of(tensor)
                     self._note(tensor, origin)
@@ -226,13 +234,15 @@ class Watch(TorchFunctionMode):
         name = getattr(function, '__name__', str(function))
         if name in ('__get__', '__set__', 'backward', 'requires_grad_'):
             return function(*args, **kwargs)
-        given = [t for _, t in tensors_in((args, kwargs))]
+        given = [t for _, t in tensors_in((args, kwargs)) if id(t) not in self._written]
         bad = [t for t in given if is_nonfinite(t)]
         with_nan = [t for t in bad if t.detach().isnan().any()]
         before = {f'input of {name}': Statistics.of(t) for t in bad[:1]}
         out = function(*args, **kwargs)
         place = None
         for _, tensor in tensors_in(out):
+            if id(tensor) in self._written:
+                continue
             if tensor.grad_fn is not None and MARK not in tensor.grad_fn.metadata:
                 place = place or self._place()
                 self.watch_graph(tensor, place)

@@ -88,13 +88,15 @@ class Replay:
         self.meta, self.device = saved['meta'], torch.device(device)
         self.task = task_of(cfg)
         self.model = self._built(saved['state_dict'], file)
+        # where they are not those before the step, what they are
+        self.weights = 'those after the step' if saved['own_step'] else None
 
     def _built(self, weights: dict | None, source: str) -> nn.Module:
         settings = dict(self.cfg.model)
         if self.cfg.get('data_preprocessor') is not None:
             settings.setdefault('data_preprocessor', self.cfg.data_preprocessor)
         model = MODELS.build(settings)
-        with hushed():
+        with hushed('ERROR'):  # what is not finite is said once
             if weights is None:
                 model.init_weights()
             else:
@@ -159,14 +161,17 @@ class Replay:
         try:
             weights = read_checkpoint(newest)['state_dict'] if newest else None
             self.model = self._built(weights, newest or self.file)
-            source = f'the weights of {newest}'
+            source = f'those of {newest}'
         except UserError:
             newest = None
         if newest is None or any(map(is_nonfinite, self.model.parameters())):
             torch.manual_seed(0)
             self.model = self._built(None, self.file)
-            source = 'new weights, as no checkpoint is beside it'
-        lines.append(f'{which}, which made them so, repeated with {source}:')
+            source = 'new ones, as no checkpoint is beside it'
+        lines.append(
+            f'{which}, which made them so, repeated; the weights are {source}:'
+        )
+        self.weights = source
         step = self._own_step if self.saved['own_step'] else self._whole_step
         finding.last_step = self._watched(step, last['data'], last['random'])
         lines += finding.last_step.lines
@@ -304,8 +309,8 @@ class Replay:
                 f'{meta["processes"]} processes, whose batch norms may have been '
                 'synchronised, here one'
             )
-        if self.saved['own_step']:
-            different.append('the weights are those after the step, not before it')
+        if self.weights is not None:
+            different.append(f'the weights are {self.weights}')
         return [
             'repeated here, the loss and all gradients are finite; what is different: '
             + (

@@ -14,6 +14,7 @@ from projects.core.engine import (
     speed,
     step_times,
     stopping,
+    views_hook,
 )
 from projects.core.engine.evaluation import evaluate
 from projects.core.engine.inference import infer
@@ -41,4 +42,5 @@ __all__ = [
     'step_times',
     'stopping',
     'train',
+    'views_hook',
 ]

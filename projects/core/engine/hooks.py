@@ -201,6 +201,8 @@ class NonFiniteLossHook(Hook):
         lrs = runner.optim_wrapper.get_lr()
         task = task_of(runner.cfg)
         names = task.names_of(inputs) if isinstance(inputs, dict) else []
+        if set(names) == {'unnamed'}:  # data that come from no files
+            names = []
         rank = get_rank()
         file = osp.join(
             runner.work_dir,

@@ -120,7 +120,10 @@ class Runner(MMEngineRunner):
 
     def build_visualizer(self, visualizer=None):
         visualizer = super().build_visualizer(visualizer)
-        begin_trackers(visualizer, lambda: 0 if self._train_loop is None else self.iter)
+        begin_trackers(
+            visualizer,
+            lambda: self.iter if isinstance(self._train_loop, BaseLoop) else 0,
+        )
         visualizer.add_scalars = spared_by_full_disk(
             visualizer.add_scalars, 'scalars.json'
         )

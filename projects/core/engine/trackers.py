@@ -10,27 +10,93 @@ import importlib.util
 import logging
 import os
 import os.path as osp
+import re
 from collections.abc import Callable
 from functools import wraps
 
 from mmengine.dist import is_main_process
 from mmengine.logging import print_log
+from mmengine.visualization import MLflowVisBackend as MMEngineMLflowVisBackend
 from mmengine.visualization import Visualizer
+from mmengine.visualization import WandbVisBackend as MMEngineWandbVisBackend
 
 from projects.core.errors import UserError, described
+from projects.registry import VISBACKENDS
 
 LOCAL = 'LocalVisBackend'
 TENSORBOARD = 'TensorboardVisBackend'
+WANDB = 'WandbVisBackend'
+MLFLOW = 'MLflowVisBackend'
 # what each needs; those of other services import theirs at their first use
 PACKAGES = {
     TENSORBOARD: 'tensorboard',
-    'WandbVisBackend': 'wandb',
-    'MLflowVisBackend': 'mlflow',
+    WANDB: 'wandb',
+    MLFLOW: 'mlflow',
 }
 FOLDER = 'tensorboard'  # in the work dir, for a run and all that resume it
+# MLflow asks for minutes for a server that is not there, and, from version 3.7 on,
+# keeps to folders, which mmengine's backend writes to, only where it is told to
+ENVIRONMENT = dict(
+    MLFLOW_HTTP_REQUEST_MAX_RETRIES='1',
+    MLFLOW_HTTP_REQUEST_TIMEOUT='20',
+    MLFLOW_ALLOW_FILE_STORE='true',
+)
+HINTS = {WANDB: '; with WANDB_MODE=offline in the environment it needs no account'}
 METHODS = ('add_config', 'add_graph', 'add_image', 'add_scalar', 'add_scalars', 'close')
 # of a validation, which training has by the same name
 SHARED = ('time', 'data_time')
+
+
+@VISBACKENDS.register_module()
+class WandbVisBackend(MMEngineWandbVisBackend):
+    """mmengine's, which knows the step of a value, and ends a run of today's wandb.
+
+    It takes no copy of the code in the current folder, unless ``log_code_name`` is
+    given. Arguments are those of :class:`mmengine.visualization.WandbVisBackend`.
+    """
+
+    def add_config(self, config, **kwargs) -> None:
+        run = self.experiment.run
+        run.config.update(config.to_dict(), allow_val_change=True)
+        if self._log_code_name is not None:
+            run.log_code(name=self._log_code_name)
+
+    def add_image(self, name: str, image, step: int = 0, **kwargs) -> None:
+        wandb = self.experiment
+        wandb.log({name: wandb.Image(image)}, step=step)
+
+    def add_scalar(self, name: str, value, step: int = 0, **kwargs) -> None:
+        self.experiment.log({name: value}, step=step)
+
+    def add_scalars(
+        self, scalar_dict: dict, step: int = 0, file_path=None, **kwargs
+    ) -> None:
+        self.experiment.log(scalar_dict, step=step)
+
+    def close(self) -> None:
+        if hasattr(self, '_wandb'):
+            self._wandb.finish()
+
+
+@VISBACKENDS.register_module()
+class MLflowVisBackend(MMEngineMLflowVisBackend):
+    """mmengine's, for metrics of any name: ``bbox_AR@1`` becomes ``bbox_AR_1``, where
+    MLflow would refuse all metrics of the validation.
+
+    Arguments are those of :class:`mmengine.visualization.MLflowVisBackend`.
+    """
+
+    def add_scalar(self, name: str, value, step: int = 0, **kwargs) -> None:
+        self.add_scalars({name: value}, step)
+
+    def add_scalars(
+        self, scalar_dict: dict, step: int = 0, file_path=None, **kwargs
+    ) -> None:
+        scalars = {
+            re.sub(r'[^\w\-. :/]', '_', name): float(value)
+            for name, value in scalar_dict.items()
+        }
+        self.experiment.log_metrics(scalars, step)
 
 
 def set_up_trackers(cfg, tensorboard: bool) -> None:
@@ -66,6 +132,8 @@ def set_up_trackers(cfg, tensorboard: bool) -> None:
                 f'{option} needs the package {package}, which is not installed: pip '
                 'install "mmatlas[trackers]"'
             )
+        if name in (WANDB, MLFLOW):
+            backend['type'] = f'projects.{name}'
         if name == TENSORBOARD:
             backend.setdefault('save_dir', osp.join(cfg.work_dir, FOLDER))
     settings['vis_backends'] = backends
@@ -90,14 +158,14 @@ def begin_trackers(visualizer: Visualizer, iterations: Callable[[], int]) -> Non
         if type(backend).__name__ == LOCAL:
             continue
         if is_main_process():
-            # a server that is not there is asked for minutes else
-            os.environ.setdefault('MLFLOW_HTTP_REQUEST_MAX_RETRIES', '1')
-            os.environ.setdefault('MLFLOW_HTTP_REQUEST_TIMEOUT', '20')
+            for variable, value in ENVIRONMENT.items():
+                os.environ.setdefault(variable, value)
             try:
                 _ = backend.experiment
             except Exception as error:
                 raise UserError(
                     f'visualizer.vis_backends: {name} cannot begin: {described(error)}'
+                    + HINTS.get(name, '')
                 ) from error
         _spare(name, backend, iterations)
 

@@ -18,8 +18,7 @@ from projects.core.errors import UserError, described
 from projects.core.export.formats import FORMATS, quiet_export
 from projects.core.files import check_outputs, output_file
 from projects.core.quiet import quiet_libraries
-from projects.core.tasks.exported import Exported, ExportOptions
-from projects.core.tasks.task import task_of
+from projects.core.tasks.task import Exported, ExportOptions, task_of
 from projects.core.values import (
     FLAG,
     PATH,
@@ -118,9 +117,11 @@ def export(
         differences = _differences(exported, written, cases, dynamic)
         worst = max(differences.values())
         if not worst <= tolerance:
+            hint = '; try --dynamic batch' if dynamic == 'size' else ''
             raise UserError(
-                f'{checkpoint}: what {kind.runner} computes differs from the model by '
-                f'{worst:.1e}, above --tolerance {tolerance:g}: nothing is written'
+                f'{checkpoint}: what {kind.runner} computes differs from the model '
+                f'by {worst:.1e}, above --tolerance {tolerance:g}: nothing is '
+                f'written{hint}'
             )
         speed = _speed(exported, written, cases[0].inputs)
     with output_file(out, '--out') as file:
@@ -129,6 +130,7 @@ def export(
         f'{out}: {len(written.data) / 1e6:.1f} MB, {_axes(exported, dynamic)}',
         f'in: {exported.convention}',
         *(f'out: {name} {words}' for name, words in exported.outputs.items()),
+        *kind.needs(exported),
         f'{kind.runner} gives what the model gives on {len(cases)} batches'
         f'{exported.contents([case.expected for case in cases])}: greatest difference '
         + ', '.join(f'{name} {value:.1e}' for name, value in differences.items()),
@@ -248,7 +250,8 @@ def _open(axis: str | None, dynamic: str) -> bool:
 def _axes(exported: Exported, dynamic: str) -> str:
     axes = [name for axes in exported.inputs.values() for name in axes]
     names = dict.fromkeys(name for name in axes if _open(name, dynamic))
-    return f'any {", ".join(names)}' if names else 'one batch size'
+    words = (name.replace('batch', 'batch size') for name in names)
+    return f'for any {", ".join(words)}' if names else 'for a single input'
 
 
 def _differences(

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from projects.core.errors import UserError
 from projects.core.layers import ScaledDotProductAttention
-from projects.core.tasks.exported import Exported
+from projects.core.tasks.task import Exported
 
 FACTS = 'mmatlas.json'  # the file of them within a .pt2
 # what protobuf, and so an ONNX file without files beside it, can hold
@@ -67,6 +67,11 @@ class OnnxFormat:
             )
 
     @staticmethod
+    def needs(exported: Exported) -> list[str]:
+        """What a user has to know before the file is read, a line each."""
+        return []
+
+    @staticmethod
     def prepare(graph: torch.nn.Module) -> None:
         """Write attention out: torch's decomposition of the fused one does not
         always fit what comes after it."""
@@ -81,7 +86,9 @@ class OnnxFormat:
             program,
             input_names=list(exported.inputs),
             output_names=list(exported.outputs),
-            custom_translation_table=_translations(),
+            custom_translation_table={
+                operator: make() for operator, make in exported.operators.items()
+            },
             dynamo=True,
             external_data=False,
             verbose=False,
@@ -123,6 +130,16 @@ class TorchFormat:
         """Nothing can be missing."""
 
     @staticmethod
+    def needs(exported: Exported) -> list[str]:
+        """What a user has to know before the file is read, a line each."""
+        if not exported.operators:
+            return []
+        module = type(exported).__module__
+        return [
+            f'import {module} before torch.export.load: it has the NMS, or use --raw'
+        ]
+
+    @staticmethod
     def prepare(graph: torch.nn.Module) -> None:
         """Nothing has to be changed."""
 
@@ -143,13 +160,6 @@ class TorchFormat:
 
 
 FORMATS = dict(onnx=OnnxFormat, torch=TorchFormat)
-
-
-def _translations() -> dict:
-    """Operators that tasks have registered under 'mmatlas' with a translation."""
-    from projects.core.tasks.exported import ONNX_OPERATORS
-
-    return {operator: make() for operator, make in ONNX_OPERATORS.items()}
 
 
 def _name_axes(graph, exported: Exported) -> None:

@@ -31,16 +31,23 @@ class ExportOptions:
     input_size: Size | None = None
 
 
-def refuse_raw(options: ExportOptions, kind: str) -> None:
-    """Refuse to leave out what a model of a kind does not have.
+def refuse_export_options(
+    options: ExportOptions, kind: str, takes_images: bool = True
+) -> None:
+    """Refuse what only a detector, or only a model of images, has a use of.
 
     Raises:
-        UserError: If that is asked for.
+        UserError: If it is asked for.
     """
-    if options.raw:
-        raise UserError(
-            f'--raw: {options.checkpoint} holds {kind}, which has no NMS; leave it out'
-        )
+    for option, is_given in (
+        ('--raw', options.raw),
+        ('--input-size', options.input_size is not None and not takes_images),
+    ):
+        if is_given:
+            raise UserError(
+                f'{option}: {options.checkpoint} holds {kind}, which has no use of it; '
+                'leave it out'
+            )
 
 
 class Exported:
@@ -55,6 +62,8 @@ class Exported:
         convention: What has to be given to the graph, in words.
         facts: What else a user needs, to be stored with the graph as JSON.
         input_size: (H, W) of images, (T,) of sequences, () where there is none.
+        operators: Of torch.library, that torch cannot translate to ONNX, each with a
+            function that gives the translation: only an export needs onnxscript.
     """
 
     graph: nn.Module
@@ -63,6 +72,7 @@ class Exported:
     convention: str
     facts: dict[str, Any]
     input_size: tuple[int, ...] = ()
+    operators: dict[Callable, Callable[[], Callable]] = {}
 
     @abstractmethod
     def random_inputs(
@@ -115,8 +125,3 @@ def prepared_for_deployment(model: nn.Module) -> nn.Module:
     if hasattr(backbone, 'switch_to_deploy') and not getattr(backbone, 'deploy', False):
         backbone.switch_to_deploy()
     return model
-
-
-#: operators of torch.library that have no translation to ONNX of torch's, each with a
-#: function that gives the translation: only an export needs onnxscript
-ONNX_OPERATORS: dict[Callable, Callable[[], Callable]] = {}

@@ -22,6 +22,7 @@ from projects.core.reports.blocks import Section
 from projects.core.tasks.browsed import Browsed
 from projects.core.tasks.exported import Exported, ExportOptions
 from projects.core.tasks.options import InferOptions, LookOptions, TestOptions
+from projects.core.tasks.views import Views
 from projects.registry import MODELS, UnknownTypeError
 
 ENTRY_POINT_GROUP = 'mmatlas.tasks'
@@ -198,6 +199,21 @@ class Task:
     def close_test(self, runner, metrics: dict, options: TestOptions) -> list[str]:
         """Write what comes last, and say what was written; the log's last lines."""
         return []
+
+    def views(self, cfg, config: str) -> Views:
+        """Views of each datum that a test with augmentation merges.
+
+        Args:
+            cfg: Config of the run, with its training data.
+            config: Its file, for messages.
+
+        Raises:
+            UserError: If there are none for a model of this kind, or for these data.
+        """
+        raise UserError(
+            f'--tta: {config} holds {self.name}, whose data have no other view; leave '
+            'it out'
+        )
 
     def infer(
         self, model, cfg, meta: dict, inputs: str | None, options: InferOptions

@@ -9,9 +9,10 @@ from projects.core.datasets.image_set_checks import read_all_suffixes
 from projects.core.errors import UserError
 from projects.core.files import check_folder, check_outputs
 from projects.core.tasks.evaluators import add_evaluators, evaluator_of
-from projects.core.tasks.exported import ExportOptions, refuse_raw
+from projects.core.tasks.exported import ExportOptions, refuse_export_options
 from projects.core.tasks.images import ImageTask
 from projects.core.tasks.task import InferOptions, LookOptions, TestOptions
+from projects.core.tasks.views import Views, views_of_images
 
 # metrics of data with one label an image
 SINGLE_LABEL = ('Accuracy', 'SingleLabelMetric')
@@ -103,6 +104,10 @@ class ClassificationTask(ImageTask):
             ),
         )
 
+    def views(self, cfg, config: str) -> Views:
+        model = dict(type='mmpretrain.AverageClsScoreTTA')
+        return views_of_images(cfg, config, model, enlarges=True)
+
     def close_test(self, runner, metrics: dict, options: TestOptions) -> list[str]:
         from projects.core.tasks.classification.pictures import draw_mistakes
         from projects.core.tasks.classification.report import ClassificationReport
@@ -152,7 +157,7 @@ class ClassificationTask(ImageTask):
     def exported(self, model, cfg, meta: dict, options: ExportOptions):
         from projects.core.tasks.classification.export import ClassifierExport
 
-        refuse_raw(options, self.name)
+        refuse_export_options(options, self.name)
         return ClassifierExport(model, cfg, meta, options)
 
     def library_config(self, name: str):

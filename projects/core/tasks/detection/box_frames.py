@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 # of network inputs, 1 of boxes in [0, 1] and 1000 of those in per mille
-COMMON_SIDES = (1, 100, 300, 550, 1000, 1333, *range(32, 2049, 32))
+COMMON_SIDES = np.array([1, 100, 300, 550, 1000, 1333, *range(32, 2049, 32)])
 SNAP = 0.03  # an estimate this near to a common side is taken for it
 BIN = 0.04  # of the logarithm of a factor
 
@@ -282,5 +282,5 @@ def _peak(votes: np.ndarray) -> float | None:
 
 def _nearest(side: float) -> float:
     """A common side near to an estimate, or the estimate."""
-    best = min(COMMON_SIDES, key=lambda s: abs(np.log(side / s)))
+    best = COMMON_SIDES[np.argmin(np.abs(np.log(COMMON_SIDES) - np.log(side)))]
     return float(best) if abs(side / best - 1) < SNAP else float(side)

@@ -206,7 +206,10 @@ class CocoMetric(_CocoMetric):
             reason = why_zero(
                 evaluated, lambda: self._evaluate(coco_detections, use_cats=False)[0][1]
             )
-            self._log(f'bbox_mAP is {stats[0]:.0f}: {reason}', logging.WARNING)
+            self._log(
+                f'bbox_mAP is {stats[0]:.0f}: {reason}{self._how_to_explain}',
+                logging.WARNING,
+            )
         return {
             f'bbox_{key}': float(value) for key, value in zip(STATS, stats, strict=True)
         }
@@ -218,6 +221,16 @@ class CocoMetric(_CocoMetric):
     @property
     def _source(self) -> str:
         return self.ann_file or 'the ground truth'
+
+    @property
+    def _how_to_explain(self) -> str:
+        """The tool that looks for more reasons, where there is a file for it."""
+        if self.ann_file is None:
+            return ''
+        return (
+            '. To look for more: tools/test.py with --out results.json, then '
+            f'tools/analysis_tools/explain_map.py results.json {self.ann_file}'
+        )
 
     @staticmethod
     def _log(message: str, level: int = logging.INFO) -> None:

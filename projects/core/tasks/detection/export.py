@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from projects.core.errors import UserError
 from projects.core.tasks.detection.head import batched_nms
-from projects.core.tasks.exported import ONNX_OPERATORS, ExportOptions
+from projects.core.tasks.exported import ExportOptions
 from projects.core.tasks.image_export import ImageExport
 
 
@@ -55,9 +55,6 @@ def _onnx_nms():
         return op.ScatterND(stay, chosen, op.Cast(true, to=9))  # 9: BOOL
 
     return translated
-
-
-ONNX_OPERATORS[torch.ops.mmatlas.nms.default] = _onnx_nms
 
 
 class DetectorGraph(nn.Module):
@@ -131,6 +128,8 @@ class DetectorExport(ImageExport):
         UserError: If the head does not say how its boxes are decoded.
     """
 
+    operators = {torch.ops.mmatlas.nms.default: _onnx_nms}
+
     def __init__(self, model, cfg, meta: dict, options: ExportOptions) -> None:
         head = getattr(model, 'bbox_head', None)
         if not hasattr(head, 'decoded') or hasattr(model, 'roi_head'):
@@ -147,6 +146,7 @@ class DetectorExport(ImageExport):
         )
         boxes = 'xyxy, in pixels of the network input'
         if options.raw:
+            self.operators = {}
             self.outputs = {
                 'boxes': f'(B, N, 4) {boxes}',
                 'scores': '(B, N, K) of the classes',

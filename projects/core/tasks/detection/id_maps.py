@@ -6,17 +6,15 @@ image or class, -1 for none.
 """
 
 import os.path as osp
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from projects.core.errors import listed
-from projects.core.tasks.detection.map_case import Case
-from projects.core.tasks.detection.matching import Detections, Matching, pair_ious
-
-LEAST_LIFT = 0.3  # of a class that is taken for another
+from projects.core.tasks.detection.matching import (
+    GroundTruths,
+    pair_ious,
+)
 
 
 class IdMap(NamedTuple):
@@ -153,26 +151,33 @@ def image_maps(
     return known, _distinct(maps, known)
 
 
-def assigned_images(case: Case, dets: Detections, code: np.ndarray, num: int):
-    """The map of U image ids that fits best, one image each.
+def assigned_images(
+    truths: GroundTruths,
+    sizes: np.ndarray,
+    boxes: np.ndarray,
+    code: np.ndarray,
+    num: int,
+) -> np.ndarray | None:
+    """The map of image ids that fits best, one image each; each is compared with each.
 
     Args:
-        case: Of few images: each is compared with each.
-        dets: Boxes in the frame of the image file, as far as known.
-        code: (D, ), image id of each in [0, U).
+        truths: Ground truths.
+        sizes: (I, 2), what the boxes of an image are divided by to be in the frame of
+            ``boxes``.
+        boxes: (D, 4) of the detections.
+        code: (D, ), image id of each in [0, num).
         num: U.
 
     Returns:
         The map; None if another one fits nearly as well, so that it is chance.
     """
-    num_images = len(case.sizes)
-    fit = np.zeros((num, num_images))
-    for i in case.images_with_objects():
-        gts = case.truths[(case.truths.image == i) & ~case.truths.crowd].bboxes
-        det, gt = np.indices((len(dets), len(gts))).reshape(2, -1)
-        iou = pair_ious(dets.bboxes[det], gts[gt], np.zeros(len(det), bool))
+    fit = np.zeros((num, len(sizes)))
+    for i in np.unique(truths.image[~truths.crowd]):
+        gts = truths[(truths.image == i) & ~truths.crowd].bboxes / np.tile(sizes[i], 2)
+        det, gt = np.indices((len(boxes), len(gts))).reshape(2, -1)
+        iou = pair_ious(boxes[det], gts[gt], np.zeros(len(det), bool))
         best = np.zeros((num, len(gts)))
-        np.maximum.at(best, code, iou.reshape(len(dets), len(gts)))
+        np.maximum.at(best, code, iou.reshape(len(boxes), len(gts)))
         fit[:, i] = np.clip(best - 0.4, 0, None).sum(1)
     rows, columns = linear_sum_assignment(-fit)
     first = fit[rows, columns].sum()
@@ -182,7 +187,8 @@ def assigned_images(case: Case, dets: Detections, code: np.ndarray, num: int):
     if not first or second > 0.6 * first:
         return None
     found = np.full(num, -1)
-    found[rows] = columns
+    met = fit[rows, columns] > 0
+    found[rows[met]] = columns[met]
     return found
 
 
@@ -230,101 +236,3 @@ def class_maps(ids: list, cat_ids: list) -> tuple[np.ndarray, list[IdMap]]:
         )
     )
     return known, _distinct(maps, known)
-
-
-@dataclass
-class Confusion:
-    """Ground truths by their class and the category id of what finds them.
-
-    Args:
-        counts: (V, K), of detections that find a ground truth regardless of class.
-    """
-
-    counts: np.ndarray
-
-    @classmethod
-    def of(cls, case: Case, dets: Detections, code: np.ndarray, num: int):
-        """From detections whose category ids are ``code``, (D, ) in [0, V)."""
-        known = dets.image >= 0
-        # as labels, that each id has its own 100 detections of an image
-        coded = Detections(dets.image, code, dets.bboxes, dets.score)[known]
-        matching = Matching(coded, case.truths)
-        match = matching.match(by_class=False)
-        counts = np.zeros((num, case.num_classes), np.int64)
-        found = match.hit
-        np.add.at(
-            counts,
-            (
-                matching.detections.label[found],
-                case.truths.label[match.gt[found]],
-            ),
-            1,
-        )
-        return cls(counts)
-
-    def lift(self) -> np.ndarray:
-        """(V, K): by how much the id is more frequent on objects of the class than on
-        those of others; 0 for what has nothing to do with each other."""
-        of_class = self.counts.sum(0)  # (K, )
-        share = self.counts / np.maximum(of_class, 1)
-        others = self.counts.sum(1, keepdims=True) - self.counts
-        other_share = others / np.maximum(of_class.sum() - of_class, 1)
-        return share - other_share
-
-    def agreement(self, map_: np.ndarray) -> float:
-        """Share of what is found whose class is the map's."""
-        rows = np.flatnonzero(map_ >= 0)
-        return self.counts[rows, map_[rows]].sum() / max(self.counts.sum(), 1)
-
-    def assignment(self, known: np.ndarray) -> np.ndarray:
-        """The map that agrees best, one class each, as far as there is evidence.
-
-        Args:
-            known: The map of the ids as they are, kept without evidence.
-        """
-        lift = self.lift()
-        # what is known wins where both are equal
-        value = self.counts.astype(float)
-        rows = np.flatnonzero(known >= 0)
-        value[rows, known[rows]] += 1e-3
-        codes, labels = linear_sum_assignment(-value)
-        map_ = known.copy()
-        for code, label in zip(codes, labels, strict=True):
-            before = lift[code, known[code]] if known[code] >= 0 else 0.0
-            if (
-                self.counts[code, label] >= 2
-                and lift[code, label] >= LEAST_LIFT
-                and lift[code, label] > before
-            ):
-                map_[code] = label
-        return map_
-
-    def choose(
-        self, ids: list, names: list[str], known: np.ndarray, maps: list[IdMap]
-    ) -> IdMap | None:
-        """The simplest map that explains the counts; None for the ids as they are.
-
-        Args:
-            ids: V, of the results.
-            names: K names of classes.
-            known: The map of the ids as they are.
-            maps: Others that have a name.
-        """
-        best = self.assignment(known)
-        changed = np.flatnonzero(best != known)
-        if not len(changed):
-            return None
-        for one in maps:  # those with evidence must agree, others may change, too
-            if (one.map[changed] == best[changed]).mean() > 0.8 and (
-                self.agreement(one.map) >= self.agreement(best) - 0.02
-            ):
-                return one
-        pairs = listed(
-            f'{ids[code]!r} is {names[best[code]]}' for code in changed.tolist()
-        )
-        return IdMap(
-            f'the classes are permuted: category id {pairs}',
-            'give each label the id of its category: compare the order of the classes '
-            'in training with that of the categories in the annotation file',
-            best,
-        )

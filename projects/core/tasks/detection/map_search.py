@@ -9,103 +9,45 @@ itself, that the mAP falls without it.
 Legend: D detections, G ground truths, P pairs of both in one image, I images.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
+from scipy.stats import mannwhitneyu
 
 from projects.core.tasks.detection.box_frames import FORMS, exchange_axes, frames_of
+from projects.core.tasks.detection.class_confusion import Confusion
 from projects.core.tasks.detection.id_maps import (
-    Confusion,
     IdMap,
     assigned_images,
     class_maps,
     image_maps,
 )
 from projects.core.tasks.detection.map_case import Case
-from projects.core.tasks.detection.matching import Detections, pair_ious
+from projects.core.tasks.detection.map_fixes import (
+    AXES,
+    COPIES,
+    DUPLICATES,
+    KINDS,
+    LEAST_GAIN,
+    OF_PLACE,
+    REVERSED,
+    Fix,
+    fixed,
+    of_form,
+    of_frame,
+    of_unit,
+)
+from projects.core.tasks.detection.map_screen import PER_IMAGE, Screen, both_ends
+from projects.core.tasks.detection.matching import Detections, Matching
 from projects.core.tasks.detection.results_file import Results
 
-SCREENED = 48  # images on which all ways are tried
-COMPARED = 400  # images on which the best of them are compared
-PER_IMAGE = 60  # detections of an image that are screened
+COMPARED = 400  # images on which the best ways are compared
 FINALISTS = 4
 ASSIGNED = 150  # images among which an assignment is looked for
-NMS_IOU = 0.6
-# by kind, in the order that fixes are applied in: the least gain of mAP that makes one
-LEAST_GAIN = {
-    'images': 0.01,
-    'axes': 0.01,
-    'form': 0.01,
-    'frame': 0.02,
-    'classes': 0.002,
-    'scores': 0.01,
-    'copies': 0.002,
-    'duplicates': 0.02,
-}
-KINDS = tuple(LEAST_GAIN)
-OF_PLACE = KINDS[:4]
-
-
-class Fix(NamedTuple):
-    """A fault that is undone.
-
-    Args:
-        kind: Of ``KINDS``.
-        fault: What is wrong.
-        change: What to change.
-        apply: Function that gives the detections without it; the kinds' order is kept.
-    """
-
-    kind: str
-    fault: str
-    change: str
-    apply: Callable[[Detections], Detections]
-
-
-def fixed(dets: Detections, fixes: list[Fix]) -> Detections:
-    """Detections without some faults."""
-    for fix in sorted(fixes, key=lambda fix: KINDS.index(fix.kind)):
-        dets = fix.apply(dets)
-    return dets
-
-
-class _Screen:
-    """How well boxes fit a few images, regardless of class and score."""
-
-    def __init__(self, case: Case, dets: Detections) -> None:
-        part = case.part(SCREENED)
-        gts = part.truths[~part.truths.crowd]
-        self.gts = gts[np.argsort(gts.image, kind='stable')]
-        there = np.zeros(len(case.sizes) + 1, bool)  # the last for -1
-        there[self.gts.image] = True
-        rows = np.flatnonzero(there[dets.image])
-        rows = rows[np.lexsort((-dets.score[rows], dets.image[rows]))]
-        image = dets.image[rows]
-        start = np.searchsorted(image, image, 'left')
-        rank = np.arange(len(rows)) - start
-        count = np.searchsorted(image, image, 'right') - start
-        # of the best and of the worst, which are the best where scores are reversed
-        half = PER_IMAGE // 2
-        keep = (rank < half) | (rank >= count - half)
-        self.rows, self.image = rows[keep], image[keep]
-        first = np.searchsorted(self.image, self.gts.image, 'left')
-        num = np.searchsorted(self.image, self.gts.image, 'right') - first
-        self.gt = np.repeat(np.arange(len(self.gts)), num)  # ascending
-        offset = np.arange(len(self.gt)) - np.repeat(np.cumsum(num) - num, num)
-        self.det = first[self.gt] + offset
-
-    def fit(self, boxes: np.ndarray) -> float:
-        """Mean over the ground truths of the best IoU, from 0 at 0.5 to 1 at 1."""
-        if not len(self.gt):
-            return 0.0
-        iou = pair_ious(
-            boxes[self.det], self.gts.bboxes[self.gt], np.zeros(len(self.gt), bool)
-        )
-        start = np.flatnonzero(np.diff(self.gt, prepend=-1))
-        best = np.maximum.reduceat(iou, start)
-        return float(np.clip(2 * best - 1, 0, None).sum() / len(self.gts))
+WELL_PLACED = 0.5  # fit of boxes that are taken to be on their images
+LEAST_SIGMA = 2.5  # of what is not by chance
+SUSPECT_MAP = 0.1  # what is below it after the fixes must be twice as sure
 
 
 class Search:
@@ -150,29 +92,43 @@ class Search:
         for _, fixes in ranked:
             if len(finalists) <= FINALISTS and fixes:
                 finalists.append(fixes)
+        best = self._proven(self._best(finalists))
+        if all(fix.kind != 'images' for fix in best):
+            shuffled = list(self._shuffled(best))
+            best = self._proven(self._best([best, *shuffled]))
+        return self._proven([*best, COPIES, DUPLICATES])
+
+    def _best(self, ways: list[list[Fix]]) -> list[Fix]:
+        """Of ways to read images and boxes that of the greatest AP50, with the
+        classes and the order of scores that suit it best."""
         part = self.case.part(COMPARED)
         best, best_value = [], -1.0
-        for fixes in finalists:
-            for more in self._with_classes(part, fixes):
-                dets = part.of_part(fixed(self.dets, more))
-                value = part.ap50(dets) - 0.005 * len(more)
+        for way in ways:
+            for fixes in self._with_classes(part, way):
+                dets = part.of_part(fixed(self.dets, fixes))
+                value = part.ap50(dets) - 0.005 * len(fixes)
                 if value > best_value:
-                    best, best_value = more, value
-        best = self._proven(best)
-        if all(fix.kind != 'images' for fix in best):
-            best = self._proven(best + self._assigned(best))
-        return self._proven([*best, self._no_copies(), self._nms()])
+                    best, best_value = fixes, value
+        return best
 
     def _ways(self) -> Iterator[tuple[float, list[Fix]]]:
-        """Ways to read images and boxes, with how well they fit."""
+        """Ways to read images and boxes, with how well they fit.
+
+        Other ways to read images are left out where the boxes fit these well.
+        """
+        best = 0.0
         for image_map in (None, *self.image_maps):
+            if best >= WELL_PLACED:
+                return
             images, dets = [], self.dets
             if image_map is not None:
                 images = [self._of_images(image_map)]
                 dets = fixed(dets, images)
-            screen = _Screen(self.case, dets)
+            screen = Screen(self.case, dets)
             for fixes, boxes in self._box_ways(dets.bboxes[screen.rows]):
-                yield self._value(screen, boxes, images + fixes)
+                value = self._value(screen, boxes, images + fixes)
+                best = max(best, value)
+                yield value, images + fixes
                 for frame in frames_of(
                     boxes[screen.det],
                     screen.gts.bboxes[screen.gt],
@@ -180,21 +136,22 @@ class Search:
                     self.case.sizes,
                 ):
                     inside = frame.to_pixels(boxes, screen.image)
-                    more = [*images, *fixes, _of_frame(frame)]
-                    value, _ = self._value(screen, inside, more)
-                    yield value - frame.strangeness, more
+                    more = [*images, *fixes, of_frame(frame)]
+                    value = self._value(screen, inside, more) - frame.strangeness
+                    best = max(best, value)
+                    yield value, more
 
     @staticmethod
-    def _value(screen: _Screen, boxes: np.ndarray, fixes: list[Fix]):
-        return screen.fit(boxes) - 0.01 * len(fixes), fixes
+    def _value(screen: Screen, boxes: np.ndarray, fixes: list[Fix]) -> float:
+        return screen.fit(boxes) - 0.01 * len(fixes)
 
     @staticmethod
     def _box_ways(boxes: np.ndarray) -> Iterator[tuple[list[Fix], np.ndarray]]:
-        for axes in ([], [_AXES]):
+        for axes in ([], [AXES]):
             turned = exchange_axes(boxes) if axes else boxes
             yield axes, turned
             for form in FORMS:
-                yield [*axes, _of_form(form)], form.to_xywh(turned)
+                yield [*axes, of_form(form)], form.to_xywh(turned)
 
     def _of_images(self, image_map: IdMap) -> Fix:
         image = image_map.map[self.results.image_code]
@@ -208,7 +165,7 @@ class Search:
     def _with_classes(self, part: Case, fixes: list[Fix]) -> Iterator[list[Fix]]:
         """The same fixes, with the classes that they show, by both orders of the
         scores."""
-        for scores in ([], [_REVERSED]):
+        for scores in ([], [REVERSED]):
             yield fixes + scores
             dets = fixed(self.dets, fixes + scores)
             confusion = Confusion.of(
@@ -230,76 +187,62 @@ class Search:
                 )
                 yield [*fixes, fix, *scores]
 
-    def _assigned(self, fixes: list[Fix]) -> list[Fix]:
-        """Images exchanged in no order, where there are few enough."""
+    def _shuffled(self, best: list[Fix]) -> Iterator[list[Fix]]:
+        """Ways to read boxes with images in no order, where there are few images.
+
+        Args:
+            best: What was found by now; where it finds most objects, its way to read
+                the boxes is the only one.
+        """
         num = len(self.results.image_ids)
         if len(self.case.sizes) > ASSIGNED or num > ASSIGNED:
-            return []
-        map_ = assigned_images(
-            self.case, fixed(self.dets, fixes), self.results.image_code, num
-        )
-        if map_ is None or (map_ == self.known_images).all():
-            return []
-        changed = (map_ != self.known_images).sum()
-        return [
-            self._of_images(
-                IdMap(
-                    f'images are mixed up: {changed} of {num} image ids are those of '
-                    'other images, in no order that has a name',
-                    'take the id from the sample itself, not from a count',
-                    map_,
+            return
+        place = [fix for fix in best if fix.kind in OF_PLACE]
+        rows = both_ends(self.results.image_code, self.dets.score, PER_IMAGE // 2)
+        code, boxes = self.results.image_code[rows], self.dets.bboxes[rows]
+        ways = [(place, fixed(self.dets, place).bboxes[rows])]
+        if self._fit(place) < WELL_PLACED:
+            ways += self._box_ways(boxes)
+        unit = of_unit(self.case.sizes)
+        for fixes, boxes in ways:
+            for in_unit in (False, True):
+                sizes = self.case.sizes if in_unit else np.ones_like(self.case.sizes)
+                map_ = assigned_images(self.case.truths, sizes, boxes, code, num)
+                if map_ is None or (map_ == self.known_images).all():
+                    continue
+                changed = (map_ != self.known_images).sum()
+                images = self._of_images(
+                    IdMap(
+                        f'images are mixed up: {changed} of {num} image ids are those '
+                        'of other images, in no order that has a name',
+                        'take the id from the sample itself, not from a count',
+                        map_,
+                    )
                 )
-            )
-        ]
+                yield [images, *fixes, *([unit] if in_unit else [])]
 
-    def _no_copies(self) -> Fix:
-        def apply(dets: Detections) -> Detections:
-            rows = np.column_stack([dets.image, dets.label, dets.bboxes, dets.score])
-            return dets[np.sort(np.unique(rows, axis=0, return_index=True)[1])]
-
-        return Fix(
-            'copies',
-            'detections stand in the file more than once',
-            'write each detection once',
-            apply,
-        )
-
-    def _nms(self) -> Fix:
-        def apply(dets: Detections) -> Detections:
-            import torch
-            from torchvision.ops import batched_nms
-
-            boxes = torch.from_numpy(dets.bboxes.copy())
-            boxes[:, 2:] += boxes[:, :2]
-            group = dets.image * (self.case.num_classes + 1) + dets.label
-            keep = batched_nms(
-                boxes,
-                torch.from_numpy(dets.score),
-                torch.from_numpy(group),
-                NMS_IOU,
-            )
-            return dets[np.sort(keep.numpy())]
-
-        return Fix(
-            'duplicates',
-            'objects are detected many times, as without non-maximum suppression',
-            f'apply NMS in each class (model.test_cfg: nms, iou_threshold={NMS_IOU})',
-            apply,
-        )
+    def _fit(self, fixes: list[Fix]) -> float:
+        dets = fixed(self.dets, fixes)
+        screen = Screen(self.case, dets)
+        return screen.fit(dets.bboxes[screen.rows])
 
     def _proven(self, fixes: list[Fix]) -> list[Fix]:
         """Those without which the mAP falls; the least useful goes first."""
         fixes = sorted(fixes, key=lambda fix: KINDS.index(fix.kind))
         fixes = self._not_by_chance(fixes)
         while fixes:
-            after = self.case.mean_ap(fixed(self.dets, fixes))
+            dets = fixed(self.dets, fixes)
+            after = self.case.mean_ap(dets)
             surplus = []
             for fix in fixes:
-                others = [f for f in fixes if f is not fix]
-                gain = after - self.case.mean_ap(fixed(self.dets, others))
+                without = fixed(self.dets, [f for f in fixes if f is not fix])
+                gain = after - self.case.mean_ap(without)
                 least = LEAST_GAIN[fix.kind]
                 if fix.kind not in ('classes', 'copies'):
                     least = max(least, 0.1 * after)
+                sigma = LEAST_SIGMA * (1 if after >= SUSPECT_MAP else 2)
+                if fix.kind in OF_PLACE and not self._finds_more(dets, without, sigma):
+                    least = np.inf
                 surplus.append(gain - least)
             if min(surplus) >= 0:
                 break
@@ -310,20 +253,45 @@ class Search:
         """Without what fits the objects of other images nearly as well, and without a
         reversal that does not put what is right first."""
         dets = fixed(self.dets, fixes)
-        if any(fix.kind in OF_PLACE for fix in fixes):
-            part = self.case.part(COMPARED)
-            here, there = (c.ap50(c.of_part(dets)) for c in (part, part.exchanged()))
-            if len(part.images_with_objects()) > 2 and here < 1.5 * there + 0.01:
-                fixes = [fix for fix in fixes if fix.kind not in OF_PLACE]
-        if _REVERSED in fixes and not self._puts_right_first(dets):
-            fixes = [fix for fix in fixes if fix is not _REVERSED]
+        if any(fix.kind in OF_PLACE for fix in fixes) and not self._finds_more(
+            dets, dets, elsewhere=self.case.exchanged()
+        ):
+            fixes = [fix for fix in fixes if fix.kind not in OF_PLACE]
+        if REVERSED in fixes and not self._puts_right_first(dets):
+            fixes = [fix for fix in fixes if fix is not REVERSED]
         return fixes
+
+    def _finds_more(
+        self,
+        dets: Detections,
+        others: Detections,
+        sigma: float = LEAST_SIGMA,
+        elsewhere: Case | None = None,
+    ) -> bool:
+        """Whether detections find more objects than others; of either those of the
+        highest scores count, twice as many as there are objects.
+
+        Args:
+            sigma: Least difference, in standard deviations of that of two counts.
+            elsewhere: What the others are compared with; None for the same.
+        """
+        for iou_thr in (0.5, 0.75):
+            here = self._num_found(self.case, dets, iou_thr)
+            there = self._num_found(elsewhere or self.case, others, iou_thr)
+            if here - there > sigma * np.sqrt(here + there):
+                return True
+        return False
+
+    @staticmethod
+    def _num_found(case: Case, dets: Detections, iou_thr: float) -> int:
+        known = dets[dets.image >= 0]
+        first = np.argsort(-known.score, kind='stable')[: 2 * len(case.truths)]
+        match = Matching(known[first], case.truths).match(iou_thr, by_class=False)
+        return int(match.hit.sum())
 
     def _puts_right_first(self, dets: Detections) -> bool:
         """Whether detections of an object have higher scores than the others, by
         three standard deviations of the rank-sum test."""
-        from scipy.stats import mannwhitneyu
-
         matching = self.case.matching(dets)
         right = matching.best(matching.same)[1] >= 0.5
         score = matching.detections.score
@@ -331,34 +299,3 @@ class Search:
             return False
         test = mannwhitneyu(score[right], score[~right], alternative='greater')
         return test.pvalue < 1e-3
-
-
-_AXES = Fix(
-    'axes',
-    'x and y are exchanged',
-    'write x before y, width before height',
-    lambda dets: replace(dets, bboxes=exchange_axes(dets.bboxes)),
-)
-_REVERSED = Fix(
-    'scores',
-    'the scores are reversed: what is right has the lower ones',
-    'write a score that is higher for what is surer, not a distance or loss',
-    lambda dets: replace(dets, score=-dets.score),
-)
-
-
-def _of_form(form) -> Fix:
-    return Fix(
-        'form',
-        form.fault,
-        form.change,
-        lambda dets: replace(dets, bboxes=form.to_xywh(dets.bboxes)),
-    )
-
-
-def _of_frame(frame) -> Fix:
-    return Fix(
-        'frame',
-        *frame.words,
-        lambda dets: replace(dets, bboxes=frame.to_pixels(dets.bboxes, dets.image)),
-    )

@@ -15,6 +15,7 @@ from projects.core.tasks.exported import ExportOptions
 from projects.core.tasks.images import ImageTask
 from projects.core.tasks.overfitting import innermost
 from projects.core.tasks.task import InferOptions, LookOptions, TestOptions
+from projects.core.tasks.views import Views, views_of_images
 from projects.registry import DATASETS
 
 
@@ -64,7 +65,7 @@ class DetectionTask(ImageTask):
         return check_detection_data(cfg)
 
     def data_at(self, path: str, images: str | None):
-        from projects.core.tasks.detection.data_doctor import detection_data_at
+        from projects.core.tasks.detection.data_at import detection_data_at
 
         return detection_data_at(path, images)
 
@@ -117,6 +118,16 @@ class DetectionTask(ImageTask):
                 *cfg.get('custom_hooks', []),
                 dict(type='projects.DetectionPicturesHook', show_dir=options.show_dir),
             ]
+
+    def views(self, cfg, config: str) -> Views:
+        test_cfg = cfg.model.get('test_cfg') or {}
+        test_cfg = test_cfg.get('rcnn', test_cfg)
+        nms = test_cfg.get('nms') or dict(
+            type='nms', iou_threshold=test_cfg.get('nms_iou_thr', 0.5)
+        )
+        tta_cfg = dict(nms=nms, max_per_img=test_cfg.get('max_per_img', 100))
+        model = dict(type='DetTTAModel', tta_cfg=tta_cfg)
+        return views_of_images(cfg, config, model, enlarges=False)
 
     def close_test(self, runner, metrics: dict, options: TestOptions) -> list[str]:
         lines = []

@@ -14,7 +14,7 @@ from projects.core.files import check_folder, check_outputs
 from projects.core.reports.blocks import Section
 from projects.core.tasks.custom_hooks import add_hooks
 from projects.core.tasks.evaluators import add_evaluators
-from projects.core.tasks.exported import ExportOptions, refuse_raw
+from projects.core.tasks.exported import ExportOptions, refuse_export_options
 from projects.core.tasks.images import CHANNELS_LAST, is_on, switch_hook
 from projects.core.tasks.task import (
     Browsed,
@@ -137,8 +137,9 @@ class GenerationTask(Task):
 
     def exported(self, model, cfg, meta: dict, options: ExportOptions):
         from projects.core.tasks.generation.export import GeneratorExport
+        from projects.core.tasks.generation.models import Translator
 
-        refuse_raw(options, self.name)
+        refuse_export_options(options, self.name, isinstance(model, Translator))
         return GeneratorExport(model, cfg, meta, options)
 
     def parts_of(self, model):

@@ -6,7 +6,7 @@ from projects.core.files import check_outputs
 from projects.core.reports.blocks import Section
 from projects.core.tasks.custom_hooks import add_hooks
 from projects.core.tasks.evaluators import add_evaluators, evaluator_of
-from projects.core.tasks.exported import ExportOptions, refuse_raw
+from projects.core.tasks.exported import ExportOptions, refuse_export_options
 from projects.core.tasks.overfitting import innermost, use_samples
 from projects.core.tasks.task import (
     Browsed,
@@ -153,7 +153,7 @@ class LanguageTask(Task):
     def exported(self, model, cfg, meta: dict, options: ExportOptions):
         from projects.core.tasks.language.export import SequenceExport
 
-        refuse_raw(options, self.name)
+        refuse_export_options(options, self.name, takes_images=False)
         return SequenceExport(model, cfg, meta, options)
 
     def parts_of(self, model):
