@@ -105,15 +105,15 @@ def draw_origins(head, subject: Subject) -> Drawn:
             axes.text(
                 float(found.bboxes[i][0]),
                 float(found.bboxes[i][3 if below else 1]),
-                f'{_name(subject, label)} {found.scores[i]:.2f}',
+                f'{subject.class_name(label)} {found.scores[i]:.2f}',
                 fontsize=8,
                 va='bottom' if below else 'top',
                 bbox=dict(facecolor=colour, edgecolor='none', pad=1),
             )
             x1, y1, x2, y2 = prior.tolist()
             said.append(
-                f'{_name(subject, label)} {found.scores[i]:.2f} from level {level}, '
-                f'{x2 - x1:.0f} x {y2 - y1:.0f} px'
+                f'{subject.class_name(label)} {found.scores[i]:.2f} from level '
+                f'{level}, {x2 - x1:.0f} x {y2 - y1:.0f} px'
             )
         axes.set_xlim(0, width)
         axes.set_ylim(height, 0)
@@ -122,7 +122,3 @@ def draw_origins(head, subject: Subject) -> Drawn:
     )
     figure.set_dpi(min(DPI, MAX_SIDE / max(size)))
     return Drawn(figure, f'default boxes of the detections: {"; ".join(said)}')
-
-
-def _name(subject: Subject, label: int) -> str:
-    return subject.classes[label] if label < len(subject.classes) else str(label)

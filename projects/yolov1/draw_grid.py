@@ -98,7 +98,7 @@ def draw_grid(head, subject: Subject) -> Drawn:
     handles = [
         Patch(
             color=np.array(COLOURS[i % len(COLOURS)]) / 255,
-            label=shortened(_name(subject, i), 14),
+            label=shortened(subject.class_name(i), 14),
         )
         for i in present
     ]
@@ -131,15 +131,15 @@ def draw_grid(head, subject: Subject) -> Drawn:
         third.text(
             x1 + 1,
             max(y1, 0) + 1,
-            f'{_name(subject, label)} {score:.2f}',
+            f'{subject.class_name(label)} {score:.2f}',
             fontsize=8,
             va='top',
             color='black',
             bbox=dict(facecolor=colour, edgecolor='none', pad=1),
         )
     said = [
-        f'{_name(subject, label)} {score:.2f} by cell ({cell // side}, {cell % side}), '
-        f'box {number}'
+        f'{subject.class_name(label)} {score:.2f} by cell '
+        f'({cell // side}, {cell % side}), box {number}'
         for (cell, number), label, score in zip(
             cells.tolist(), found.labels.tolist(), found.scores.tolist(), strict=True
         )
@@ -163,7 +163,3 @@ def _lines(axes: Axes, side: int, height: int, width: int) -> None:
     axes.set_xlim(0, width)
     axes.set_ylim(height, 0)
     axes.set_axis_off()
-
-
-def _name(subject: Subject, label: int) -> str:
-    return subject.classes[label] if label < len(subject.classes) else str(label)

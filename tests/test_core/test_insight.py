@@ -15,7 +15,13 @@ from projects.core.errors import UserError
 from projects.core.insight.feature_maps import most_varied
 from projects.core.insight.filters import draw_filters
 from projects.core.insight.heat_maps import METHODS, choose_layer, heat_map
-from projects.core.insight.receptive_field import Span, effective, gradients, spans
+from projects.core.insight.receptive_field import (
+    Span,
+    effective,
+    gradients,
+    is_symmetric,
+    spans,
+)
 from projects.core.insight.stages import as_map, map_strides, stage_maps
 from projects.core.insight.views import ViewOptions
 from projects.core.layers import Backbone
@@ -68,6 +74,8 @@ class TestReceptiveFields:
     def test_rows_and_columns_are_apart(self):
         model = Toy(nn.Conv2d(1, 1, (3, 7), (1, 2), (1, 3))).eval()
         image = torch.zeros(1, 1, 40, 40)
+        assert not is_symmetric(model)
+        assert is_symmetric(toy_fields())
         assert spans(model, image, 0) == [Span(3, 1, -1)]
         assert spans(model, image, 1) == [Span(7, 2, -3)]
 
@@ -107,6 +115,8 @@ class TestReceptiveFields:
             inside = heat[max(0, first) : end, max(0, first) : end]
             assert inside.sum() == pytest.approx(heat.sum())
             assert heat.max() == pytest.approx(1)
+            middle = (first + end) / 2
+            assert 0 < effective(heat, (middle, middle))[2] <= span.size
 
     def test_effective_side_by_hand(self):
         heat = np.zeros((9, 9))
@@ -114,7 +124,8 @@ class TestReceptiveFields:
         assert effective(heat) == (3.5, 5.5, 1)
         heat[2:5, 4:7] = 1  # 9 pixels of which no 8 hold 95 %
         assert effective(heat) == (3.5, 5.5, 3)
-        assert effective(np.zeros((4, 6)))[2] == 0
+        assert effective(heat, (3.5, 4.5)) == (3.5, 4.5, 5)
+        assert effective(np.zeros((4, 6)), (1, 2)) == (1, 2, 0)
 
 
 class Classifier(nn.Module):
@@ -194,6 +205,13 @@ class TestHeatMaps:
             expected = cam(image, [lambda scores: scores[1]])[0]
         assert heat.max() > 0
         np.testing.assert_allclose(heat, expected, atol=1e-6)
+
+    def test_a_map_of_few_places_gives_way_to_a_finer_one(self):
+        for pooled, name in ((2, 'backbone.stages.0'), (4, 'backbone.stages.1')):
+            model = Classifier()
+            model.backbone.stages[1] = nn.AdaptiveAvgPool2d(pooled)
+            subject = subject_of(model, red_and_green())
+            assert choose_layer(subject, subject.targets[0]).name == name
 
     def test_a_place_is_told_from_another_of_the_same_kind(self):
         """The score of a detection: red, but only that in the upper left corner."""
@@ -310,7 +328,7 @@ class TestFilters:
 
     def test_none(self):
         subject = subject_of(nn.Sequential(nn.Flatten()), torch.zeros(1, 3, 8, 8))
-        with pytest.raises(NotServed, match='a Sequential has no convolution'):
+        with pytest.raises(NotServed, match='Sequential has no convolution'):
             draw_filters(subject, ViewOptions())
 
 
@@ -342,7 +360,7 @@ def test_a_detector_of_mmdet(nms, tmp_path, fresh):
             choose_layer(subject, target)
         return
     layer = choose_layer(subject, target)
-    assert layer.name == 'backbone.layer4'
+    assert layer.name == 'backbone.layer3'  # 4 x 4, the last has 2 x 2
     heat = heat_map(subject, target, layer, 'layercam')
     assert heat.shape == (64, 64)
     assert heat.max() == pytest.approx(1)

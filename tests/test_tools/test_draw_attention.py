@@ -9,6 +9,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
+from projects.core.insight.look_inside import look_inside
 from projects.core.layers import ScaledDotProductAttention
 from projects.core.tasks.attention_maps import (
     attention_rollout,
@@ -128,6 +129,35 @@ def test_a_patch_is_looked_from_and_other_blocks_differ(run, tmp_path):
         drawn[name] = Path(file).read_bytes()
     assert drawn['last'] == drawn['last again']
     assert len(set(drawn.values())) == 3
+
+
+def test_look_inside_draws_the_same_block(run, tmp_path, error_of):
+    config, checkpoint, image = run
+    options = dict(config=config, out_dir=str(tmp_path / 'look'))
+    first, last, heat = (
+        Path(look_inside(checkpoint, image, what, **options, **choice)[0]).read_bytes()
+        for what, choice in (
+            ('attention', dict(block=0)),
+            ('attention', {}),
+            ('heat-map', {}),
+        )
+    )
+    assert len({first, last, heat}) == 3
+    # the image, two heads, their mean, the rollout: 2 inches of 100 pixels each
+    shape = cv2.imread(str(tmp_path / 'look/seven_attention.png')).shape
+    assert shape == (225, 5 * 200, 3)
+    message = error_of(look_inside, checkpoint, image, 'attention', block=3, **options)
+    assert message == '--block 3: VisionTransformer has 3 blocks, from 0'
+
+
+def test_heat_is_taken_where_patches_still_reach_the_class_token():
+    model = small_vit()
+    assert model.heat_map_layer is model.encoder.layers[2].ln_1
+    tokens = []
+    model.heat_map_layer.register_forward_hook(lambda _, __, out: tokens.append(out))
+    model.pool = 'token'
+    model(torch.randn(1, 3, 32, 32))[0].square().sum().backward(inputs=tokens)
+    assert (tokens[0].grad[0, 1:].abs().sum(1) > 0).all()
 
 
 def test_mistakes_are_said(run, tmp_path, error_of):

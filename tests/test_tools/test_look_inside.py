@@ -63,7 +63,7 @@ def test_all_that_a_classifier_can_serve(lenet, digit, log):
         assert min(cv2.imread(file).shape[:2]) > 150
     (text,) = log
     assert text.startswith(f'{digit}, seen by ImageClassifier with LeNet: ')
-    assert 'no attention: a LeNet has no attention' in text
+    assert 'no attention: LeNet has no attention' in text
     assert 'Grad-CAM at backbone.pool2: bright is what raises' in text
     assert 'backbone.pool2 16 x 16 px' in text
     # pictures of its own are replaced
@@ -158,7 +158,7 @@ def test_mistakes_are_said(lenet, digit, tmp_path, error_of):
         return error_of(look_inside, checkpoint, image, out_dir='none', **options)
 
     assert "did you mean 'heat-map'?" in error(what='heatmap')
-    assert '--what attention: a LeNet has no attention' in error(what='attention')
+    assert '--what attention: LeNet has no attention' in error(what='attention')
     assert '--method gradcan: there are gradcam, gradcam++' in error(method='gradcan')
     assert "did you mean 'backbone.conv2'" in error(layer='backbone.conv9')
     assert '--class zebra: there are 0, 1, 2' in error(class_='zebra')

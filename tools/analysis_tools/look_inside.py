@@ -48,7 +48,7 @@ def parse_args() -> argparse.Namespace:
         '--layer',
         metavar='NAME',
         help='module whose map the heat map explains, as backbone.layer3 '
-        '(default: that of the last map of the backbone)',
+        '(default: the last map of the backbone of 4 x 4 places or more)',
     )
     parser.add_argument(
         '--class',

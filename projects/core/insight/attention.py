@@ -27,17 +27,17 @@ def draw_attention_of(subject: Subject, options: ViewOptions) -> Drawn:
             isinstance(m, ScaledDotProductAttention) for m in backbone.modules()
         )
         raise NotServed(
-            f'a {name} attends within windows or parts of its maps, and to no grid of '
+            f'{name} attends within windows or parts of its maps, and to no grid of '
             'patches as a whole'
             if attends
-            else f'a {name} has no attention'
+            else f'{name} has no attention'
         )
-    block = checked_block(options.block, num_blocks, f'a {name}')
+    block = checked_block(options.block, num_blocks, name)
     attentions, grid = attention_between_patches(subject.model, subject.inputs)
     num_before = attentions[0].shape[-1] - grid[0] * grid[1]
     if not num_before:
         raise NotServed(
-            f'a {name} has no class token; tools/analysis_tools/draw_attention.py '
+            f'{name} has no class token; tools/analysis_tools/draw_attention.py '
             '--query draws the attention of a patch'
         )
     heads = attentions[block]

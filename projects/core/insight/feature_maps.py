@@ -30,9 +30,7 @@ def draw_features(subject: Subject, options: ViewOptions) -> Drawn:
     """
     stages = stage_maps(subject.model, subject.inputs)
     if not stages:
-        raise NotServed(
-            f'a {type(subject.backbone).__name__} makes no maps of an image'
-        )
+        raise NotServed(f'{type(subject.backbone).__name__} makes no maps of an image')
     size = subject.inputs.shape[-2:]
     shown = stages[-MAX_STAGES:]
     caption = (

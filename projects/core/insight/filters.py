@@ -36,7 +36,7 @@ def draw_filters(subject: Subject, options: ViewOptions) -> Drawn:
         None,
     )
     if found is None:
-        raise NotServed(f'a {type(subject.backbone).__name__} has no convolution')
+        raise NotServed(f'{type(subject.backbone).__name__} has no convolution')
     name, conv = found
     weights = conv.weight.detach().float().cpu().numpy()  # (O, C, h, w)
     num, channels, *kernel = weights.shape

@@ -53,6 +53,7 @@ METHODS = {
     'hirescam': ('HiResCAM', library.HiResCAM),
     'eigencam': ('Eigen-CAM', EigenCAM),
 }
+LEAST_SIDE = 4  # places of a map along an image that say where
 #: do not ask which score is explained
 WITHOUT_TARGET = ('eigencam',)
 
@@ -108,8 +109,9 @@ def check_method(method: str | None) -> None:
 
 
 def choose_layer(subject: Subject, target: Target, name: str | None = None) -> Layer:
-    """The layer of a name; else the last map of the backbone of more than one place
-    that the score depends on: that of a detection may come from an earlier one.
+    """The layer of a name; else the last map of the backbone, of at least
+    :data:`LEAST_SIDE` rows and columns where there is one, that the score depends on:
+    that of a detection may come from an earlier one.
 
     A backbone can say itself which module it is, as ``heat_map_layer``: that of tokens
     whose last ones do not reach the score.
@@ -138,7 +140,9 @@ def choose_layer(subject: Subject, target: Target, name: str | None = None) -> L
             f'{target.title} depends on no map of the backbone that has '
             'more than one place'
         )
-    index = chosen[-1]
+    # images of digits leave two by two places, which say little of where
+    fine = [i for i in chosen if min(maps[i].values.shape[2:]) >= LEAST_SIDE]
+    index = (fine or chosen)[-1]
     tap = nn.Identity()  # a module of our own: that of a stage may run more than once
     return Layer(
         maps[index].name,
@@ -274,6 +278,8 @@ def draw_heat_maps(subject: Subject, options: ViewOptions) -> Drawn:
         panel.set_ylim(height, 0)
         title = name if method in WITHOUT_TARGET else target.title
         shape = ' x '.join(map(str, layer.shape))
+        if not heat.any():
+            shape += ': no place raises it'
         panel.set_title(f'{title}\n{ending(layer.name)}\n{shape}', fontsize=8)
         if target.box is not None and method not in WITHOUT_TARGET:
             show_box(panel, target.box)

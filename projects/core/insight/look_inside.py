@@ -1,6 +1,7 @@
 """Pictures of what goes on inside a model, given an image."""
 
 import os.path as osp
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -72,7 +73,7 @@ def look_inside(
             :data:`projects.core.insight.heat_maps.METHODS`; None for Grad-CAM, of
             a detection HiResCAM.
         layer: Dotted name of the module whose map the heat map explains; None for the
-            last map of the backbone.
+            last map of the backbone that has 4 rows and columns or more.
         class_: Name or number of the class that the heat map explains; None for the
             likeliest.
         detection: Number of the detection that it explains, from 0, the surest.
@@ -152,9 +153,9 @@ def _with_config(checkpoint: str, config: str, device: str):
             'a run config'
         )
     dataset = cfg.test_dataloader.dataset
-    # as the tools for one model do: its parts look it up
-    scope = DefaultScope.get_instance('look', scope_name=cfg.default_scope)
-    with explained(cfg), DefaultScope.overwrite_default_scope(scope.scope_name):
+    # its pipeline and nested parts look it up
+    DefaultScope.get_instance(f'look_{time.time_ns()}', scope_name=cfg.default_scope)
+    with explained(cfg):
         model = MODELS.build(cfg.model)
         with hushed():
             model.init_weights()

@@ -81,28 +81,25 @@ def spans(model: nn.Module, inputs: Tensor, axis: int = 1) -> list[Span]:
             continue
     else:
         across, lengths = shape[1 - axis], (shape[axis],)
-    strides = map_strides(model, inputs, axis)
-    found: list[Span] = []
+    found = [Span(None, stride, 0) for stride in map_strides(model, inputs, axis)]
     for length in lengths:
-        new = _spans_on(model, inputs.shape[1], across, length, axis, strides)
-        found = [
-            old if old.size is not None else span
-            for old, span in zip(found or new, new, strict=True)
-        ]
-        if all(span.size is not None for span in found):
-            break
+        wanted = [i for i, span in enumerate(found) if span.size is None]
+        if wanted:
+            _measure(found, wanted, model, inputs.shape[1], across, length, axis)
     return found
 
 
-def _spans_on(
+def _measure(
+    found: list[Span],
+    wanted: list[int],
     model: nn.Module,
     channels: int,
     across: int,
     length: int,
     axis: int,
-    strides: list[int],
-) -> list[Span]:
-    """:func:`spans`, measured on a strip of so many pixels."""
+) -> None:
+    """Enter the spans of the wanted stages, as far as a strip of ``length`` by
+    ``across`` pixels holds them; see :func:`spans`."""
 
     def spoilt(ranges: list[tuple[int, int, int]]) -> list[bool]:
         """Of (stage, first, end): whether its middle unit sees these pixels."""
@@ -119,15 +116,13 @@ def _spans_on(
                 sees.append(bool(values[:, values.shape[1] // 2].isnan().any()))
         return sees
 
-    plain = torch.zeros(1, channels, length, across)
-    maps = stage_maps(model, plain if axis == 0 else plain.mT)
-    sides = [stage.values.shape[2 + axis] for stage in maps]
-    stages = range(len(maps))
     at_border = spoilt(
-        [(i, *ends) for i in stages for ends in ((0, 1), (length - 1, length))]
+        [(i, *ends) for i in wanted for ends in ((0, 1), (length - 1, length))]
     )
-    measurable = [i for i in stages if not any(at_border[2 * i : 2 * i + 2])]
-    # pixels before ``first`` are not seen, those up to ``last`` are; and from the end
+    measurable = [
+        i for k, i in enumerate(wanted) if not any(at_border[2 * k : 2 * k + 2])
+    ]
+    # so many pixels, from the start or from the end, hold none that is seen, or one
     unseen = dict.fromkeys([(i, end) for i in measurable for end in (0, 1)], 0)
     seen = dict.fromkeys(unseen, length)
     while any(seen[key] - unseen[key] > 1 for key in unseen):
@@ -138,14 +133,22 @@ def _spans_on(
         ]
         for key, sees in zip(middles, spoilt(ranges), strict=True):
             (seen if sees else unseen)[key] = middles[key]
-    result = []
-    for i in stages:
-        size, first = None, 0
-        if i in measurable:
-            first, end = unseen[i, 0], length - unseen[i, 1]
-            size = end - first
-        result.append(Span(size, strides[i], first - sides[i] // 2 * strides[i]))
-    return result
+    plain = torch.zeros(1, channels, length, across)
+    maps = stage_maps(model, plain if axis == 0 else plain.mT)
+    for i in measurable:
+        first, end = unseen[i, 0], length - unseen[i, 1]
+        unit = maps[i].values.shape[2 + axis] // 2
+        stride = found[i].stride
+        found[i] = Span(end - first, stride, first - unit * stride)
+
+
+def is_symmetric(model: nn.Module) -> bool:
+    """Whether its layers do the same along rows and columns, by their sizes."""
+    names = ('kernel_size', 'stride', 'padding', 'dilation')
+    sizes = (getattr(m, name, None) for m in model.modules() for name in names)
+    return all(
+        len(set(size)) == 1 for size in sizes if isinstance(size, tuple) and size
+    )
 
 
 def gradients(model: nn.Module, inputs: Tensor) -> list[np.ndarray]:
@@ -182,16 +185,23 @@ def gradients(model: nn.Module, inputs: Tensor) -> list[np.ndarray]:
     return [(t / t.max().clamp(min=1e-30)).cpu().numpy() for t in totals]
 
 
-def effective(gradient: np.ndarray) -> tuple[float, float, int]:
-    """Row and column of the middle of a gradient, and the side of the square around it
-    that holds :data:`SHARE` of it, in pixels; 0 where there is none."""
+def effective(
+    gradient: np.ndarray, middle: tuple[float, float] | None = None
+) -> tuple[float, float, int]:
+    """Middle, row and column, and side of the square that holds :data:`SHARE` of a
+    gradient, in pixels; 0 where there is none.
+
+    Args:
+        gradient: (H, W), at least 0.
+        middle: Of the square; None for the gradient's own.
+    """
     total = gradient.sum()
-    height, width = gradient.shape
     if not total:
-        return height / 2, width / 2, 0
+        return *(middle or (0.0, 0.0)), 0
     rows, columns = np.indices(gradient.shape) + 0.5
-    row = float((gradient * rows).sum() / total)
-    column = float((gradient * columns).sum() / total)
+    row, column = middle or (
+        float((gradient * places).sum() / total) for places in (rows, columns)
+    )
     distances = np.maximum(abs(rows - row), abs(columns - column)).flatten()
     order = distances.argsort()
     held = gradient.flatten()[order].cumsum() / total
@@ -207,14 +217,14 @@ def draw_receptive_fields(subject: Subject, options: ViewOptions) -> Drawn:
     """
     stages = stage_maps(subject.model, subject.inputs)
     if not stages:
-        raise NotServed(
-            f'a {type(subject.backbone).__name__} makes no maps of an image'
-        )
+        raise NotServed(f'{type(subject.backbone).__name__} makes no maps of an image')
     # kernels of a GPU may leave traces beside the field
     model = subject.model
     if subject.inputs.device.type != 'cpu':
         model = deepcopy(model).cpu()
-    rows, columns = (spans(model, subject.inputs.cpu(), axis) for axis in (0, 1))
+    inputs = subject.inputs.cpu()
+    columns = spans(model, inputs)
+    rows = columns if is_symmetric(model) else spans(model, inputs, 0)
     caption = (
         'what the unit in the middle of each map depends on: dashed, the pixels that '
         'can change it;\nbright, those that do, by the root of the gradient; the '
@@ -235,15 +245,16 @@ def draw_receptive_fields(subject: Subject, options: ViewOptions) -> Drawn:
         panel.set_xlim(0, width)
         panel.set_ylim(height, 0)
         channels, *sides = stage.values.shape[1:]
-        row, column, side = effective(gradient)
-        square = (column - side / 2, row - side / 2, column + side / 2, row + side / 2)
-        show_box(panel, square, width=1)
-        size = 'the whole image'
+        size, middle = 'the whole image', None
         if down.size and across.size:
             top, bottom = down.around(sides[0] // 2)
             left, right = across.around(sides[1] // 2)
             show_box(panel, (left, top, right, bottom), 'white', '--')
             size = f'{down.size} x {across.size} px'
+            middle = (top + bottom) / 2, (left + right) / 2
+        row, column, side = effective(gradient, middle)
+        square = (column - side / 2, row - side / 2, column + side / 2, row + side / 2)
+        show_box(panel, square, width=1)
         panel.set_title(
             f'{ending(stage.name)}\n{channels} x {sides[0]} x {sides[1]}, '
             f'stride {across.stride}\n{size}, {SHARE:.0%} in {side} px',

@@ -150,7 +150,7 @@ class ImageTask(Task):
         if not read:
             raise UserError(pipeline.last_error)
         *_, stored, packed = read[0]
-        _warn_of_looks(cfg, pipeline.num_coloured, _has_bright_border(stored), 1)
+        _warn_of_looks(cfg, pipeline.num_coloured, int(_has_bright_border(stored)), 1)
         picture = as_picture(packed['inputs'].permute(1, 2, 0).numpy())
         pre = model.data_preprocessor
         with torch.no_grad():

@@ -78,6 +78,10 @@ class Subject:
         """The part of the model that makes maps of images."""
         return getattr(self.model, 'backbone', self.model)
 
+    def class_name(self, label: int) -> str:
+        """The name of a class, its label where it has none."""
+        return self.classes[label] if label < len(self.classes) else str(label)
+
     @property
     def extent(self) -> tuple[int, int]:
         """Height and width of the picture in pixels."""
