@@ -70,6 +70,11 @@ def map_of(document: dict, detections: list[dict]) -> float:
     return float(stats[0])
 
 
+def is_one(value: float) -> bool:
+    """Whether a mAP is 1, but for rounding."""
+    return value > 1 - 1e-9
+
+
 def check_truth(document: dict) -> tuple[float, list[Cause]]:
     """mAP of a ground truth as its own detections, and what keeps it below 1.
 
@@ -82,7 +87,7 @@ def check_truth(document: dict) -> tuple[float, list[Cause]]:
 
     annotations = document['annotations']
     now = first = value(annotations)
-    if first < 0 or first == 1:
+    if first < 0 or is_one(first):
         return first, []
     causes = []
 
