@@ -179,3 +179,4 @@ WEIGHT_INITIALIZERS = PluginRegistry(
     'weight initializer', mmengine_registry.WEIGHT_INITIALIZERS
 )
 VISUALIZERS = PluginRegistry('visualizer', mmengine_registry.VISUALIZERS)
+VISBACKENDS = PluginRegistry('visualizer backend', mmengine_registry.VISBACKENDS)

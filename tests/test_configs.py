@@ -444,14 +444,25 @@ def options_of_generation(cfg, path):
 
 # seconds each, and the recipe and the data are those of a smaller one or of another
 LONG = (
+    'convnext-base_',
+    'convnext-small_',
+    'cyclegan-mini-pairs_',
     'efficientnet-v2-m_',
     'faster-rcnn-convnext-tiny_',
     'faster-rcnn-swin-t_',
+    'googlenet_8xb32',
+    'gpt1_1xb64',
+    'mobilevit-xs_8',
     'resnet101_',
     'resnet152_',
+    'resnet34_8',
+    'shufflenet-v2-x2-0_',
     'ssd300_4xb8-232e_voc0712',
-    'wgan-gp-cifar_',
     'ssd512_',
+    'swin-b_8',
+    'swin-s_8',
+    'vgg16-bn_8xb32',
+    'wgan-gp-cifar_',
     'wide-resnet50-2_',
     'yolov1-bn_8xb8',
     'yolov1_8xb8-135e_voc0712',
@@ -470,7 +481,7 @@ LONG = (
         for path in RUNS
     ],
 )
-def test_run_takes_two_steps_and_is_judged(path, workplace, monkeypatch):
+def test_run_takes_two_steps_and_is_evaluated(path, workplace, monkeypatch):
     monkeypatch.chdir(workplace)
     runner = train(
         str(path),

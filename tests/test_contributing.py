@@ -56,6 +56,7 @@ def test_the_guide_has_the_files_it_names():
     ]
 
 
+@pytest.mark.slow
 def test_its_tests_pass(checkout):
     assert '5 passed' in run(
         checkout, '-m', 'pytest', '-q', 'tests/test_projects/test_stairnet.py'

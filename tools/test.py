@@ -34,6 +34,13 @@ def parse_args() -> argparse.Namespace:
         'the surest mistakes first, at most 500',
     )
     parser.add_argument(
+        '--tta',
+        action='store_true',
+        help='test-time augmentation: merge the predictions of several views of each '
+        'image, those of tta_pipeline in the config, else flipped and enlarged ones '
+        'where the training has such',
+    )
+    parser.add_argument(
         '--launcher', default='none', choices=['none', 'pytorch', 'slurm', 'mpi']
     )
     parser.add_argument(
@@ -61,6 +68,7 @@ def main() -> None:
         show_dir=args.show_dir,
         launcher=args.launcher,
         cfg_options=args.cfg_options,
+        tta=args.tta,
     )
 
 

@@ -3,6 +3,7 @@
 python tools/train.py configs/yolov1/yolov1-mini_1xb16-15e_digits-coco.py
 python tools/train.py configs/lenet/lenet5-modern_1xb64-20e_digits.py
 python tools/train.py configs/lenet/lenet5-modern_1xb64-20e_digits.py --repeat 3
+python tools/train.py configs/ssd/ssd-mini_1xb16-22e_digits-coco.py --overfit 8
 """
 
 import argparse
@@ -41,6 +42,30 @@ def parse_args() -> argparse.Namespace:
         metavar='K',
         help='cross-validate: hold out one of K folds of the training data, for each',
     )
+    several.add_argument(
+        '--overfit',
+        type=int,
+        metavar='N',
+        help='train on N samples alone until the model knows them, to find mistakes',
+    )
+    parser.add_argument(
+        '--patience',
+        type=int,
+        metavar='N',
+        help='end after N validations in which the best metric did not improve',
+    )
+    parser.add_argument(
+        '--tensorboard',
+        action='store_true',
+        help='also write the curves for TensorBoard, to WORK_DIR/tensorboard',
+    )
+    parser.add_argument(
+        '--overfit-steps',
+        type=int,
+        default=1000,
+        metavar='STEPS',
+        help='most steps of --overfit (default: 1000)',
+    )
     parser.add_argument(
         '--deterministic', action='store_true', help='deterministic algorithms only'
     )
@@ -78,8 +103,17 @@ def main() -> None:
         auto_scale_lr=not args.no_auto_scale_lr,
         launcher=args.launcher,
         cfg_options=args.cfg_options,
+        patience=args.patience,
+        tensorboard=args.tensorboard,
     )
-    if args.repeat is not None:
+    if args.overfit is not None:
+        run_tool(
+            'projects.core.diagnosis.overfit:overfit',
+            num=args.overfit,
+            steps=args.overfit_steps,
+            **options,
+        )
+    elif args.repeat is not None:
         run_tool('projects.core.engine:repeat', times=args.repeat, **options)
     elif args.folds is not None:
         run_tool('projects.core.engine:cross_validate', folds=args.folds, **options)

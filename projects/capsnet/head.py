@@ -188,6 +188,11 @@ class CapsuleHead(ClsHead):
     def forward(self, feats: tuple[Tensor, ...]) -> Tensor:
         return torch.linalg.vector_norm(self.capsules(feats), dim=-1)
 
+    @staticmethod
+    def scores_of(lengths: Tensor) -> Tensor:
+        """(B, K) scores of a prediction: the lengths, without a softmax."""
+        return lengths
+
     def reconstruct(self, capsules: Tensor, target: Tensor) -> Tensor:
         """Images from the capsules of their class (Sec. 4.1).
 

@@ -1,11 +1,9 @@
 """The device that a user names."""
 
-import platform
-from pathlib import Path
-
 import torch
 
 from projects.core.errors import UserError, did_you_mean
+from projects.core.machine import cpu_name
 
 
 def find_device(name: str | None = None) -> str:
@@ -47,11 +45,4 @@ def device_name(device: torch.device) -> str:
     """The model of a GPU, or of the processor."""
     if device.type == 'cuda':
         return torch.cuda.get_device_name(device)
-    cpuinfo = Path('/proc/cpuinfo')
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
-    names = [
-        line.partition(':')[2].strip()
-        for line in lines
-        if line.startswith('model name')
-    ]
-    return names[0] if names else platform.processor() or platform.machine()
+    return cpu_name()

@@ -51,13 +51,17 @@ def _print_unless_known(*values: object, **options: object) -> None:
 
 
 @contextmanager
-def hushed() -> Iterator[None]:
-    """Without the paragraph that mmengine logs for each weight it handles."""
+def hushed(least: str = 'WARNING') -> Iterator[None]:
+    """Without the paragraph that mmengine logs for each weight it handles.
+
+    Args:
+        least: Level from which on messages are shown.
+    """
     from mmengine.logging import MMLogger
 
     logger = MMLogger.get_current_instance()
     level = logger.level
-    logger.setLevel('WARNING')
+    logger.setLevel(least)
     try:
         yield
     finally:

@@ -6,7 +6,6 @@ Shapes: L levels, P default boxes of all levels, K boxes. Boxes are
 
 import math
 from collections.abc import Sequence
-from itertools import product
 
 import torch
 from torch import Tensor
@@ -86,17 +85,58 @@ class DefaultBoxes:
         if key not in self._made:
             if len(self._made) == MAX_CACHED:  # inputs of ever new sizes
                 self._made.clear()
-            self._made[key] = torch.tensor(
-                [
-                    ((x + 0.5) * step, (y + 0.5) * step, *side)
-                    for (height, width), step, sides in zip(
-                        map_sizes, self.steps, self.sides, strict=True
-                    )
-                    for y, x, side in product(range(height), range(width), sides)
-                ],
-                device=device,
-            ).reshape(-1, 4)
+            self._made[key] = self.make(map_sizes, device)
         return self._made[key]
+
+    def best_ious(self, bboxes: Tensor, map_sizes: Sequence[tuple[int, int]]) -> Tensor:
+        """The largest IoU of each of K xyxy boxes with any default box, (K, ).
+
+        Of the boxes of one shape on a level that at the position nearest to the
+        object's centre is the best, in each direction by itself, so that a few dozen
+        are compared in place of thousands.
+
+        Args:
+            bboxes: (K, 4), pixels of the network input.
+            map_sizes: (height, width) of each level.
+        """
+        sides = bboxes[:, 2:] - bboxes[:, :2]
+        centres = (bboxes[:, :2] + bboxes[:, 2:]) / 2
+        best = bboxes.new_zeros(len(bboxes))
+        for (height, width), step, level in zip(
+            map_sizes, self.steps, self.sides, strict=True
+        ):
+            last = bboxes.new_tensor([width - 1, height - 1])
+            place = (centres / step).floor().clamp(min=0).minimum(last)
+            apart = (centres - (place + 0.5) * step).abs()
+            for side in bboxes.new_tensor(level):
+                overlap = ((sides + side) / 2 - apart).clamp(min=0)
+                overlap = overlap.minimum(sides).minimum(side).prod(1)
+                union = sides.prod(1) + side.prod() - overlap
+                best = best.maximum(overlap / union)
+        return best
+
+    def make(
+        self, map_sizes: Sequence[tuple[int, int]], device: torch.device | str = 'cpu'
+    ) -> Tensor:
+        """The same boxes, made anew; an export can trace it."""
+        levels = []
+        for (height, width), step, sides in zip(
+            map_sizes, self.steps, self.sides, strict=True
+        ):
+            # as exact as Python's numbers
+            y, x = (
+                (torch.arange(n, dtype=torch.float64, device=device) + 0.5) * step
+                for n in (height, width)
+            )
+            sizes = torch.tensor(sides, dtype=torch.float64, device=device)
+            shape = height, width, len(sides)
+            boxes = [
+                x[None, :, None].expand(shape),
+                y[:, None, None].expand(shape),
+                *(side.expand(shape) for side in sizes.unbind(1)),
+            ]
+            levels.append(torch.stack(boxes, -1).reshape(-1, 4))
+        return torch.cat(levels).float()
 
 
 def encode(bboxes: Tensor, default_boxes: Tensor) -> Tensor:
@@ -109,8 +149,8 @@ def encode(bboxes: Tensor, default_boxes: Tensor) -> Tensor:
 
 
 def decode(bbox_preds: Tensor, default_boxes: Tensor) -> Tensor:
-    """xyxy boxes (K, 4) of predictions (K, 4) on default boxes (K, 4)."""
+    """xyxy boxes (..., 4) of predictions (..., 4) on default boxes (..., 4)."""
     preds = bbox_preds * bbox_preds.new_tensor(STDS)
-    centre = preds[:, :2] * default_boxes[:, 2:] + default_boxes[:, :2]
-    size = preds[:, 2:].clamp(max=MAX_LOG_SCALE).exp() * default_boxes[:, 2:]
-    return torch.cat([centre - size / 2, centre + size / 2], 1)
+    centre = preds[..., :2] * default_boxes[..., 2:] + default_boxes[..., :2]
+    size = preds[..., 2:].clamp(max=MAX_LOG_SCALE).exp() * default_boxes[..., 2:]
+    return torch.cat([centre - size / 2, centre + size / 2], -1)

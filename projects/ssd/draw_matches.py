@@ -16,8 +16,7 @@ from projects.core.config import explained, load_config
 from projects.core.errors import UserError
 from projects.core.files import check_outputs, output_file
 from projects.core.quiet import quiet_libraries
-from projects.core.tasks.detection.pictures import COLOURS
-from projects.core.tasks.drawing import MAX_SIDE
+from projects.core.tasks.drawing import COLOURS, MAX_SIDE
 from projects.core.values import PATH, SEED, checked, whole
 from projects.registry import DATASETS, MODELS
 from projects.ssd.head import SSDHead
@@ -105,10 +104,10 @@ def draw_matches(
             f'{largest} px\n{len(chosen)} matched'
         )
         for box in objects:
-            axes.add_patch(_outline(box, 'white', linestyle='--', width=2))
+            axes.add_patch(outline(box, 'white', linestyle='--', width=2))
         for i in chosen.tolist():
             colour = np.divide(COLOURS[matched[i] % len(COLOURS)], 255)
-            axes.add_patch(_outline(boxes[i], colour))
+            axes.add_patch(outline(boxes[i], colour))
         first = last
     with output_file(out, '--out') as file:
         figure.savefig(file, format=kind, dpi=min(100, MAX_SIDE / max(size)))
@@ -122,7 +121,8 @@ def draw_matches(
     )
 
 
-def _outline(box, colour, linestyle: str = '-', width: float = 1.5):
+def outline(box, colour, linestyle: str = '-', width: float = 1.5):
+    """An xyxy box in pixels of the image."""
     x1, y1, x2, y2 = box.tolist()
     return Rectangle(
         (x1, y1),

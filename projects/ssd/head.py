@@ -57,6 +57,11 @@ class SSDHead(detection.DetectionHead):
             default is the paper's, Xavier's.
     """
 
+    nms_pre_of_class = True
+    drops_empty_boxes = True
+    #: pictures of tools/analysis_tools/look_inside.py
+    views = {'matches': 'projects.ssd.draw_origins:draw_origins'}
+
     def __init__(
         self,
         num_classes: int,
@@ -241,6 +246,27 @@ class SSDHead(detection.DetectionHead):
             first += num_boxes * positions
         return torch.cat(rows).float()  # a sum of many wants it under AMP
 
+    def decoded(
+        self,
+        cls_scores: list[Tensor],
+        bbox_preds: list[Tensor],
+        input_shape: tuple[int, int],
+    ) -> tuple[Tensor, Tensor]:
+        """Boxes (N, P, 4), within the input, and scores (N, P, C)."""
+        height, width = input_shape
+        scores, preds = (
+            torch.cat(
+                [x.permute(0, 3, 1, 2).flatten(1, 2) for x in self._by_box(maps)], 1
+            )
+            for maps in (cls_scores, bbox_preds)
+        )
+        sizes = [x.shape[-2:] for x in cls_scores]
+        priors = self.default_boxes.make(sizes, cls_scores[0].device)
+        boxes = decode(preds.float(), priors).unflatten(-1, (2, 2))
+        x, y = boxes[..., 0].clamp(0, width), boxes[..., 1].clamp(0, height)
+        boxes = torch.stack([x, y], -1).flatten(-2)
+        return boxes, scores.float().softmax(2)[..., :-1]
+
     def predict_by_feat(
         self,
         cls_scores: list[Tensor],
@@ -307,6 +333,8 @@ class SSDHead(detection.DetectionHead):
         for x in self._by_box(cls_scores):
             num_boxes, positions = x.shape[1], x.shape[3]
             scores = x.float().softmax(2)
+            if scores.requires_grad:  # softmax's gradient is made of its output
+                scores = scores.clone()
             # the background is no detection, whatever the threshold
             scores[:, :, -1] = -torch.inf
             top, i = scores.flatten(1).topk(min(limit, scores[0].numel()))
@@ -326,6 +354,29 @@ class SSDHead(detection.DetectionHead):
             is_candidate.nonzero()[order, 0],
             ~is_candidate[:, -1],
         )
+
+    def out_of_reach(
+        self,
+        bboxes: Tensor,
+        image_ids: Tensor,
+        input_shape: tuple[int, int],
+        map_sizes: list[tuple[int, int]],
+    ) -> list[tuple[Tensor, str, str]]:
+        """Objects that no default box overlaps enough, see
+        :mod:`projects.core.tasks.detection.model_reach`."""
+        missed = self.default_boxes.best_ious(bboxes, map_sizes) < self.iou_thr
+        squares = [side for level in self.default_boxes.sides for side in level[0]]
+        return [
+            (
+                missed,
+                f'are reached by no default box (IoU of {self.iou_thr:g} or more) at '
+                f'{input_shape[1]} x {input_shape[0]}',
+                'Each of them trains one box, the best there is, and is often missed: '
+                'choose min_sizes and ratios of default_boxes by these objects (the '
+                f'squares have sides of {min(squares):.0f} to {max(squares):.0f} '
+                'pixels), or a larger input',
+            )
+        ]
 
     def _priors(self, maps: list[Tensor]) -> Tensor:
         """(P, 4) default boxes (cx, cy, w, h) of these maps."""

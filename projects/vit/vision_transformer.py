@@ -343,6 +343,12 @@ class VisionTransformer(Backbone):
         for embedding in (self.class_token, self.encoder.pos_embedding):
             embedding.requires_grad_(self.num_frozen_stages == 0)
 
+    @property
+    def heat_map_layer(self) -> nn.Module:
+        """Where a heat map is taken: the tokens that the last attention reads. After
+        it the score of the class token depends on no patch any more."""
+        return self.encoder.layers[self.out_indices[-1]].ln_1
+
     def token_grid(self, height: int, width: int) -> tuple[int, int]:
         """Rows and columns of the patches of an image of so many pixels."""
         return -(-height // self.patch_size), -(-width // self.patch_size)
@@ -360,7 +366,7 @@ class VisionTransformer(Backbone):
         if below or right:
             x = F.pad(x, (0, right, 0, below))
         x = self.conv_proj(x).flatten(2).transpose(1, 2)
-        x = torch.cat([self.class_token.expand(len(x), -1, -1), x], dim=1)
+        x = torch.cat([self.class_token.expand(x.shape[0], -1, -1), x], dim=1)
         return self.encoder.dropout(
             x + self.position_embedding(self.token_grid(height, width))
         )

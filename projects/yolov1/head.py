@@ -13,7 +13,13 @@ from torch import Tensor
 
 from projects.core.tasks.detection import head as detection
 from projects.registry import MODELS
-from projects.yolov1.targets import assign_to_cells, decode_boxes, paired_iou
+from projects.yolov1.targets import (
+    MIN_SIDE,
+    assign_to_cells,
+    cells_of,
+    decode_boxes,
+    paired_iou,
+)
 
 
 @MODELS.register_module()
@@ -43,6 +49,9 @@ class YOLOv1Head(detection.DetectionHead):
             image that enter NMS), ``nms_iou_thr`` and ``max_per_img``.
         init_cfg: Initialisation, see :class:`mmengine.model.BaseModule`.
     """
+
+    #: pictures of tools/analysis_tools/look_inside.py
+    views = {'grid': 'projects.yolov1.draw_grid:draw_grid'}
 
     def __init__(
         self,
@@ -158,6 +167,45 @@ class YOLOv1Head(detection.DetectionHead):
             loss_class=self.class_scale * cls / num_images,
         )
 
+    def out_of_reach(
+        self,
+        bboxes: Tensor,
+        image_ids: Tensor,
+        input_shape: tuple[int, int],
+        map_sizes: list[tuple[int, int]],
+    ) -> list[tuple[Tensor, str, str]]:
+        """Objects that get no cell, see
+        :mod:`projects.core.tasks.detection.model_reach`."""
+        chosen, _, cell_ids = cells_of(bboxes, image_ids, self.grid_size, input_shape)
+        _, inverse, counts = cell_ids.unique(return_inverse=True, return_counts=True)
+        sharing = torch.zeros(len(bboxes), dtype=torch.bool)
+        sharing[chosen] = counts[inverse] > 1
+        # all but the first of each cell
+        order = inverse.argsort(stable=True)
+        firsts = order[counts.cumsum(0) - counts]
+        lost = torch.zeros(len(bboxes), dtype=torch.bool)
+        lost[chosen] = True
+        lost[chosen[firsts]] = False
+        small = torch.ones(len(bboxes), dtype=torch.bool)
+        small[chosen] = False
+        grid = f'{self.grid_size} x {self.grid_size}'
+        help_ = 'Choose a larger grid_size (and input), or an SSD for crowded scenes'
+        return [
+            (sharing, f'share a cell of the {grid} grid with another', help_),
+            (
+                lost,
+                f'lose their cell of the {grid} grid to another object: at best one '
+                'of each cell is learnt and predicted',
+                help_,
+            ),
+            (
+                small,
+                f'have a side below {MIN_SIDE:g} of the image and are left out of the '
+                'training',
+                'Cut the images into tiles, or leave such objects out of the data',
+            ),
+        ]
+
     def decode(
         self,
         cls_scores: Tensor,
@@ -182,6 +230,18 @@ class YOLOv1Head(detection.DetectionHead):
             * cls_scores.float().clamp(min=0)[:, :, None]
         )
         return boxes, scores.clamp(max=1)
+
+    def decoded(
+        self,
+        cls_scores: Tensor,
+        confs: Tensor,
+        bbox_preds: Tensor,
+        input_shape: tuple[int, int],
+    ) -> tuple[Tensor, Tensor]:
+        """Boxes (N, S*S*B, 4) and scores (N, S*S*B, C)."""
+        meta = dict(batch_input_shape=input_shape)
+        boxes, scores = self.decode(cls_scores, confs, bbox_preds, [meta])
+        return boxes.flatten(1, 2), scores.flatten(1, 2)
 
     def predict_by_feat(
         self,

@@ -38,27 +38,44 @@ def assign_to_cells(
         Of K objects: index of the cell in the batch, (K, ) in
         [0, num_images * S * S); coded box, (K, 4); index among the M, (K, ).
     """
+    chosen, corners, cell_ids = cells_of(bboxes, image_ids, grid_size, input_shape)
+    # the first of a random order takes the cell
+    turn = torch.randperm(len(chosen), device=chosen.device)
+    first_turn = turn.new_full((num_images * grid_size**2,), len(turn))
+    first_turn.scatter_reduce_(0, cell_ids, turn, 'amin')
+    wins = first_turn[cell_ids] == turn
+    centres = (corners[:, :2] + corners[:, 2:]) / 2 * grid_size
+    offsets = centres - centres.long().clamp(max=grid_size - 1)
+    coded = torch.cat([offsets, (corners[:, 2:] - corners[:, :2]).sqrt()], 1)
+    return cell_ids[wins], coded[wins], chosen[wins]
+
+
+def cells_of(
+    bboxes: Tensor,
+    image_ids: Tensor,
+    grid_size: int,
+    input_shape: tuple[int, int],
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The cell that holds each object's centre, as in :func:`assign_to_cells`.
+
+    Returns:
+        Of the m objects that are large enough: index among the M, (m, ); corners xyxy
+        in image sides, (m, 4); index of the cell in the batch, (m, ).
+    """
     height, width = input_shape
     corners = (bboxes / bboxes.new_tensor([width, height, width, height])).clamp(0, 1)
     sides = corners[:, 2:] - corners[:, :2]
     # written so that a side which is no number fails it
     chosen = (sides >= MIN_SIDE).all(1).nonzero()[:, 0]
-    sides = sides[chosen]
-    centres = (corners[chosen, :2] + corners[chosen, 2:]) / 2 * grid_size
+    corners = corners[chosen]
+    centres = (corners[:, :2] + corners[:, 2:]) / 2 * grid_size
     columns_rows = centres.long().clamp(max=grid_size - 1)
     cell_ids = (
         image_ids[chosen] * grid_size**2
         + columns_rows[:, 1] * grid_size
         + columns_rows[:, 0]
     )
-
-    # the first of a random order takes the cell
-    turn = torch.randperm(len(chosen), device=chosen.device)
-    first_turn = turn.new_full((num_images * grid_size**2,), len(turn))
-    first_turn.scatter_reduce_(0, cell_ids, turn, 'amin')
-    wins = first_turn[cell_ids] == turn
-    coded = torch.cat([centres - columns_rows, sides.sqrt()], 1)
-    return cell_ids[wins], coded[wins], chosen[wins]
+    return chosen, corners, cell_ids
 
 
 def decode_boxes(coded: Tensor, cell_ids: Tensor, grid_size: int) -> Tensor:

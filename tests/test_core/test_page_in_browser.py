@@ -334,7 +334,8 @@ def test_tables_are_sorted(path, open_page):
         return article.locator('tbody th').all_inner_texts()
 
     assert names() == ['b', 'a', EVIL]
-    article.get_by_role('button', name='class').click()
+    # keys alone: charts that are drawn meanwhile move what a click is aimed at
+    article.get_by_role('button', name='class').press('Enter')
     assert names() == [EVIL, 'a', 'b']
     number = article.get_by_role('button', name=re.compile(f'{WIDE[0]} ↑'))
     number.press('Enter')

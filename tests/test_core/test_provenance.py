@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 import projects
+from projects.core.checkout import code_state, without_home
 from projects.core.config import load_config, overrides_of
-from projects.core.engine.provenance import code_state, environment, without_home
+from projects.core.engine.provenance import environment
 
 BASE = """
 model = dict(type='Some', depth=3, norm=dict(type='BN', eps=1e-3))

@@ -256,18 +256,26 @@ def test_every_classifier_is_here():
 
 # of each a smaller sibling, of the same code, is in the default run
 GIANTS = (
+    'convnext_base',
     'densenet161',
     'densenet201',
     'efficientnet_b6',
     'efficientnet_b7',
     'efficientnet_v2_l',
+    'efficientnet_v2_m',
     'efficientnet_v2_xl',
+    'repvgg_b2',
+    'repvgg_b2g4',
+    'repvgg_b3',
+    'repvgg_b3g4',
+    'resnet101',
     'resnet152',
     'resnext101_32x8d',
     'resnext101_64x4d',
     'vgg16',
     'vgg19',
     'wide_resnet101_2',
+    'wide_resnet50_2',
 )
 
 

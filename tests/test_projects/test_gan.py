@@ -312,6 +312,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(config, fresh):
     assert difference(saved('whole', 2), saved('whole')) > 1e-3
 
 
+@pytest.mark.slow
 def test_two_processes_take_the_steps_of_one(config, fresh, train_in_two):
     """Gradients of a penalty, two steps of the critic and an average among them."""
     train_in_two(config, 'two', 8)

@@ -12,6 +12,8 @@ from torchvision.ops import box_convert
 
 from projects.core.variants import config_root
 from projects.ssd.default_boxes import DefaultBoxes, decode, encode
+from projects.ssd.head import SSDHead
+from projects.ssd.matching import pairwise_iou
 
 # sides of the square maps of each variant
 MAPS = dict(
@@ -32,15 +34,15 @@ def boxes_of(name):
     return DefaultBoxes(**settings_of(name))([(n, n) for n in MAPS[name]])
 
 
+TWO_LEVELS = dict(
+    min_sizes=(10, 32), max_sizes=(40, 50), ratios=((4,), ()), steps=(20, 60)
+)
+
+
 def two_levels(**kwargs):
     """Squares of 10 and 20, lying and standing boxes of 20 by 5; squares of
     32 and 40."""
-    return DefaultBoxes(
-        **dict(
-            min_sizes=(10, 32), max_sizes=(40, 50), ratios=((4,), ()), steps=(20, 60)
-        )
-        | kwargs
-    )
+    return DefaultBoxes(**TWO_LEVELS | kwargs)
 
 
 @pytest.mark.parametrize(
@@ -277,3 +279,33 @@ def test_small_sides_are_not_capped():
         torch.tensor([[0.0, 0, -1e6, -1e6]]), torch.tensor([[20.0, 20, 50, 10]])
     )
     assert small.tolist() == [[20, 20, 20, 20]]
+
+
+@pytest.mark.parametrize('name', ['ssd300_vgg16', 'ssdlite320_mobilenet_v2'])
+def test_best_ious_are_those_of_all_default_boxes(name):
+    torch.manual_seed(0)
+    centres = torch.rand(300, 2) * 340 - 20  # some outside
+    sides = torch.rand(300, 2).square() * 300 + 1
+    bboxes = torch.cat([centres - sides / 2, centres + sides / 2], 1)
+    maps = [(n, n + 2) for n in MAPS[name]]
+    default_boxes = DefaultBoxes(**settings_of(name))
+    every = box_convert(default_boxes(maps), 'cxcywh', 'xyxy')
+    expected = pairwise_iou(bboxes, every).amax(1)
+    torch.testing.assert_close(
+        default_boxes.best_ious(bboxes, maps), expected, rtol=1e-4, atol=1e-5
+    )
+
+
+def test_objects_out_of_reach_by_hand():
+    """At (10, 10) a square of 10 has IoU 1, one of 7 has 0.49, one of 15 has 0.44 with
+    the square of 10 and 0.56 with that of 20."""
+    head = SSDHead(2, (8, 8), TWO_LEVELS)
+    bboxes = torch.tensor(
+        [[5, 5, 15, 15], [6.5, 6.5, 13.5, 13.5], [2.5, 2.5, 17.5, 17.5]]
+    )
+    ((missed, text, advice),) = head.out_of_reach(
+        bboxes, torch.zeros(3).long(), (60, 60), [(3, 3), (1, 1)]
+    )
+    assert missed.tolist() == [False, True, False]
+    assert 'no default box (IoU of 0.5 or more) at 60 x 60' in text
+    assert 'sides of 10 to 32 pixels' in advice

@@ -392,3 +392,17 @@ def test_fifty_steps_on_degenerate_boxes_stay_finite():
         total.backward()
         optimizer.step()
         assert np.isfinite(total.item())
+
+
+def test_objects_out_of_reach_by_hand():
+    """A grid of 2 x 2 on 100 x 100: three objects in the first cell of image 0, one of
+    image 1, one in another cell, and one of 0.4 pixels."""
+    boxes = [[10, 10, 20, 20], [20, 20, 40, 40], [5, 5, 45, 45]]
+    boxes += [[10, 10, 20, 20], [60, 60, 90, 90], [60, 10, 90, 10.4]]
+    image_ids = torch.tensor([0, 0, 0, 1, 0, 0])
+    rows = make_head().out_of_reach(torch.tensor(boxes), image_ids, (100, 100), [])
+    sharing, lost, small = (mask.tolist() for mask, _, _ in rows)
+    assert sharing == [True, True, True, False, False, False]
+    assert lost == [False, True, True, False, False, False]
+    assert small == [False] * 5 + [True]
+    assert 'of the 2 x 2 grid' in rows[1][1]

@@ -135,6 +135,7 @@ custom_hooks = [*_base_.custom_hooks, dict(type='projects.FailingHook')]
     assert 'Traceback' not in done.stdout
 
 
+@pytest.mark.slow
 def test_mistake_that_all_processes_find_is_told_once(write_config):
     config = write_config('model["type"] = "Nothing"')
     done = run('dist_train.sh', config, 2)

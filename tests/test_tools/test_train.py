@@ -44,7 +44,8 @@ def test_screen_tells_what_runs_and_where_all_is(trained):
     )
     assert first == 0
     assert lines[1].endswith('log and checkpoints: run')
-    assert lines[2].endswith('lr 0.004 x 4/16 = 0.001')
+    assert lines[2].endswith('up to 8: it does not get to its end')
+    assert lines[3].endswith('lr 0.004 x 4/16 = 0.001')
     steps = [line for line in lines if 'Epoch(train)' in line]
     assert [re.search(r'\[\d\]\[\d/\d\]', line)[0] for line in steps] == [
         f'[{epoch}][{step}/4]' for epoch in (1, 2) for step in (1, 2, 3, 4)

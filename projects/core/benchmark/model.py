@@ -18,12 +18,11 @@ from projects.core.benchmark.references import input_size_of
 from projects.core.config import (
     explained,
     load_config,
-    optim_wrappers_of,
     values_of,
     walk,
 )
 from projects.core.engine.distributed import has_own_step
-from projects.core.engine.optimizers import wrappers_of
+from projects.core.engine.optimizers import in_full_precision, wrappers_of
 from projects.core.engine.runner import Runner
 from projects.core.errors import UserError
 from projects.core.quiet import hushed
@@ -287,8 +286,7 @@ class BenchmarkedModel:
 def _optim_cfg(cfg: Config, model: nn.Module) -> dict:
     """The config's ``optim_wrapper`` without its own mixed precision. Where it has
     none SGD with momentum; Adam for each part of a model with a step of its own."""
-    optim_cfg = copy.deepcopy(cfg.get('optim_wrapper'))
-    if not optim_cfg:
+    if not cfg.get('optim_wrapper'):
         if not has_own_step(model):
             return dict(optimizer=dict(type='SGD', lr=0.01, momentum=0.9))
         adam = dict(optimizer=dict(type='Adam', lr=0.0002))
@@ -300,12 +298,7 @@ def _optim_cfg(cfg: Config, model: nn.Module) -> dict:
                 if any(p.requires_grad for p in part.parameters())
             },
         )
-    for wrapper in optim_wrappers_of(dict(optim_wrapper=optim_cfg)).values():
-        if wrapper.get('type') == 'AmpOptimWrapper':
-            for key in ('loss_scale', 'dtype', 'use_fsdp'):
-                wrapper.pop(key, None)
-        wrapper['type'] = 'OptimWrapper'
-    return optim_cfg
+    return in_full_precision(cfg.optim_wrapper)
 
 
 def _drop_pretrained(model_cfg: dict) -> None:

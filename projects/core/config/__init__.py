@@ -3,6 +3,7 @@
 from projects.core.config.explain import explained
 from projects.core.config.find import find_config, find_config_or_model, run_configs
 from projects.core.config.load import load_config
+from projects.core.config.notices import config_notices
 from projects.core.config.overrides import overrides_of
 from projects.core.config.unread import unread_keys
 from projects.core.config.walk import (
@@ -15,6 +16,7 @@ from projects.core.config.walk import (
 )
 
 __all__ = [
+    'config_notices',
     'explained',
     'find_config',
     'find_config_or_model',

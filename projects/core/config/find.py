@@ -1,6 +1,7 @@
 """Finding the file of a config."""
 
 import importlib.util
+import os.path as osp
 from pathlib import Path
 
 from projects.core.errors import UserError, close_names, did_you_mean
@@ -13,6 +14,16 @@ TORCHVISION, TIMM, TRANSFORMERS = 'torchvision.', 'timm.', 'transformers.'
 def run_configs() -> list[Path]:
     """The configs that can be run, those of the checkout or of the wheel."""
     return [path for path in config_root().rglob('*.py') if '_base_' not in path.parts]
+
+
+def shown_path(file: str | Path) -> str:
+    """A config's file from here, or from the configs; 'mmdet::...' of a library's."""
+    path = Path(osp.abspath(file))
+    for folder in (Path.cwd(), config_root().parent):
+        if path.is_relative_to(folder):
+            return str(path.relative_to(folder))
+    library, mim, inside = str(path).partition('/.mim/configs/')
+    return f'{osp.basename(library)}::{inside}' if mim else str(path)
 
 
 def find_config(path: str) -> Path:
@@ -41,15 +52,7 @@ def find_config(path: str) -> Path:
             raise UserError(f'no config {path[:60]}: {error}') from error
     known = {p.name: p for p in run_configs()}
     close = close_names(Path(path).name, known, 0.5)
-    here = Path.cwd()
-    shown = [
-        str(
-            known[c].relative_to(here)
-            if known[c].is_relative_to(here)
-            else known[c].relative_to(config_root())
-        )
-        for c in close
-    ]
+    shown = [shown_path(known[c]) for c in close]
     raise UserError(
         f'no config {path}'
         + (

@@ -12,6 +12,8 @@ from projects.core import imports
 from projects.core.config.checks import check_keys, check_values
 from projects.core.config.find import find_config
 from projects.core.config.options import merge_option
+from projects.core.config.own_keys import PASSED_ON, data_of
+from projects.core.config.passed_on import check_passed_on
 from projects.core.config.walk import values_of, walk
 from projects.core.errors import UserError, close_names, described, did_you_mean
 from projects.core.values import PATH
@@ -29,7 +31,10 @@ RUNNER_KEYS = frozenset(inspect.signature(Runner.__init__).parameters) | {
     'runner_type',
     'sync_bn',
 }
-VARIABLES = tuple(f'{key}_' for key in RUNNER_KEYS)
+# of a test with augmentation; no names to propose for a misspelt 'model'
+TTA_KEYS = frozenset({'tta_model', 'tta_pipeline'})
+# what a config's own names may begin with, however like a key they are
+VARIABLES = (*(f'{key}_' for key in RUNNER_KEYS), 'train_pipeline', 'test_pipeline')
 
 
 def load_config(path: str | PathLike, cfg_options: list[str] | None = None) -> Config:
@@ -37,8 +42,8 @@ def load_config(path: str | PathLike, cfg_options: list[str] | None = None) -> C
 
     Raises:
         UserError: If the file is missing or malformed, an option is none,
-            a key is one letter or two from a known one, or a value that every
-            config may have is out of its range.
+            a key is one letter or two from a known one, a value that every
+            config may have is out of its range, or a variable is changed in vain.
     """
     if refusal := PATH.refusal(fspath(path) if isinstance(path, PathLike) else path):
         raise UserError(f'config: {refusal}')
@@ -46,24 +51,69 @@ def load_config(path: str | PathLike, cfg_options: list[str] | None = None) -> C
         isinstance(option, str) for option in cfg_options or []
     ):
         raise UserError(f'cfg_options: a list of texts KEY=VALUE, not {cfg_options!r}')
-    path = str(path)
+    cfg, before = _merged(str(path), cfg_options)
+    _refuse_text_for_classes(cfg._cfg_dict, str(path))
+    check_config(cfg, str(path), cfg_options)
+    from projects.core.datasets.own_data import take_own_data
+
+    lines = take_own_data(cfg, str(find_config(str(path))), before)
+    object.__setattr__(cfg, 'own_data', lines)  # no key of the config
+    return cfg
+
+
+def read_config(path: str, cfg_options: list[str] | None = None) -> Config:
+    """Read a config and merge options, without a look at what it says.
+
+    Raises:
+        UserError: If the file is missing or malformed, or an option is none.
+    """
+    return _merged(path, cfg_options)[0]
+
+
+def _merged(path: str, cfg_options: list[str] | None) -> tuple[Config, dict]:
+    """A config with options over it, and its data without them."""
     cfg = _read(path, find_config(path))
+    before = data_of(cfg._cfg_dict)
     for option in cfg_options or []:
-        merge_option(cfg, option, RUNNER_KEYS)
+        merge_option(cfg, option, RUNNER_KEYS | {*PASSED_ON})
+    types = values_of(cfg._cfg_dict, 'type')
+    imports.allow_for({t for t in types if isinstance(t, str)})
+    return cfg, before
+
+
+def check_config(cfg: Config, path: str, cfg_options: list[str] | None = None) -> None:
+    """Look for mistakes in a config, see :func:`load_config`."""
     for key in cfg:
         # a variable may extend one's name, as in val_evaluator_small
-        if not (key in RUNNER_KEYS or key.startswith(VARIABLES)) and close_names(
-            key, RUNNER_KEYS, 0.85
+        known = RUNNER_KEYS | TTA_KEYS
+        if not (key in known or key.startswith(VARIABLES)) and close_names(
+            key, known, 0.85
         ):
             raise UserError(
-                f"{path}: nothing reads the key '{key}'"
-                + did_you_mean(key, RUNNER_KEYS)
+                f"{path}: nothing reads the key '{key}'" + did_you_mean(key, known)
             )
     check_values(cfg._cfg_dict, path)
     check_keys(cfg._cfg_dict, path)
-    types = values_of(cfg._cfg_dict, 'type')
-    imports.allow_for({t for t in types if isinstance(t, str)})
-    return cfg
+    check_passed_on(cfg, str(find_config(path)), cfg_options or (), RUNNER_KEYS)
+
+
+def _refuse_text_for_classes(cfg: dict, source: str) -> None:
+    """Refuse ``classes=('cat')``, which is the text 'cat', wherever it stands.
+
+    Raises:
+        UserError: With the comma to add, unless the text names a file.
+    """
+    for entry in walk(cfg):
+        if (
+            entry.key == 'classes'
+            and isinstance(entry.value, str)
+            and not Path(entry.value).is_file()
+        ):
+            raise UserError(
+                f'{source}: {entry.path} is the text {entry.value!r}, which MMEngine '
+                'takes for the name of a file; for a single class write '
+                f'classes=({entry.value!r}, ), with the comma'
+            )
 
 
 def _read(path: str, file: Path) -> Config:

@@ -27,7 +27,7 @@ def overrides_of(cfg: Config, path: str) -> list[dict[str, Any]]:
         is left out.
     """
     try:
-        base = _base_of(str(find_config(path)))
+        base = base_of(str(find_config(path)))
     except Exception:  # what is for the reader must not keep a run from starting
         return []
     old, new = _leaves(base), _leaves(cfg._cfg_dict)
@@ -41,7 +41,7 @@ def overrides_of(cfg: Config, path: str) -> list[dict[str, Any]]:
     ]
 
 
-def _base_of(file: str) -> dict[str, Any]:
+def base_of(file: str) -> dict[str, Any]:
     """Settings of a config's bases together, its own where it has none."""
     bases = Config._get_base_files(file)
     base: dict[str, Any] = {}

@@ -1,12 +1,14 @@
 """Data sets in a config, and the files and folders that they name."""
 
 import codecs
+import copy
 import os
 import os.path as osp
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
+from projects.core.datasets.missing_split import MISSING
 from projects.core.errors import UserError, close_names, listed
 from projects.registry import DATASETS
 
@@ -25,12 +27,23 @@ def notices_of_splits(cfg, check: Callable[[str], list[str]]) -> list[str]:
     notices = []
     for split in SPLITS:
         try:
+            _check_is_there(cfg, split)
             notices += check(split)
         except UserError as error:
             if split != 'test' or not isinstance(cfg.get('train_dataloader'), dict):
                 raise
             notices.append(f'a test would fail, this training does not: {error}')
     return notices
+
+
+def _check_is_there(cfg, split: str) -> None:
+    """Refuse a split of which nothing was found in ``data_root``, if it is used."""
+    if split == 'test' and isinstance(cfg.get('train_dataloader'), dict):
+        return  # of a cross-validation, which has no validation data either
+    loader = cfg.get(f'{split}_dataloader') or {}
+    for dataset in inner_datasets(loader.get('dataset')):
+        if dataset.get('type') == MISSING:
+            raise UserError(dataset['reason'])
 
 
 def inner_datasets(dataset) -> Iterator[dict]:
@@ -44,6 +57,23 @@ def inner_datasets(dataset) -> Iterator[dict]:
             yield from inner_datasets(inner)
         else:
             yield dataset
+
+
+def different_splits(cfg) -> Iterator[tuple[str, dict]]:
+    """Splits that a config has, with their loaders; without one whose data are those
+    of a split before it, as test data often are the validation data."""
+    seen = []
+    for split in SPLITS:
+        loader = cfg.get(f'{split}_dataloader')
+        if not isinstance(loader, dict):
+            continue
+        settings = [
+            {k: v for k, v in dataset.items() if k not in ('pipeline', 'test_mode')}
+            for dataset in inner_datasets(copy.deepcopy(loader.get('dataset')))
+        ]
+        if settings not in seen:
+            seen.append(settings)
+            yield split, loader
 
 
 def class_list(classes, split: str) -> list[str]:
@@ -144,7 +174,7 @@ def files_in(folder: str, folders: dict[str, set[str]]) -> set[str]:
     """
     if folder not in folders:
         folders[folder] = (
-            {e.name for e in entries(folder) if not e.is_dir()}
+            {e.name for e in entries(folder) if not is_folder(e)}
             if osp.isdir(folder or '.')
             else set()
         )
@@ -163,6 +193,14 @@ def entries(folder: str) -> list[os.DirEntry]:
         raise UserError(
             f'the folder {osp.abspath(folder)} cannot be read: {error.strerror}'
         ) from error
+
+
+def is_folder(entry: os.DirEntry) -> bool:
+    """Whether it is one, also by a link; a link to itself is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def what_is_there(folder: str, wanted: str) -> str:

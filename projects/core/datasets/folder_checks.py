@@ -11,6 +11,7 @@ from projects.core.datasets.files import (
     CONTROL,
     entries,
     files_in,
+    is_folder,
     is_remote,
     read_lines,
     what_is_there,
@@ -19,6 +20,7 @@ from projects.core.errors import UserError, listed
 
 # mmpretrain's, where a dataset names none
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif')
+CHOICE = 'ChosenFolders'  # takes the folders that are its classes, in their order
 PARTS = {'train', 'training', 'val', 'valid', 'validation', 'test'}
 
 
@@ -104,11 +106,14 @@ def check_images(
             folders,
         )
         return notices, classes
-    names = sorted(e.name for e in entries(folder) if e.is_dir())
+    names = sorted(e.name for e in entries(folder) if is_folder(e))
     if not names:
         raise UserError(
             f'{where}, which holds no folder: {what_is_there(folder, "")}. {layout}'
         )
+    is_choice = name == CHOICE
+    if is_choice:
+        names = [n for n in names if n in classes]
     suffixes = _suffixes_of(dataset)
     files = {n: list(_files_below(osp.join(folder, n))) for n in names}
     empty = [n for n in names if not any(f.endswith(suffixes) for f in files[n])]
@@ -144,7 +149,8 @@ def check_images(
             f'{where}, where mmpretrain takes the hidden folders {listed(hidden)} for '
             'classes, too: remove them'
         )
-    return _folder_notices(folder, names, files, empty, suffixes, classes), (
+    stated = [] if is_choice else classes  # whose order is that of the labels
+    return _folder_notices(folder, names, files, empty, suffixes, stated), (
         classes or names
     )
 
@@ -159,7 +165,7 @@ def _files_below(folder: str, above: tuple[str, ...] = ()) -> list[str]:
     above = (*above, osp.realpath(folder))
     names = []
     for entry in entries(folder):
-        if entry.is_dir():
+        if is_folder(entry):
             if osp.realpath(entry.path) in above:
                 raise UserError(f'{entry.path} is a link to a folder that it is in')
             names += _files_below(entry.path, above)

@@ -250,3 +250,16 @@ def use_our_loader(cfg) -> None:
             step['type'] = 'projects.LoadImageFromFile'
             if 'ignore_empty' in step:
                 step['skip_unreadable'] = step.pop('ignore_empty')
+
+
+def loading_steps(is_grey: bool, is_rgb: bool) -> list[dict]:
+    """First steps of a pipeline on image files, for one whose images were in memory.
+
+    Args:
+        is_grey: Whether the model takes one channel.
+        is_rgb: Whether the model's data preprocessor makes BGR to RGB.
+    """
+    if is_grey:
+        return [dict(type='projects.LoadImageFromFile', color_type='grayscale')]
+    to_rgb = [dict(type='NumpyToPIL', to_rgb=True), dict(type='PILToNumpy')]
+    return [dict(type='projects.LoadImageFromFile'), *([] if is_rgb else to_rgb)]

@@ -8,11 +8,13 @@ from projects.core.engine import (
     hooks,
     loops,
     optimizers,
+    patience,
     record_hook,
     seeding,
     speed,
     step_times,
     stopping,
+    views_hook,
 )
 from projects.core.engine.evaluation import evaluate
 from projects.core.engine.inference import infer
@@ -31,6 +33,7 @@ __all__ = [
     'infer',
     'loops',
     'optimizers',
+    'patience',
     'record_hook',
     'repeat',
     'run_tool',
@@ -39,4 +42,5 @@ __all__ = [
     'step_times',
     'stopping',
     'train',
+    'views_hook',
 ]

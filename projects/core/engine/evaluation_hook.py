@@ -37,6 +37,8 @@ class EvaluationHook(Hook):
     def __init__(self) -> None:
         #: a second folder for the evaluation of a test, of the option --out
         self.beside: str | None = None
+        #: number and kinds of the views of each datum that a test merges
+        self.views: str | None = None
         #: folders that were written to last
         self.written: list[str] = []
         self.has_failed = False
@@ -85,6 +87,8 @@ class EvaluationHook(Hook):
         with _evaluated_weights(runner):
             sections += task.sections(runner, loop, metrics or {})
         data = f'{type(dataset).__name__}, {len(dataset)} {task.unit}'
+        if self.views is not None:
+            data += f', with test-time augmentation: {self.views}'
         evaluation = Evaluation(task.name, at, data, dict(metrics or {}), sections)
         evaluation.write(folder, draw=draw)
         self.written.append(folder)

@@ -10,10 +10,15 @@ import torch
 from mmengine.dist import get_rank, is_main_process
 from mmengine.hooks import Hook
 from mmengine.hooks import LoggerHook as MMEngineLoggerHook
+from mmengine.optim import AmpOptimWrapper
 from mmengine.runner import EpochBasedTrainLoop
 from torch import Tensor, nn
 
+from projects.core.config.saved import JSON_KEY, config_to_json
+from projects.core.devices import device_name
 from projects.core.engine.distributed import has_own_step
+from projects.core.engine.optimizers import wrappers_of
+from projects.core.engine.seeding import random_state
 from projects.core.errors import UserError
 from projects.core.tasks.task import task_of
 from projects.registry import HOOKS
@@ -126,26 +131,53 @@ class NonFiniteLossHook(Hook):
     Losses that a model's own ``train_step`` returns are seen after it, when the
     weights may have changed.
 
-    Writes ``<work_dir>/nonfinite_loss.pth`` for a replay: the batch as the
-    model saw it, the weights, the loss terms, the learning rates and the
-    names of the data. It holds data samples, so read it with
-    ``torch.load(file, weights_only=False)``; then ``model.load_state_dict(
-    saved['state_dict'])`` and ``model(**saved['inputs'])`` give the losses. Of
-    a model with its own ``train_step`` the inputs are those of that.
+    Writes ``<work_dir>/nonfinite_loss.pth``, of which ``tools/misc/replay.py`` repeats
+    the step and names the module. It holds
+
+    - ``inputs``: the batch as the model saw it, or, of a model with its own
+      ``train_step``, what that was given;
+    - ``state_dict``, ``losses``, ``lr``, ``epoch`` and ``iter``; ``names`` of the data;
+    - ``random``: the generators' states before the step's forward pass;
+    - ``last_step``: where weights are not finite, the batch of the step that made them
+      so, as the data loader gave it, with its random state and iteration;
+    - ``optimizer``: where weights are not finite, the names of the parameters of which
+      the optimizer's state is not finite either;
+    - ``meta``: the config as JSON, versions, the device, the mixed precision.
     """
 
     priority = 'VERY_HIGH'
 
     def before_train(self, runner) -> None:
+        def note(module, args, inputs) -> None:
+            if inputs.get('mode') == 'loss':
+                self._random = random_state()
+                device = next(module.parameters()).device.type
+                self._autocast = (
+                    str(torch.get_autocast_dtype(device)).removeprefix('torch.')
+                    if torch.is_autocast_enabled(device)
+                    else None
+                )
+
         def check(module, args, inputs, losses) -> None:
             if inputs.get('mode') == 'loss':
                 self._check(runner, inputs, losses, 'before')
 
-        self._handle = runner.model.register_forward_hook(check, with_kwargs=True)
+        self._handles = [
+            runner.model.register_forward_pre_hook(note, with_kwargs=True),
+            runner.model.register_forward_hook(check, with_kwargs=True),
+        ]
         self._own_step = has_own_step(getattr(runner.model, 'module', runner.model))
+        self._autocast = None
+        self._step = self._last_step = None
 
     def after_train(self, runner) -> None:
-        self._handle.remove()
+        for handle in self._handles:
+            handle.remove()
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
+        self._random = random_state()
+        self._last_step = self._step
+        self._step = dict(data=data_batch, random=self._random, iter=runner.iter)
 
     def after_train_iter(
         self, runner, batch_idx, data_batch=None, outputs=None
@@ -169,23 +201,31 @@ class NonFiniteLossHook(Hook):
         lrs = runner.optim_wrapper.get_lr()
         task = task_of(runner.cfg)
         names = task.names_of(inputs) if isinstance(inputs, dict) else []
+        if set(names) == {'unnamed'}:  # data that come from no files
+            names = []
         rank = get_rank()
         file = osp.join(
             runner.work_dir,
             'nonfinite_loss' + (f'_rank{rank}' if rank else '') + '.pth',
         )
-        torch.save(
-            dict(
-                inputs=inputs,
-                state_dict=model.state_dict(),
-                losses=terms,
-                lr=lrs,
-                names=names,
-                epoch=runner.epoch,
-                iter=runner.iter,
-            ),
-            file,
+        saved = dict(
+            inputs=inputs,
+            state_dict=model.state_dict(),
+            losses={k: v.detach() for k, v in terms.items()},
+            lr=lrs,
+            names=list(map(str, names)),
+            epoch=runner.epoch,
+            iter=runner.iter,
+            own_step=self._own_step,
+            # of a step of its own: before it, as its forward passes are several
+            random=self._step['random'] if self._own_step else self._random,
+            meta=self._meta(runner, device),
         )
+        if not all(p.isfinite().all() for p in model.parameters()):
+            # of an own step the weights are those after it
+            saved['last_step'] = self._step if self._own_step else self._last_step
+            saved['optimizer'] = _nonfinite_states(model, runner.optim_wrapper)
+        torch.save(saved, file)
         unit, step = progress_of(runner)
         epoch = f'epoch {step + 1}, ' if unit == 'epoch' else ''
         shown = ', '.join(f'{k} {v.float().sum().item():g}' for k, v in terms.items())
@@ -195,8 +235,39 @@ class NonFiniteLossHook(Hook):
             f'the loss is not finite at {epoch}iteration '
             f'{runner.iter + 1}: {shown}; {_shown_rates(lrs)}; {weights}\n{data}'
             f'the batch and the weights are in {file}; lower the learning '
-            f'rate, or look at these {task.unit} and their labels'
+            f'rate, or look at these {task.unit} and their labels; to see where it '
+            f'arises: python tools/misc/replay.py {osp.relpath(file)}'
         )
+
+    def _meta(self, runner, device: torch.device) -> dict:
+        wrapper = next(iter(wrappers_of(runner.optim_wrapper).values()))
+        autocast = self._autocast
+        if isinstance(wrapper, AmpOptimWrapper) and autocast is None:  # an own step
+            dtype = wrapper.cast_dtype or torch.get_autocast_dtype(device.type)
+            autocast = str(dtype).removeprefix('torch.')
+        return {
+            JSON_KEY: config_to_json(runner.cfg),
+            'seed': runner.seed,
+            'torch': str(torch.__version__),
+            'device': device.type,
+            'device_name': device_name(device),
+            'autocast': autocast,
+            'processes': runner.world_size,
+        }
+
+
+def _nonfinite_states(model: nn.Module, optim_wrapper) -> list[str]:
+    """Names of the parameters of which the optimizers' state is not finite."""
+    states = [w.optimizer.state for w in wrappers_of(optim_wrapper).values()]
+    return [
+        name
+        for name, parameter in model.named_parameters()
+        for state in states
+        if any(
+            isinstance(v, Tensor) and not v.isfinite().all()
+            for v in state.get(parameter, {}).values()
+        )
+    ]
 
 
 def _finite_weights(model: nn.Module, lrs: Mapping, when: str) -> str:

@@ -1,5 +1,6 @@
 """Constructors of optimizers: one for each part, rates that fall with the depth."""
 
+import copy
 from collections import defaultdict
 
 from mmengine.logging import MMLogger
@@ -11,6 +12,7 @@ from mmengine.optim import (
 )
 from torch import nn
 
+from projects.core.config import optim_wrappers_of
 from projects.core.errors import UserError, did_you_mean
 from projects.registry import OPTIM_WRAPPER_CONSTRUCTORS
 
@@ -20,6 +22,17 @@ def wrappers_of(optim_wrapper) -> dict[str, OptimWrapper]:
     if isinstance(optim_wrapper, OptimWrapperDict):
         return dict(optim_wrapper.items())
     return {'': optim_wrapper}
+
+
+def in_full_precision(optim_wrapper: dict) -> dict:
+    """Settings of an ``optim_wrapper`` without its mixed precision."""
+    optim_wrapper = copy.deepcopy(optim_wrapper)
+    for wrapper in optim_wrappers_of(dict(optim_wrapper=optim_wrapper)).values():
+        if wrapper.get('type') == 'AmpOptimWrapper':
+            for key in ('loss_scale', 'dtype', 'use_fsdp'):
+                wrapper.pop(key, None)
+        wrapper['type'] = 'OptimWrapper'
+    return optim_wrapper
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()

@@ -12,14 +12,11 @@ import torch
 from mmengine.hooks import Hook, LoggerHook
 
 import projects
+from projects.core.checkout import code_state, without_home
 from projects.core.engine.checkpoint_hook import best_checkpoints
 from projects.core.engine.hooks import progress_of, spared
-from projects.core.engine.provenance import (
-    Origin,
-    code_state,
-    environment,
-    without_home,
-)
+from projects.core.engine.patience import REASON
+from projects.core.engine.provenance import Origin, environment
 from projects.core.engine.speed import RateHook
 from projects.core.engine.step_times import StepTimesHook
 from projects.core.errors import UserError
@@ -153,6 +150,7 @@ class RecordHook(Hook):
             )
             for metric, score, file in best_checkpoints(runner)
         }
+        record.stopped_early = runner.message_hub.runtime_info.get(REASON)
         record.write(runner.work_dir)
 
     def _throughput(self, runner) -> dict[str, float]:

@@ -81,6 +81,8 @@ def train_group(
     auto_scale_lr: bool = True,
     launcher: str = 'none',
     cfg_options: list[str] | None = None,
+    patience: int | None = None,
+    tensorboard: bool = False,
 ) -> Group:
     """Train the members of a group, and sum up the metrics.
 
@@ -98,6 +100,8 @@ def train_group(
         auto_scale_lr: Follow the total batch size.
         launcher: 'none' alone.
         cfg_options: Settings over the config's.
+        patience: Of each member.
+        tensorboard: Whether each writes its curves for TensorBoard.
 
     Raises:
         UserError: On a mistake in the arguments; if the data cannot be split; on one
@@ -105,6 +109,10 @@ def train_group(
         SystemExit: With the status of a single training, if a signal stopped it.
     """
     options = dict(amp=amp, deterministic=deterministic, auto_scale_lr=auto_scale_lr)
+    if patience is not None:  # a group of before had none
+        options['patience'] = patience
+    if tensorboard:
+        options['tensorboard'] = True
     return _Repetition(kind, number, config, cfg_options, options).run(
         work_dir, resume, seed, launcher
     )

@@ -20,6 +20,7 @@ from projects.core.engine.distributed import distributed_model, has_own_step
 from projects.core.engine.optimizers import wrappers_of
 from projects.core.engine.provenance import Origin
 from projects.core.engine.rates import Rates
+from projects.core.engine.trackers import begin_trackers
 from projects.core.errors import UserError, described
 from projects.core.files import write_text
 from projects.core.weights import load_weights, read_weights
@@ -119,6 +120,10 @@ class Runner(MMEngineRunner):
 
     def build_visualizer(self, visualizer=None):
         visualizer = super().build_visualizer(visualizer)
+        begin_trackers(
+            visualizer,
+            lambda: self.iter if isinstance(self._train_loop, BaseLoop) else 0,
+        )
         visualizer.add_scalars = spared_by_full_disk(
             visualizer.add_scalars, 'scalars.json'
         )

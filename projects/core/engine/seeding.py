@@ -40,6 +40,30 @@ def _has_accelerator() -> bool:
     return torch.accelerator.is_available()
 
 
+def random_state() -> dict:
+    """States of the generators of Python, NumPy, torch and the current GPU, as plain
+    data and tensors, which :func:`set_random_state` takes."""
+    name, words, *rest = np.random.get_state()
+    state = dict(
+        python=random.getstate(),
+        numpy=(name, torch.from_numpy(words.astype(np.int64)), *rest),
+        torch=torch.get_rng_state(),
+    )
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        state['cuda'] = torch.cuda.get_rng_state()
+    return state
+
+
+def set_random_state(state: dict) -> None:
+    """Draw from now on what was drawn after a :func:`random_state`."""
+    random.setstate(state['python'])
+    name, words, *rest = state['numpy']
+    np.random.set_state((name, words.numpy().astype(np.uint32), *rest))
+    torch.set_rng_state(state['torch'])
+    if 'cuda' in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state['cuda'])
+
+
 @HOOKS.register_module()
 class SeedHook(Hook):
     """Seeds Python, NumPy and torch at each epoch, step and evaluation.

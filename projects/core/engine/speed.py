@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
+from mmengine.model import BaseTTAModel, is_model_wrapper
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
@@ -48,6 +48,9 @@ class FoldBatchNormHook(Hook):
     def before_test_iter(self, runner, batch_idx: int, data_batch=None) -> None:
         if batch_idx == 0:  # EMAHook has put its weights in place
             model = runner.model
+            if isinstance(model, BaseTTAModel):  # of each view a batch
+                model = model.module
+                data_batch = {key: views[0] for key, views in data_batch.items()}
             model = model.module if is_model_wrapper(model) else model
             self._undo = fold_batch_norm(model, data_batch)
 

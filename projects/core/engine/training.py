@@ -13,6 +13,7 @@ from mmengine.dist import is_main_process
 from mmengine.runner import EpochBasedTrainLoop
 
 from projects.core.config import (
+    config_notices,
     explained,
     load_config,
     optim_wrappers_of,
@@ -22,14 +23,16 @@ from projects.core.config import (
 from projects.core.datasets.folds import Fold
 from projects.core.engine.checkpoint_hook import best_checkpoints, newest_checkpoint
 from projects.core.engine.disk import is_disk_full
-from projects.core.engine.provenance import Origin
+from projects.core.engine.patience import REASON as STOPPED_EARLY
+from projects.core.engine.provenance import Origin, command_of
 from projects.core.engine.signals import stop_on_sigterm
+from projects.core.engine.trackers import set_up_trackers
 from projects.core.errors import UserError, described, listed
 from projects.core.files import make_folder
 from projects.core.quiet import quiet_libraries
 from projects.core.reports.group import MEMBER
 from projects.core.reports.runs import GROUP_FILE
-from projects.core.tasks.task import Task, option_of, task_of
+from projects.core.tasks.task import Task, task_of
 from projects.core.values import (
     FLAG,
     LAUNCHER,
@@ -53,6 +56,8 @@ RULES = dict(
     deterministic=FLAG,
     auto_scale_lr=FLAG,
     launcher=LAUNCHER,
+    patience=optional(whole(1)),
+    tensorboard=FLAG,
 )
 
 
@@ -68,6 +73,8 @@ def train(
     launcher: str = 'none',
     cfg_options: list[str] | None = None,
     fold: tuple[int, int] | None = None,
+    patience: int | None = None,
+    tensorboard: bool = False,
 ):
     """Train as a config says, and leave a page of the run, ``report.html``.
 
@@ -92,6 +99,11 @@ def train(
         fold: Index and number of folds: train on all but that fold of the training
             data and validate on it. :func:`projects.core.engine.cross_validate`
             trains for each.
+        patience: Validations without improvement of the metric that ``save_best``
+            watches, after which the training ends; None to go on to the end. See
+            :class:`projects.core.engine.patience.PatienceHook`.
+        tensorboard: Also write the curves for TensorBoard, to ``tensorboard`` in the
+            work dir.
 
     Returns:
         The runner after training.
@@ -105,22 +117,18 @@ def train(
     quiet_libraries()
     cfg = load_config(config, cfg_options)
     overrides = overrides_of(cfg, config)
+    notices = config_notices(cfg, config, cfg_options)
     default_seed = cfg.get('randomness', {}).get('seed') or 0
     with explained(cfg):
         set_up(cfg, config, work_dir, launcher)
-        cfg.randomness = dict(cfg.get('randomness', {}))
-        cfg.randomness['seed'] = _first(
-            _set_up_resume(cfg, resume, seed), seed, cfg.randomness.get('seed'), 0
-        )
-        cfg.randomness['deterministic'] = deterministic or (
-            cfg.randomness.get('deterministic', False)
+        complete(
+            cfg,
+            _first(_set_up_resume(cfg, resume, seed), seed),
+            deterministic,
+            auto_scale_lr,
         )
         if cfg.randomness['deterministic']:  # cuBLAS refuses to run without
             os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
-        if cfg.get('auto_scale_lr'):
-            cfg.auto_scale_lr.enable = auto_scale_lr and (
-                cfg.auto_scale_lr.get('enable', True)
-            )
         if amp:
             if not torch.cuda.is_available():
                 raise UserError(
@@ -131,14 +139,18 @@ def train(
         if fold is not None:
             task.hold_out(cfg, Fold(*fold, cfg.randomness['seed']))
         task.prepare(cfg)
-        notices = [*unread_keys(cfg), *task.check_data(cfg)]
+        if patience is not None:
+            hook = dict(type='projects.PatienceHook', patience=patience)
+            cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), hook]
+        set_up_trackers(cfg, tensorboard)
+        notices += [*unread_keys(cfg), *task.check_data(cfg)]
         make_folder(cfg.work_dir)
 
         runner = RUNNERS.build(cfg)
         seed = cfg.randomness['seed']
         runner.origin = Origin(
             config,
-            _command(
+            command_of(
                 config,
                 launcher,
                 dict(
@@ -146,11 +158,13 @@ def train(
                     work_dir=work_dir if fold is None else osp.dirname(cfg.work_dir),
                     seed=None if seed == default_seed else seed,
                     folds=None if fold is None else fold[1],
+                    patience=patience,
                 ),
                 dict(
                     amp=amp,
                     deterministic=deterministic,
                     no_auto_scale_lr=not auto_scale_lr,
+                    tensorboard=tensorboard,
                 ),
                 cfg_options or [],
             ),
@@ -177,6 +191,24 @@ def train(
     return runner
 
 
+def complete(
+    cfg: Config,
+    seed: int | None = None,
+    deterministic: bool = False,
+    auto_scale_lr: bool = True,
+) -> None:
+    """Set what a training needs and a config may leave out; see :func:`train`."""
+    cfg.randomness = dict(cfg.get('randomness', {}))
+    cfg.randomness['seed'] = _first(seed, cfg.randomness.get('seed'), 0)
+    cfg.randomness['deterministic'] = deterministic or (
+        cfg.randomness.get('deterministic', False)
+    )
+    if cfg.get('auto_scale_lr'):
+        cfg.auto_scale_lr.enable = auto_scale_lr and (
+            cfg.auto_scale_lr.get('enable', True)
+        )
+
+
 def _set_up_amp(cfg: Config) -> None:
     """Mixed precision for each of the optimizers."""
     wrappers = optim_wrappers_of(cfg)
@@ -185,27 +217,6 @@ def _set_up_amp(cfg: Config) -> None:
     for wrapper in wrappers.values():
         wrapper['type'] = 'AmpOptimWrapper'
         wrapper.setdefault('loss_scale', 'dynamic')
-
-
-def _command(
-    config: str,
-    launcher: str,
-    values: dict[str, object],
-    flags: dict[str, bool],
-    cfg_options: list[str],
-) -> list[str]:
-    """The command that trains like this, from the beginning."""
-    command = ['python', 'tools/train.py', config]
-    if launcher == 'pytorch':
-        num = os.environ.get('LOCAL_WORLD_SIZE', '1')
-        command = ['tools/dist_train.sh', config, num]
-    elif launcher != 'none':
-        command += ['--launcher', launcher]
-    for name, value in values.items():
-        if value is not None:
-            command += [option_of(name), str(value)]
-    command += [option_of(name) for name, is_set in flags.items() if is_set]
-    return command + (['--cfg-options', *cfg_options] if cfg_options else [])
 
 
 def _first(*values):
@@ -350,6 +361,8 @@ def _open(runner, config: str, cfg: Config, task: Task) -> None:
         f'{length}, seed {runner.seed}, '
         f'on {runner.world_size} x {next(model.parameters()).device.type}'
     )
+    for line in cfg.own_data:
+        runner.logger.info(line)
     runner.logger.info(f'log and checkpoints: {osp.relpath(runner.work_dir)}')
 
 
@@ -357,7 +370,12 @@ def _close(runner, seconds: float, task: Task) -> None:
     """The last lines of the log: best score, its file, the task's own."""
     info = runner.message_hub.runtime_info
     lines = [f'trained in {timedelta(seconds=round(seconds))}']
-    if runner.resumed_at == runner.iter:
+    reason = info.get(STOPPED_EARLY)
+    if reason is not None:
+        lines.append(reason)
+        if runner.resumed_at == runner.iter:
+            lines.append('nothing was left to train; a greater --patience goes on')
+    elif runner.resumed_at == runner.iter:
         unit, last = (
             ('epochs', runner.max_epochs)
             if isinstance(runner.train_loop, EpochBasedTrainLoop)

@@ -78,6 +78,7 @@ class Record:
             ``first_iter``, ``last_iter`` (iterations done before and after) and
             ``end``, :data:`FINISHED`, :data:`STOPPED` or ''.
         best: By metric: ``score``, ``at`` (in ``unit``), ``checkpoint`` (a file name).
+        stopped_early: Why the run ended before its length; None where it did not.
         group: Of a member of a group: ``kind`` ('repeat' or 'fold'), ``index``, ``of``.
     """
 
@@ -109,6 +110,7 @@ class Record:
     sessions: list[dict[str, Any]] = field(default_factory=list)
     best: dict[str, dict[str, Any]] = field(default_factory=dict)
     group: dict[str, Any] | None = None
+    stopped_early: str | None = None
 
     @property
     def seconds(self) -> float:
@@ -194,6 +196,7 @@ _RULES = {
     'times': _by_name(_by_name(_SIZE)),
     **dict.fromkeys(('throughput', 'memory'), _by_name(_SIZE)),
     'group': optional(_GROUP),
+    'stopped_early': _WORDS,
 }
 
 

@@ -363,8 +363,12 @@ def _missing(run: Run, sessions: list[Session]) -> list[str]:
                 'tools/test.py writes one.'
             )
         )
+    if run.record is not None and run.record.stopped_early:
+        reason = run.record.stopped_early
+        notices.append(f'{reason[0].upper()}{reason[1:]}.')
     if any(run.folder.glob('nonfinite_loss*.pth')):
         notices.append(
-            'A loss was not finite: nonfinite_loss.pth holds the batch and the weights.'
+            'A loss was not finite: nonfinite_loss.pth holds the batch and the '
+            'weights, and tools/misc/replay.py says of it where that arises.'
         )
     return notices

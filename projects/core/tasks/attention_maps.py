@@ -21,7 +21,7 @@ from matplotlib.patches import Rectangle
 from mmengine.dataset import pseudo_collate
 from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
-from torch import Tensor
+from torch import Tensor, nn
 
 from projects.core.config import explained, load_config, test_pipeline_of
 from projects.core.datasets.decoding import as_picture
@@ -60,6 +60,41 @@ def attention_rollout(attentions: Sequence[Tensor]) -> list[Tensor]:
         step = (step + torch.eye(len(step), dtype=step.dtype)) / 2
         rollouts.append(step @ rollouts[-1] if rollouts else step)
     return rollouts
+
+
+def num_attention_blocks(backbone: nn.Module | None) -> int:
+    """Blocks whose attention is between the patches of one grid, 0 if it is not."""
+    if not hasattr(backbone, 'token_grid'):
+        return 0
+    return sum(isinstance(m, ScaledDotProductAttention) for m in backbone.modules())
+
+
+def checked_block(block: int, num_blocks: int, subject: str) -> int:
+    """The number of a block from 0, of one that may be counted from the last.
+
+    Raises:
+        UserError: If ``subject``, for the message, has no such block.
+    """
+    if not -num_blocks <= block < num_blocks:
+        raise UserError(f'--block {block}: {subject} has {num_blocks} blocks, from 0')
+    return block % num_blocks
+
+
+def attention_between_patches(
+    model: nn.Module, inputs: Tensor
+) -> tuple[list[Tensor], tuple[int, int]]:
+    """Attention (N, T, T) of each block for one image, and its grid of patches.
+
+    Args:
+        model: In eval mode, with ``backbone``.
+        inputs: (1, C, H, W).
+    """
+    with recorded_attention(model) as recorded, torch.no_grad():
+        model.backbone(inputs)
+    return (
+        [attention[0].float().cpu() for attention in recorded],
+        model.backbone.token_grid(*inputs.shape[-2:]),
+    )
 
 
 @checked(
@@ -114,20 +149,14 @@ def draw_attention(
         with hushed():
             model.init_weights()
         backbone = getattr(model, 'backbone', None)
-        num_blocks = sum(
-            isinstance(m, ScaledDotProductAttention) for m in model.modules()
-        )
-        if not num_blocks or not hasattr(backbone, 'token_grid'):
+        num_blocks = num_attention_blocks(backbone)
+        if not num_blocks:
             raise UserError(
                 f'{config}: the attention of a {type(backbone).__name__} cannot be '
                 'drawn, only that of backbones whose tokens are the patches of one '
                 'grid, such as projects.VisionTransformer'
             )
-        if not -num_blocks <= block < num_blocks:
-            raise UserError(
-                f'--block {block}: {config} has {num_blocks} blocks, from 0'
-            )
-        block %= num_blocks
+        block = checked_block(block, num_blocks, config)
         stem = Path(image).stem
         files = [osp.join(out, f'{stem}_block{block}.png')]
         if rollout:
@@ -141,11 +170,8 @@ def draw_attention(
             raise UserError(pipeline.last_error)
         packed = read[0][-1]
         data = model.data_preprocessor(pseudo_collate([packed]))
-        with recorded_attention(model.eval()) as recorded, torch.no_grad():
-            backbone(data['inputs'])
+        attentions, grid = attention_between_patches(model.eval(), data['inputs'])
 
-    attentions = [attention[0].float() for attention in recorded]
-    grid = backbone.token_grid(*data['inputs'].shape[-2:])
     rows, columns = grid
     num_before = attentions[0].shape[-1] - rows * columns
     if query is None:
@@ -169,7 +195,7 @@ def draw_attention(
 
     def draw(file: str, maps: dict[str, np.ndarray]) -> None:
         with output_file(file, '--out') as stream:
-            _figure(picture, maps, backbone.patch_size, query).savefig(
+            attention_figure(picture, maps, backbone.patch_size, query).savefig(
                 stream, format='png', dpi=80
             )
 
@@ -194,13 +220,21 @@ def draw_attention(
     return files
 
 
-def _figure(
+def attention_figure(
     picture: np.ndarray,
     maps: dict[str, np.ndarray],
     patch_size: int,
     query: Sequence[int] | None,
 ) -> Figure:
-    """The image and, by their titles, maps over it, each up to its own maximum."""
+    """The image and, by their titles, maps over it, each up to its own maximum.
+
+    Args:
+        picture: (H, W, 3) uint8 RGB.
+        maps: Of the patches, (rows, columns) each.
+        patch_size: Side of a patch.
+        query: Row and column of the patch that looks, which is outlined; None for a
+            token that has no place.
+    """
     height, width = picture.shape[:2]
     columns = min(COLUMNS, 1 + len(maps))
     rows = -(-(1 + len(maps)) // columns)

@@ -24,6 +24,19 @@ MAX_SIDE = 2000  # pixels; of any picture
 MAX_NAME = 20  # characters
 MAX_FILE_NAME = 200  # bytes, of the 255 that file systems allow
 WHITE = (255, 255, 255)
+# hues far apart for neighbouring classes, bright enough for black text
+COLOURS = [
+    (230, 90, 90),
+    (90, 200, 90),
+    (110, 150, 255),
+    (240, 200, 60),
+    (200, 110, 240),
+    (70, 210, 210),
+    (250, 150, 70),
+    (160, 220, 80),
+    (255, 130, 190),
+    (170, 170, 170),
+]
 
 
 def shortened(name: str, length: int = MAX_NAME) -> str:

@@ -4,8 +4,10 @@ import json
 import os.path as osp
 import time
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,13 +16,22 @@ from mmengine.logging import print_log
 
 from projects.core.config import explained, test_pipeline_of
 from projects.core.datasets.decoding import IMAGE_SUFFIXES, as_picture
-from projects.core.datasets.transforms import LoadImageFromFile, use_our_loader, warn
+from projects.core.datasets.transforms import (
+    LoadImageFromFile,
+    loading_steps,
+    use_our_loader,
+    warn,
+)
 from projects.core.errors import UserError, listed
 from projects.core.files import JOURNAL, check_outputs, write_text
 from projects.core.layers.batch_norm import fold_batch_norm
 from projects.core.tasks.custom_hooks import add_hooks
 from projects.core.tasks.image_parts import channels_of
-from projects.core.tasks.task import InferOptions, Task
+from projects.core.tasks.overfitting import innermost, use_samples
+from projects.core.tasks.task import Browsed, InferOptions, LookOptions, Task
+
+if TYPE_CHECKING:
+    from projects.core.tasks.browsing import Marks
 
 # in a shorter prediction folding takes longer than it saves
 LEAST_TO_FOLD = 32
@@ -56,6 +67,8 @@ class ImageTask(Task):
 
     unit = 'images'
     inputs = 'an image or a folder of images'
+    #: metrics, by the ends of their names, from which on samples are known by heart
+    known_from: Mapping[str, float] = MappingProxyType({})
 
     @abstractmethod
     def results(self, meta: dict, options: InferOptions) -> ImageResults:
@@ -66,11 +79,94 @@ class ImageTask(Task):
         switch_hook(cfg, 'channels_last', CHANNELS_LAST)
         switch_hook(cfg, 'fold_batch_norm', 'projects.FoldBatchNormHook')
 
+    def browse(self, browsed: Browsed) -> list[str]:
+        from projects.core.tasks.browsing import browse_images
+
+        return browse_images(browsed, self.marks(browsed.dataset))
+
+    def marks(self, dataset) -> 'Marks':
+        """What is drawn on and said of the images of a data set."""
+        from projects.core.tasks.browsing import Marks, class_names
+
+        return Marks(class_names(dataset))
+
+    def overfit(self, cfg, num: int) -> dict[str, float]:
+        train = innermost(cfg.train_dataloader.dataset)
+        steps = innermost(cfg.val_dataloader.dataset).get('pipeline')
+        if not steps or not cfg.get('val_evaluator'):
+            raise UserError(
+                f'--overfit {num}: the config validates nothing (val_dataloader with '
+                'its pipeline, val_evaluator), so that it cannot be said what is known'
+            )
+        pipeline = self.fixed_pipeline(train.get('pipeline') or [], steps)
+        use_samples(
+            cfg,
+            num,
+            {**train, 'pipeline': pipeline},
+            # of training, too: in a test images are left out by other rules
+            {**train, 'pipeline': steps},
+        )
+        return dict(self.known_from)
+
+    def fixed_pipeline(self, train: list[dict], val: list[dict]) -> list[dict]:
+        """A pipeline to train on that does nothing random.
+
+        Args:
+            train: That of the training.
+            val: That of the validation.
+        """
+        return val
+
     def names_of(self, inputs: dict) -> list[str]:
         return [
             getattr(sample, 'img_path', 'unnamed')
             for sample in inputs.get('data_samples') or []
         ]
+
+    @abstractmethod
+    def explain(
+        self, model, data: dict, meta: dict, options: LookOptions
+    ) -> dict[str, Any]:
+        """``prediction``, ``scores``, ``targets`` and ``classes`` of a
+        :class:`projects.core.tasks.subject.Subject`.
+
+        Args:
+            model: In eval mode.
+            data: Arguments of its ``forward``, of one image.
+            meta: Of the checkpoint.
+            options: What is asked for.
+        """
+
+    def subject(self, model, cfg, meta: dict, image: str, options: LookOptions):
+        # matplotlib
+        from projects.core.tasks.subject import Subject
+
+        if Path(image).is_dir():
+            raise UserError(f'{image} is a folder: give one image')
+        paths, _ = image_paths(image)
+        with explained(cfg):
+            pipeline = ImagePipeline(cfg, model)
+        read = list(pipeline.read(paths, 0))
+        if not read:
+            raise UserError(pipeline.last_error)
+        *_, stored, packed = read[0]
+        _warn_of_looks(cfg, pipeline.num_coloured, _has_bright_border(stored), 1)
+        picture = as_picture(packed['inputs'].permute(1, 2, 0).numpy())
+        pre = model.data_preprocessor
+        with torch.no_grad():
+            data = pre(pseudo_collate([packed]), False)
+        turned = getattr(pre, 'to_rgb', False) or getattr(
+            pre, '_channel_conversion', False
+        )
+        return Subject(
+            model,
+            image,
+            data['inputs'],
+            data['data_samples'],
+            picture if pipeline.gives_rgb else picture[..., ::-1],
+            pipeline.gives_rgb or turned,
+            **self.explain(model, data, meta, options),
+        )
 
     def infer(
         self, model, cfg, meta: dict, inputs: str, options: InferOptions
@@ -123,17 +219,7 @@ class ImageTask(Task):
         if not num_read:
             raise pipeline.nothing_read(paths, inputs)
         write_text(json_file, json.dumps(rows), '--out-dir')
-        if pipeline.num_coloured:
-            warn(
-                f'{pipeline.num_coloured} of {num_read} images are in colour; the '
-                'model takes grey images, and was given them turned grey'
-            )
-        if bright and _learnt_white_on_black(cfg):
-            warn(
-                f'{bright} of {num_read} images are bright at the '
-                'border: the model learnt white on black; invert black '
-                'ink on white before'
-            )
+        _warn_of_looks(cfg, pipeline.num_coloured, bright, num_read)
         if pictures.failures:
             warn(f'{pictures.failures} pictures are missing')
         print_log(
@@ -143,6 +229,21 @@ class ImageTask(Task):
             'current',
         )
         return rows
+
+
+def _warn_of_looks(cfg, num_coloured: int, num_bright: int, num_read: int) -> None:
+    """Warn of images that look other than what the model learnt from."""
+    if num_coloured:
+        warn(
+            f'{num_coloured} of {num_read} images are in colour; the '
+            'model takes grey images, and was given them turned grey'
+        )
+    if num_bright and _learnt_white_on_black(cfg):
+        warn(
+            f'{num_bright} of {num_read} images are bright at the '
+            'border: the model learnt white on black; invert black '
+            'ink on white before'
+        )
 
 
 class ImagePipeline:
@@ -158,6 +259,8 @@ class ImagePipeline:
         place = next(i for i, s in enumerate(steps) if isinstance(s, LoadImageFromFile))
         self._before = Compose(steps[: place + 1])
         self._after = Compose(steps[place + 1 :])
+        #: whether images leave it as RGB, not as BGR
+        self.gives_rgb = any(getattr(step, 'to_rgb', False) for step in steps)
         loader = steps[place]
         # to see whether an image for a grey model is in colour
         self._in_colour = (
@@ -282,17 +385,8 @@ def _test_pipeline(cfg, model) -> list[dict]:
     if any(step['type'] == 'projects.LoadImageFromFile' for step in steps):
         return steps
     # the data set was in memory, grey or RGB
-    if channels_of(model) == 1:
-        return [
-            dict(type='projects.LoadImageFromFile', color_type='grayscale'),
-            *steps,
-        ]
-    to_rgb = (
-        []
-        if model.data_preprocessor.to_rgb
-        else [dict(type='NumpyToPIL', to_rgb=True), dict(type='PILToNumpy')]
-    )
-    return [dict(type='projects.LoadImageFromFile'), *to_rgb, *steps]
+    is_rgb = model.data_preprocessor.to_rgb
+    return [*loading_steps(channels_of(model) == 1, is_rgb), *steps]
 
 
 def _has_bright_border(image: np.ndarray) -> bool:

@@ -9,58 +9,23 @@ the group ``mmatlas.tasks``, whose value is such an object, ``module:TASK``.
 import importlib
 import pkgutil
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
 
 import projects.core.tasks
 from projects.core.datasets.checksums import checksum
+from projects.core.datasets.findings import Examination
 from projects.core.datasets.folds import Fold, Folds, hold_out
 from projects.core.errors import UserError, listed
 from projects.core.reports.blocks import Section
+from projects.core.tasks.browsed import Browsed
+from projects.core.tasks.exported import Exported, ExportOptions
+from projects.core.tasks.options import InferOptions, LookOptions, TestOptions
+from projects.core.tasks.views import Views
 from projects.registry import MODELS, UnknownTypeError
 
 ENTRY_POINT_GROUP = 'mmatlas.tasks'
-
-
-@dataclass
-class TestOptions:
-    """What a test is asked for besides its metrics.
-
-    Args:
-        config: Config file, for messages.
-        out: File for the predictions; None for none.
-        show_dir: Folder for pictures; None for none.
-        scratch: Folder that is deleted after the test.
-    """
-
-    __test__ = False  # no class of tests, for pytest
-
-    config: str
-    out: str | None
-    show_dir: str | None
-    scratch: str
-
-
-@dataclass
-class InferOptions:
-    """What :func:`projects.core.engine.infer` is asked for.
-
-    Args:
-        checkpoint: Its file, for messages.
-        out_dir: Folder to write to; None for the task's own.
-        score_thr: Least score of what is drawn.
-        batch_size: Inputs that go through the model together.
-        writing: How a text is written or a sample made, as far as the user said so;
-            arguments of :func:`projects.core.engine.infer` by name.
-    """
-
-    checkpoint: str
-    out_dir: str | None
-    score_thr: float
-    batch_size: int
-    writing: dict[str, Any] = field(default_factory=dict)
 
 
 class Task:
@@ -82,6 +47,8 @@ class Task:
     writing_options: tuple[str, ...] = ()
     #: what :meth:`infer` is given, in words; None where that may be nothing
     inputs: str | None = 'inputs'
+    #: which tools draw a model of this kind from inside, where :meth:`subject` cannot
+    drawn_by = ''
 
     def prepare(self, cfg) -> None:
         """Complete the config of a training or a test by the kind's defaults."""
@@ -97,6 +64,27 @@ class Task:
         """
         return hold_out(cfg, fold)[0]
 
+    def overfit(self, cfg, num: int) -> dict[str, float]:
+        """Let a config train on a few samples, and validate on just them.
+
+        After :meth:`prepare`. Nothing random is done to the samples.
+
+        Args:
+            cfg: Config of a training, of which the data are changed.
+            num: Number of samples.
+
+        Returns:
+            Metrics, by the ends of their names, with the value from which on the model
+            knows the samples by heart; one of them is enough.
+
+        Raises:
+            UserError: If a model of this kind learns nothing by heart.
+        """
+        raise UserError(
+            f'--overfit {num}: when {self.name} knows its samples is not known: there '
+            'is no metric of that'
+        )
+
     def check_data(self, cfg) -> list[str]:
         """Look over the data of a config before anything is written.
 
@@ -107,6 +95,36 @@ class Task:
             UserError: At the first flaw with which it is not, or not correct.
         """
         return []
+
+    def data_at(self, path: str, images: str | None) -> Any:
+        """A config of the data at a path that is no config, to be looked over.
+
+        Args:
+            path: A file or a folder.
+            images: Folder of the images of a file, where the user said so.
+
+        Returns:
+            Config: With ``train_dataloader``, maybe ``val_dataloader``, and no model;
+            None if the path holds no data of this kind.
+        """
+        return None
+
+    def examine_data(self, cfg) -> Examination:
+        """Look over the data of a config, beyond :meth:`check_data`.
+
+        Args:
+            cfg: A run config, or what :meth:`data_at` gave.
+
+        Returns:
+            Examination: What the annotations tell, and the images to be read.
+
+        Raises:
+            UserError: If data of this kind cannot be looked over.
+        """
+        raise UserError(
+            f'the data of {self.name} cannot be checked, only those of '
+            + listed(task.name for task in tasks() if _examines(task))
+        )
 
     def checksum_of(self, dataset, pipeline: list) -> str | None:
         """Checksum of the data of a run; metrics of the same may be compared.
@@ -182,6 +200,21 @@ class Task:
         """Write what comes last, and say what was written; the log's last lines."""
         return []
 
+    def views(self, cfg, config: str) -> Views:
+        """Views of each datum that a test with augmentation merges.
+
+        Args:
+            cfg: Config of the run, with its training data.
+            config: Its file, for messages.
+
+        Raises:
+            UserError: If there are none for a model of this kind, or for these data.
+        """
+        raise UserError(
+            f'--tta: {config} holds {self.name}, whose data have no other view; leave '
+            'it out'
+        )
+
     def infer(
         self, model, cfg, meta: dict, inputs: str | None, options: InferOptions
     ) -> list[dict]:
@@ -200,6 +233,59 @@ class Task:
         raise UserError(
             f'{options.checkpoint} holds a {type(model).__name__}, {self.name}, which '
             'this tool cannot apply; there are ' + listed(task.name for task in tasks())
+        )
+
+    def subject(self, model, cfg, meta: dict, image: str, options: LookOptions) -> Any:
+        """A model and an image, taken apart for pictures of what goes on inside.
+
+        Args:
+            model: In eval mode.
+            cfg: Its config.
+            meta: What the checkpoint says of itself, with ``dataset_meta``.
+            image: Image file.
+            options: What is asked for.
+
+        Returns:
+            projects.core.tasks.subject.Subject: With a prediction.
+
+        Raises:
+            UserError: If the model takes no images, or the file cannot be read.
+        """
+        raise UserError(
+            f'{options.checkpoint} holds a {type(model).__name__}, {self.name}, which '
+            'takes no image that could be followed through it'
+            + (f'; {self.drawn_by}' if self.drawn_by else '')
+        )
+
+    def browse(self, browsed: Browsed) -> list[str]:
+        """Write what samples of the data are, before and after their pipeline.
+
+        Returns:
+            The files.
+
+        Raises:
+            UserError: If samples of this kind, or of this data set, cannot be shown.
+        """
+        raise UserError(
+            f'{browsed.config} holds {self.name}, whose data this tool cannot show; '
+            'there are ' + listed(task.name for task in tasks())
+        )
+
+    def exported(self, model, cfg, meta: dict, options: ExportOptions) -> Exported:
+        """The model as ``tools/export.py`` writes it for other programs.
+
+        Args:
+            model: In eval mode, on the CPU.
+            cfg: Its config.
+            meta: What the checkpoint says of itself, with ``dataset_meta``.
+            options: What is asked for.
+
+        Raises:
+            UserError: If a model of this kind, or this one, cannot be exported.
+        """
+        raise UserError(
+            f'{options.checkpoint} holds a {type(model).__name__}, {self.name}, which '
+            'this tool cannot export'
         )
 
     def library_config(self, name: str) -> Any:
@@ -242,6 +328,10 @@ def refuse_options(model, options: InferOptions) -> None:
                 f'{option_of(name)}: {options.checkpoint} holds a '
                 f'{type(model).__name__}, which has no use of it; leave it out'
             )
+
+
+def _examines(task: Task) -> bool:
+    return type(task).examine_data is not Task.examine_data
 
 
 @cache

@@ -9,6 +9,7 @@ It numbers the labels by the order of the categories in the file.
 import os.path as osp
 import reprlib
 from collections import Counter
+from collections.abc import Callable
 from itertools import chain
 
 import numpy as np
@@ -21,7 +22,12 @@ from projects.core.tasks.detection.box_checks import (
     flaws_of,
     look_normalised,
 )
-from projects.core.tasks.detection.coco_schema import NUMBER, CocoFile, read_coco
+from projects.core.tasks.detection.coco_schema import (
+    NUMBER,
+    CocoFile,
+    FlawedRowsError,
+    read_coco,
+)
 
 
 def check_coco(
@@ -31,6 +37,7 @@ def check_coco(
     metainfo: dict,
     filter_cfg: dict | None = None,
     masks: bool = False,
+    read: Callable[[str, str, bool], CocoFile] = read_coco,
 ) -> tuple[list[str], list[str], list[str]]:
     """Check an annotation file.
 
@@ -40,6 +47,7 @@ def check_coco(
         metainfo: Of the dataset in the config.
         filter_cfg: The dataset's, which counts in a training alone.
         masks: Whether masks are read, too.
+        read: Function that reads the file, as :func:`read_coco`.
 
     Returns:
         tuple: Notices; the classes in the file in the order of their labels;
@@ -48,13 +56,13 @@ def check_coco(
     Raises:
         UserError: At the first flaw with which a run is impossible or wrong.
     """
-    file = read_coco(path, split, masks)
+    file = read(path, split, masks)
     images, annotations, categories = file.images, file.annotations, file.categories
     _check_unique(file)
     if not images['id']:
         purpose = 'train on' if split == 'train' else 'evaluate'
         raise UserError(f"{path}: 'images' is empty, there is nothing to {purpose}")
-    notices = file.notices
+    notices = [*file.notices]
     if 0 in annotations['id']:
         notices.append(
             f'{path}: an annotation has the id 0, which '
@@ -82,11 +90,15 @@ def check_coco(
     image_ids = annotations['image_id']
     lost = [i for i, id_ in enumerate(image_ids) if id_ not in row_of]
     if lost:
-        raise UserError(
+        raise FlawedRowsError(
             f'{path}: {len(lost)} of {len(image_ids)} annotations refer to '
             "image ids that are not in 'images', e.g. annotation "
             f'{annotations["id"][lost[0]]} to image '
-            f'{reprlib.repr(image_ids[lost[0]])}; the ids must be the same, in type too'
+            f'{reprlib.repr(image_ids[lost[0]])}; the ids must be the same, in type '
+            'too',
+            path,
+            'annotations',
+            lost,
         )
     known_ids = {id_ for id_, name in name_of.items() if name in chosen}
     used = np.array([id_ in known_ids for id_ in annotations['category_id']], bool)
@@ -112,24 +124,39 @@ def _check_unique(file: CocoFile) -> None:
     for key, what in (('name', 'names'), ('id', 'ids')):
         repeated = twice(file.categories[key])
         if repeated:
-            raise UserError(
+            raise FlawedRowsError(
                 f'{file.path}: two categories share one of the {what} '
-                f'{listed(repeated)}; make them unique'
+                f'{listed(repeated)}; make them unique',
+                file.path,
+                'categories',
+                _later(file.categories[key]),
             )
     repeated = twice(file.images['id'])
     if repeated:
-        raise UserError(
+        raise FlawedRowsError(
             f'{file.path}: {len(repeated)} image ids are used more than once '
             f'({listed(repeated)}), of which only the last image would be read; make '
-            'them unique'
+            'them unique',
+            file.path,
+            'images',
+            _later(file.images['id']),
         )
     repeated = twice(file.annotations['id'])
     if repeated:
-        raise UserError(
+        raise FlawedRowsError(
             f'{file.path}: {len(repeated)} annotation ids are used more '
             f'than once ({listed(repeated)}), which mmdet refuses; '
-            'number the annotations 1, 2, ...'
+            'number the annotations 1, 2, ...',
+            file.path,
+            'annotations',
+            _later(file.annotations['id']),
         )
+
+
+def _later(values: list) -> list[int]:
+    """Places of values that stood there before."""
+    first = {}
+    return [i for i, value in enumerate(values) if first.setdefault(value, i) != i]
 
 
 def _check_category_ids(file: CocoFile) -> None:
@@ -138,16 +165,17 @@ def _check_category_ids(file: CocoFile) -> None:
     types = set(map(type, ids))
     if not ids or set(map(type, file.annotations['category_id'])) <= types:
         return
-    i, id_ = next(
-        (i, id_)
-        for i, id_ in enumerate(file.annotations['category_id'])
-        if type(id_) not in types
-    )
+    id_of = file.annotations['category_id']
+    odd = [i for i, id_ in enumerate(id_of) if type(id_) not in types]
+    id_ = id_of[odd[0]]
     words = {int: 'a number', str: 'text'}
-    raise UserError(
-        f'{file.path}: category_id of annotation {file.annotations["id"][i]} is '
+    raise FlawedRowsError(
+        f'{file.path}: category_id of annotation {file.annotations["id"][odd[0]]} is '
         f'{reprlib.repr(id_)}, {words[type(id_)]}, but the ids of the categories are '
-        f'{listed(map(reprlib.repr, ids))}; write both alike'
+        f'{listed(map(reprlib.repr, ids))}; write both alike',
+        file.path,
+        'annotations',
+        odd,
     )
 
 
@@ -283,7 +311,7 @@ def _check_masks(file: CocoFile, rows: np.ndarray) -> None:
     """Each box of our classes has a mask that mmdet and pycocotools can read."""
     for i in rows:
         mask = file.annotations['segmentation'][i]
-        if not (_is_polygons(mask) or _is_rle(mask)):
+        if not (is_polygons(mask) or is_rle(mask)):
             raise UserError(
                 f'{file.path}: segmentation of annotation '
                 f'{file.annotations["id"][i]} is {reprlib.repr(mask)}, but the config '
@@ -293,7 +321,7 @@ def _check_masks(file: CocoFile, rows: np.ndarray) -> None:
             )
 
 
-def _is_polygons(mask) -> bool:
+def is_polygons(mask) -> bool:
     return (
         type(mask) is list
         and bool(mask)
@@ -302,7 +330,7 @@ def _is_polygons(mask) -> bool:
     )
 
 
-def _is_rle(mask) -> bool:
+def is_rle(mask) -> bool:
     if type(mask) is not dict or type(mask.get('size')) is not list:
         return False
     counts, size = mask.get('counts'), mask['size']
@@ -325,15 +353,16 @@ def check_image_files(
         names: File names, relative to ``prefix``.
         folders: Listings so far.
     """
-    missing = []
-    for name in names:
+    rows = []
+    for i, name in enumerate(names):
         folder, base = osp.split(osp.join(prefix, name))
         if base not in files_in(folder, folders):
-            missing.append(name)
-    if not missing:
+            rows.append(i)
+    if not rows:
         return
+    missing = [names[i] for i in rows]
     first = osp.join(prefix, missing[0])
-    raise UserError(
+    raise FlawedRowsError(
         f'{len(missing)} of {len(names)} images of {path} are missing in '
         f'{osp.abspath(prefix)}, e.g. {missing[0]}: '
         f'{what_is_there(osp.dirname(first), osp.basename(first))}. '
@@ -342,5 +371,8 @@ def check_image_files(
             if '\\' in missing[0]
             else 'Set data_root and data_prefix=dict(img=...) of the dataset, or '
             'restore the files'
-        )
+        ),
+        path,
+        'images',
+        rows,
     )

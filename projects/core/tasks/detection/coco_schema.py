@@ -7,16 +7,16 @@ Legend: N rows of a column; boxes are (N, 4) xywh in pixels of the image file.
 """
 
 import gc
-import json
 import reprlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from projects.core.datasets.files import CONTROL, read_text
+from projects.core.datasets.coco_json import read_tables
+from projects.core.datasets.files import CONTROL
 from projects.core.errors import UserError, listed
 
 
@@ -72,6 +72,25 @@ SINGULAR = dict(images='image', annotations='annotation', categories='category')
 ABSENT = object()
 
 
+class FlawedRowsError(UserError):
+    """A flaw of some rows of a list in a file, without which the rest can be read.
+
+    Args:
+        message: For the user.
+        path: The file.
+        table: Name of the list.
+        rows: Their places in it.
+    """
+
+    def __init__(
+        self, message: str, path: str, table: str, rows: Iterable[int]
+    ) -> None:
+        super().__init__(message)
+        self.path = path
+        self.table = table
+        self.rows = list(rows)
+
+
 class CocoFile(NamedTuple):
     """Columns of a COCO file by name of the field.
 
@@ -84,6 +103,33 @@ class CocoFile(NamedTuple):
     annotations: dict[str, list | np.ndarray]
     categories: dict[str, list | np.ndarray]
     notices: list[str]
+
+    def without(self, table: str, rows: Iterable[int]) -> 'CocoFile':
+        """The file without some rows, and without the annotations of images that
+        are left out."""
+        left = dict(images=self.images, annotations=self.annotations)
+        left['categories'] = self.categories
+        gone = set(rows)
+        if table == 'images':
+            ids = self.images['id']
+            lost = {ids[i] for i in gone}
+            lost -= {id_ for i, id_ in enumerate(ids) if i not in gone}
+            of_lost = (
+                i for i, id_ in enumerate(self.annotations['image_id']) if id_ in lost
+            )
+            left['annotations'] = _without(self.annotations, set(of_lost))
+        left[table] = _without(left[table], gone)
+        return CocoFile(self.path, **left, notices=self.notices)
+
+
+def _without(columns: dict, gone: set[int]) -> dict:
+    kept = [i for i in range(len(columns['id'])) if i not in gone]
+    return {
+        name: column[kept]
+        if isinstance(column, np.ndarray)
+        else [column[i] for i in kept]
+        for name, column in columns.items()
+    }
 
 
 @contextmanager
@@ -100,117 +146,86 @@ def _no_collection() -> Iterator[None]:
 
 
 @_no_collection()
-def read_coco(path: str, split: str, masks: bool = False) -> CocoFile:
+def read_coco(
+    path: str,
+    split: str,
+    masks: bool = False,
+    read_mask: Callable[[Any], Any] | None = None,
+    on_flaw: Callable[[FlawedRowsError], None] | None = None,
+) -> CocoFile:
     """Read a file and check each of its fields.
 
     Args:
         split: Of 'test', annotations may be missing.
         masks: Give the column ``segmentation`` of the annotations, unchecked.
+            Without it they are let go while the file is read, as they take most of
+            the memory.
+        read_mask: Function whose result is kept in place of a segmentation.
+        on_flaw: Is told of flawed rows, without which the reading goes on; without
+            it they are raised.
 
     Raises:
         UserError: At the first field that is not as the schema has it.
     """
-    data, notices = load_json(path)
-    keys = set(SCHEMA)
-    if split == 'test' and isinstance(data, dict) and 'annotations' not in data:
-        keys.discard('annotations')  # published test sets keep theirs to themselves
-    found = data if isinstance(data, dict) else {}
-    missing = sorted(key for key in keys if not isinstance(found.get(key), list))
-    if missing:
-        raise UserError(
-            f'{path} is not an annotation file in COCO format: '
-            f'{listed(missing)} missing, {_content(data, missing)}. It must hold '
-            'lists of images, annotations and categories'
-        )
-    columns = {}
+    if not masks:
+        read_mask = read_mask or (lambda mask: None)
+    data, notices = read_tables(path, split, read_mask)
+    columns, lost = {}, set()  # ids of images that are left out
     for table, fields in SCHEMA.items():
         rows = data.get(table, [])
-        _check_rows(path, table, rows)
-        columns[table] = {
-            field.name: _column(path, table, rows, field) for field in fields
-        }
-    if masks:
-        columns['annotations']['segmentation'] = [
-            row.get('segmentation') for row in data.get('annotations', [])
-        ]
+        if table == 'annotations' and lost:
+            rows = [row for row in rows if _id(row, 'image_id') not in lost]
+        while True:
+            try:
+                _check_rows(path, table, rows)
+                columns[table] = {
+                    field.name: _column(path, table, rows, field) for field in fields
+                }
+                break
+            except FlawedRowsError as error:
+                if on_flaw is None:
+                    raise
+                on_flaw(error)
+                gone = set(error.rows)
+                if table == 'images':
+                    lost = lost | {_id(rows[i], 'id') for i in gone} - {None}
+                rows = [row for i, row in enumerate(rows) if i not in gone]
+        if table == 'annotations':
+            columns[table]['segmentation'] = [row.get('segmentation') for row in rows]
     return CocoFile(path, **columns, notices=notices)
 
 
-def load_json(path: str) -> tuple[object, list[str]]:
-    """Content of a JSON file, and notices of keys that stand there twice.
-
-    Raises:
-        UserError: If it cannot be read.
-    """
-    text = read_text(path)
-    repeated = set()
-
-    def unique(pairs: list[tuple[str, object]]) -> dict:
-        row = dict(pairs)
-        if len(row) < len(pairs):
-            keys = [key for key, _ in pairs]
-            repeated.update(key for key in row if keys.count(key) > 1)
-        return row
-
-    try:
-        data = json.loads(text, object_pairs_hook=unique)
-    except json.JSONDecodeError as error:
-        if not text.strip():
-            raise UserError(f'{path} is empty; make or copy it again') from error
-        raise UserError(
-            f'{path} is not valid JSON: line {error.lineno}, column '
-            f'{error.colno}: {error.msg}. It may be cut short or edited by '
-            'hand; make or copy it again'
-            + (
-                f' (it begins with {reprlib.repr(text[:80])})'
-                if not text[: error.pos].strip()
-                else ''
-            )
-        ) from error
-    except RecursionError as error:
-        raise UserError(
-            f'{path} is no annotation file: its brackets are nested too deeply to be '
-            'read'
-        ) from error
-    except ValueError as error:  # Python's limit on the digits of a number
-        raise UserError(f'{path} cannot be read: {error}') from error
-    return data, [
-        f'{path}: the key {key!r} stands more than once in an object; the last one '
-        'counts, what the others hold is lost'
-        for key in sorted(repeated)
-    ]
-
-
-def _content(data, missing: list[str]) -> str:
-    if isinstance(data, dict) and data:
-        wrong = [key for key in missing if key in data]
-        if wrong:
-            return f'{wrong[0]!r} holds a {type(data[wrong[0]]).__name__}, not a list'
-        return f'its keys are {listed(reprlib.repr(key)[1:-1] for key in data)}'
-    hint = ''
-    if isinstance(data, list) and data and isinstance(data[0], dict):
-        if {'bbox', 'score'} & data[0].keys():
-            hint = ' of detections (the results format, which holds no ground truth)'
-    return f'it holds a {type(data).__name__}{hint}'
+def _id(row: Any, key: str) -> int | str | None:
+    """The id in a row that may be anything; None if it has none."""
+    id_ = row.get(key) if isinstance(row, dict) else None
+    return id_ if type(id_) in ID else None
 
 
 def _check_rows(path: str, table: str, rows: list) -> None:
     """Each row is an object that has the needed fields."""
     if set(map(type, rows)) - {dict}:
-        index = next(i for i, row in enumerate(rows) if type(row) is not dict)
-        raise UserError(
-            f'{path}: {table}[{index}] is {reprlib.repr(rows[index])}; it must be an '
-            'object, {"id": ..., ...}'
+        bad = [i for i, row in enumerate(rows) if type(row) is not dict]
+        raise FlawedRowsError(
+            f'{path}: {table}[{bad[0]}] is {reprlib.repr(rows[bad[0]])}; it must be an '
+            'object, {"id": ..., ...}',
+            path,
+            table,
+            bad,
         )
     required = {field.name for field in SCHEMA[table] if field.needed}
-    for index, row in enumerate(rows):
-        if not required <= row.keys():
-            fields = listed(sorted(required - row.keys()))
-            raise UserError(
-                f'{path}: {table}[{index}] (id {reprlib.repr(row.get("id"))}) has no '
-                f'{fields}, which mmdet needs'
-                + ('; for boxes, area = width * height' if fields == 'area' else '')
-            )
+    bad = [i for i, row in enumerate(rows) if not required <= row.keys()]
+    if bad:
+        row = rows[bad[0]]
+        fields = listed(sorted(required - row.keys()))
+        more = f', nor have {len(bad) - 1} more all of theirs' if len(bad) > 1 else ''
+        raise FlawedRowsError(
+            f'{path}: {table}[{bad[0]}] (id {reprlib.repr(row.get("id"))}) has no '
+            f'{fields}, which mmdet needs{more}'
+            + ('; for boxes, area = width * height' if fields == 'area' else ''),
+            path,
+            table,
+            bad,
+        )
 
 
 def _column(path: str, table: str, rows: list[dict], field: Field):
@@ -226,9 +241,12 @@ def _column(path: str, table: str, rows: list[dict], field: Field):
         )
         more = f', and {len(bad) - 1} more' if len(bad) > 1 else ''
         quoted = type(value) is str and str not in field.types
-        raise UserError(
+        raise FlawedRowsError(
             f'{path}: {field.name} of {one} is {reprlib.repr(value)}{more}; it must be '
-            f'{reason or field.must_be}' + (', without quotes' if quoted else '')
+            f'{reason or field.must_be}' + (', without quotes' if quoted else ''),
+            path,
+            table,
+            bad,
         )
 
     default = ABSENT if field.needed else 0

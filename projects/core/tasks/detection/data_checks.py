@@ -1,6 +1,7 @@
 """Checks of detection data that run before a training or a test begins."""
 
 import os.path as osp
+from collections.abc import Callable
 
 from projects.core.config.walk import walk
 from projects.core.datasets.files import (
@@ -15,6 +16,7 @@ from projects.core.datasets.files import (
 )
 from projects.core.errors import UserError, listed
 from projects.core.tasks.detection.coco_checks import check_coco, check_image_files
+from projects.core.tasks.detection.coco_schema import CocoFile, read_coco
 from projects.core.tasks.detection.voc_checks import check_voc
 
 MAKES_ITS_DATA = 'DigitsCocoDataset'
@@ -48,14 +50,28 @@ def check_detection_data(cfg) -> list[str]:
     Raises:
         UserError: At the first flaw with which it is not, or not correct.
     """
-    return notices_of_splits(cfg, _Checks(cfg).of)
+    return notices_of_splits(cfg, DetectionChecks(cfg).of)
 
 
-class _Checks:
-    """The checks of a config, and what is shared between its splits."""
+class DetectionChecks:
+    """The checks of a config, and what is shared between its splits.
 
-    def __init__(self, cfg) -> None:
+    Args:
+        cfg: MMEngine Config of a run.
+        read: Function that reads a COCO file, as
+            :func:`projects.core.tasks.detection.coco_schema.read_coco`.
+        unsound: Names of VOC's images, by their list, that are left out.
+    """
+
+    def __init__(
+        self,
+        cfg,
+        read: Callable[[str, str, bool], CocoFile] = read_coco,
+        unsound: dict[str, set[str]] | None = None,
+    ) -> None:
         self.cfg = cfg
+        self.read = read
+        self.unsound = unsound or {}
         self.seen: set[tuple] = set()
         self.label_of: dict[str, tuple[int, str]] = {}  # class: label, file
         self.folders: dict[str, set[str]] = {}  # listings
@@ -71,11 +87,11 @@ class _Checks:
         _check_settings(evaluators, split)
         masks = any('segm' in _as_list(e.get('metric')) for e in evaluators)
         for dataset in inner_datasets(loader.get('dataset')):
-            kind, classes = _kind_and_classes(dataset, self.cfg, split)
+            kind, classes = kind_and_classes(dataset, self.cfg, split)
             if kind is None:
                 continue
             _check_num_classes(self.cfg, classes, split)
-            paths = _paths(dataset, split)
+            paths = paths_of(dataset, split)
             if kind == 'made' or is_remote(dataset, paths):
                 continue
             if kind == 'coco':
@@ -86,7 +102,10 @@ class _Checks:
             self.seen.add(key)
             _check_file(dataset, paths, kind, split)
             if kind == 'voc':
-                notices += check_voc(dataset, paths, classes, split, self.folders)
+                unsound = self.unsound.get(paths['ann_file'], set())
+                notices += check_voc(
+                    dataset, paths, classes, split, self.folders, unsound
+                )
                 continue
             notices += self._coco(dataset, paths, classes, split, masks)
         return notices + self._evaluators(evaluators, split, ann_files)
@@ -111,6 +130,7 @@ class _Checks:
             dataset.get('metainfo') or {},
             None if dataset.get('test_mode') else dataset.get('filter_cfg'),
             masks,
+            self.read,
         )
         if 'img' not in paths:
             raise UserError(
@@ -158,7 +178,7 @@ class _Checks:
                     )
                 )
             if osp.abspath(path) not in map(osp.abspath, ann_files):
-                check_coco(path, ann_files[first], split, {})
+                check_coco(path, ann_files[first], split, {}, read=self.read)
                 notices.append(
                     f'{split}_evaluator evaluates by {path}, but {split}_dataloader '
                     f'reads {first}: set the same ann_file'
@@ -189,7 +209,7 @@ def _check_settings(evaluators: list[dict], split: str) -> None:
             )
 
 
-def _kind_and_classes(dataset: dict, cfg, split: str) -> tuple[str | None, list[str]]:
+def kind_and_classes(dataset: dict, cfg, split: str) -> tuple[str | None, list[str]]:
     """'coco', 'voc', 'made' or None; and the classes in the config's order."""
     type_ = dataset.get('type')
     name = type_ if isinstance(type_, str) else getattr(type_, '__name__', '')
@@ -253,7 +273,7 @@ def _kind(class_: type | None) -> str | None:
     return None
 
 
-def _paths(dataset: dict, split: str) -> dict[str, str]:
+def paths_of(dataset: dict, split: str) -> dict[str, str]:
     """``ann_file`` and prefixes joined with data_root, as MMEngine does."""
     where = f'{split}_dataloader.dataset'
     root, prefixes = dataset.get('data_root'), dataset.get('data_prefix') or {}

@@ -22,7 +22,16 @@ class DetectionHead(BaseModule):
     A subclass has ``forward(feats)``, whose outputs are the first arguments of
     its ``loss_by_feat`` (then objects, meta data and ignored objects of the
     images) and ``predict_by_feat`` (then meta data and ``rescale``).
+
+    To be exported it has ``decoded(*outputs, input_shape)``: boxes (N, P, 4) in
+    pixels of an input of that height and width, and scores (N, P, C), of which
+    ``predict_by_feat`` makes detections by ``test_cfg``.
     """
+
+    #: whether ``nms_pre`` counts the candidates of a class, not those of an image
+    nms_pre_of_class = False
+    #: whether boxes without an area are no detections
+    drops_empty_boxes = False
 
     def loss(
         self, feats: tuple[Tensor, ...], batch_data_samples: list

@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torchvision.utils import draw_bounding_boxes, make_grid
 
 from projects.core.tasks.drawing import (
+    COLOURS,
     FONT,
     MAX_SIDE,
     MIN_SIDE,
@@ -24,19 +25,6 @@ from projects.core.tasks.drawing import (
 LEAST_CANVAS = 160  # pixels; beside a strip there is room for a label
 GAP = 6  # pixels between the tiles of a grid
 MAX_TILES = 400
-# hues far apart for neighbouring classes, bright enough for black text
-COLOURS = [
-    (230, 90, 90),
-    (90, 200, 90),
-    (110, 150, 255),
-    (240, 200, 60),
-    (200, 110, 240),
-    (70, 210, 210),
-    (250, 150, 70),
-    (160, 220, 80),
-    (255, 130, 190),
-    (170, 170, 170),
-]
 
 
 def draw_detections(
@@ -72,19 +60,48 @@ def draw_detections(
         )
     keep = scores >= score_thr
     if keep.any():
-        colours = [COLOURS[label % len(COLOURS)] for label in labels[keep]]
+        texts = [
+            (classes[label], f' {score:.2f}')
+            for label, score in zip(labels[keep], scores[keep], strict=True)
+        ]
         boxes = _drawable(bboxes[keep], factor, height, width)
-        canvas = draw_bounding_boxes(canvas, boxes, colors=colours, width=2)
-        canvas = _label(
-            canvas,
-            boxes,
-            colours,
-            [
-                (classes[label], f' {score:.2f}')
-                for label, score in zip(labels[keep], scores[keep], strict=True)
-            ],
-        )
+        canvas = _with_boxes(canvas, boxes, labels[keep], texts)
     return np.ascontiguousarray(canvas.permute(1, 2, 0).numpy()[..., ::-1])
+
+
+def draw_boxes(
+    image: np.ndarray,
+    bboxes: np.ndarray,
+    labels: np.ndarray,
+    names: Sequence[str],
+    factor: float,
+) -> np.ndarray:
+    """An image with boxes that bear the names of their classes.
+
+    Args:
+        image: Already ``factor`` times as large as it was.
+        bboxes: In pixels of the image as it was.
+        labels: (N,), which say the colours.
+        names: Class of each box.
+        factor: See above.
+    """
+    if not len(bboxes):
+        return image
+    canvas = torch.from_numpy(np.ascontiguousarray(image[..., ::-1])).permute(2, 0, 1)
+    boxes = _drawable(bboxes, factor, *image.shape[:2])
+    canvas = _with_boxes(canvas, boxes, labels, [(name, '') for name in names])
+    return np.ascontiguousarray(canvas.permute(1, 2, 0).numpy()[..., ::-1])
+
+
+def _with_boxes(
+    canvas: torch.Tensor,
+    boxes: torch.Tensor,
+    labels: np.ndarray,
+    texts: list[tuple[str, str]],
+) -> torch.Tensor:
+    colours = [COLOURS[label % len(COLOURS)] for label in labels]
+    canvas = draw_bounding_boxes(canvas, boxes, colors=colours, width=2)
+    return _label(canvas, boxes, colours, texts)
 
 
 def _label(

@@ -24,7 +24,7 @@ class DetectionResults(ImageResults):
         self.cat_ids = meta.get('cat_ids') or ()
         self.score_thr = score_thr
 
-    def _names(self, num_classes: int) -> list[str]:
+    def names(self, num_classes: int) -> list[str]:
         """Names of classes; a label for what the checkpoint has no name of."""
         labels = range(len(self.classes), num_classes)
         return [*self.classes, *map(str, labels)]
@@ -36,13 +36,13 @@ class DetectionResults(ImageResults):
             pred.bboxes.numpy(),
             pred.labels.numpy(),
             pred.scores.numpy(),
-            self._names(_num_classes(pred)),
+            self.names(_num_classes(pred)),
             score_thr=self.score_thr,
         )
 
     def rows_of(self, sample, index: int, file_name: str) -> list[dict]:
         pred = sample.pred_instances
-        names = self._names(_num_classes(pred))
+        names = self.names(_num_classes(pred))
         ids = [*self.cat_ids, *range(len(self.cat_ids), len(names))]
         return [
             dict(

@@ -10,8 +10,9 @@ from itertools import chain
 
 import numpy as np
 
+from projects.core.datasets.coco_json import load_json
 from projects.core.errors import UserError, listed
-from projects.core.tasks.detection.coco_schema import ID, NUMBER, load_json
+from projects.core.tasks.detection.coco_schema import ID, NUMBER
 
 # what rows of other kinds of results hold
 OTHER_KINDS = {

@@ -13,7 +13,7 @@ import re
 import reprlib
 import xml.etree.ElementTree as ET
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 import numpy as np
 
@@ -32,6 +32,22 @@ from projects.core.tasks.detection.box_checks import (
     flaws_of,
 )
 
+
+class MissingFilesError(UserError):
+    """Files of some names of a list are missing, without which the rest can be read.
+
+    Args:
+        message: For the user.
+        path: The list.
+        names: Those whose files are missing.
+    """
+
+    def __init__(self, message: str, path: str, names: list[str]) -> None:
+        super().__init__(message)
+        self.path = path
+        self.names = names
+
+
 CORNERS = ('xmin', 'ymin', 'xmax', 'ymax')
 
 
@@ -41,6 +57,7 @@ def check_voc(
     classes: list[str],
     split: str,
     folders: dict[str, set[str]],
+    unsound: Container[str] = (),
 ) -> list[str]:
     """Notices on a list of images, whose XML and JPEG files must be there.
 
@@ -50,18 +67,17 @@ def check_voc(
         classes: Those of the config.
         split: 'train', 'val' or 'test'.
         folders: Listings so far.
+        unsound: Names that are left out.
 
     Raises:
         UserError: At the first flaw with which a run is impossible or wrong.
     """
     path = paths['ann_file']
-    names = _names(path)
-    prefix = paths.get('sub_data_root', '')
-    xml_folder = osp.join(prefix, dataset.get('ann_subdir', 'Annotations'))
-    # mmdet joins images and XMLs to sub_data_root, and data_root only to that
+    names = [name for name in image_names(path) if name not in unsound]
+    xml_folder, image_folder = voc_folders(dataset, paths)
     for folder, suffix, what in (
         (xml_folder, '.xml', 'XML files'),
-        (osp.join(prefix, dataset.get('img_subdir', 'JPEGImages')), '.jpg', 'images'),
+        (image_folder, '.jpg', 'images'),
     ):
         _check_files(path, names, folder, suffix, what, folders)
     repeated = twice(names)
@@ -71,7 +87,7 @@ def check_voc(
             f'{path}: {len(repeated)} names stand there twice ({listed(repeated, 3)}): '
             'these images are trained on or counted as often'
         )
-    xmls = [_Xml(osp.join(xml_folder, f'{name}.xml'), classes) for name in names]
+    xmls = [VocXml(osp.join(xml_folder, f'{name}.xml'), classes) for name in names]
     counts = Counter()
     for xml in xmls:
         counts.update(xml.names)
@@ -86,8 +102,24 @@ def check_voc(
     return notices
 
 
-def _names(path: str) -> list[str]:
-    """Names of images in a list, one a line."""
+def voc_folders(dataset: dict, paths: dict[str, str]) -> tuple[str, str]:
+    """Folders of the XMLs and of the images, see :func:`check_voc`.
+
+    mmdet joins both to sub_data_root, and data_root only to that.
+    """
+    prefix = paths.get('sub_data_root', '')
+    return (
+        osp.join(prefix, dataset.get('ann_subdir', 'Annotations')),
+        osp.join(prefix, dataset.get('img_subdir', 'JPEGImages')),
+    )
+
+
+def image_names(path: str) -> list[str]:
+    """Names of images in a list, one a line.
+
+    Raises:
+        UserError: If it cannot be read, or holds another thing.
+    """
     names = read_lines(path)
     if not names:
         raise UserError(f'{path} is empty; it must name one image per line')
@@ -132,14 +164,16 @@ def _check_files(
             'Set data_root and data_prefix=dict(sub_data_root=...) of the '
             'dataset, or restore the files'
         )
-    raise UserError(
+    raise MissingFilesError(
         f'{len(missing)} of {len(names)} {what} of {path} are missing '
         f'in {osp.abspath(folder)}, e.g. {first}: '
-        f'{what_is_there(*osp.split(osp.join(folder, first)))}. {hint}'
+        f'{what_is_there(*osp.split(osp.join(folder, first)))}. {hint}',
+        path,
+        missing,
     )
 
 
-class _Xml:
+class VocXml:
     """What mmdet reads of an annotation.
 
     ``size`` is (W, H), NaN where the file has none; ``names`` those of all
@@ -214,6 +248,14 @@ class _Xml:
         return number
 
 
+def boxes_of_corners(corners: list) -> np.ndarray:
+    """(N, 4) xywh, in pixels from 0, of VOC's corners."""
+    boxes = np.array(corners, np.float64).reshape(-1, 4)
+    boxes[:, :2] -= 1  # both corners are inside of the box
+    boxes[:, 2:] -= boxes[:, :2]
+    return boxes
+
+
 def _check_names(
     path: str, counts: Counter, classes: list[str], split: str
 ) -> list[str]:
@@ -246,7 +288,7 @@ def _check_names(
 
 
 def _check_boxes(
-    path: str, xmls: list[_Xml], sizes: np.ndarray, split: str
+    path: str, xmls: list[VocXml], sizes: np.ndarray, split: str
 ) -> list[str]:
     """Notices on the boxes of our classes."""
     names, corners, ignored, image_of = [], [], [], []
@@ -256,9 +298,7 @@ def _check_boxes(
             corners.append(box)
             ignored.append(is_ignored)
             image_of.append(i)
-    boxes = np.array(corners, np.float64)
-    boxes[:, :2] -= 1  # VOC's corners are both inside of the box
-    boxes[:, 2:] -= boxes[:, :2]
+    boxes = boxes_of_corners(corners)
     flaws = flaws_of(boxes, np.ones(len(boxes)), sizes[image_of])
     reversed_ = (boxes[:, 2:] <= 0).any(1)
     unsound = reversed_ | flaws['outside']

@@ -91,13 +91,22 @@ class DigitDomains(TwoDomains):
     def content(self) -> list:
         return [self.mapping_cfg, self.pairs, *super().content()]
 
+    def views(self, index: int) -> dict[str, dict]:
+        views = super().views(index)
+        return dict(views, B=dict(views['A'])) if self.pairs else views
+
+    def finished(self, domain: str, packed: dict) -> dict:
+        if domain == 'A':
+            return packed
+        # after the pipeline: what that makes of A is what the mapping is of
+        return {**packed, 'inputs': self.mapping.there(packed['inputs'])}
+
     def __getitem__(self, index: int) -> dict:
         sample = super().__getitem__(index)
         inputs, data_sample = sample['inputs'], sample['data_samples']
         if self.pairs:
             inputs['b'] = inputs['a']
             data_sample.set_metainfo(dict(label_b=data_sample.label_a))
-        # after the pipeline: what that makes of A is what the mapping is of
         inputs['b'] = self.mapping.there(inputs['b'])
         if self.test_mode:
             true_b = self.mapping.there(inputs['a'])

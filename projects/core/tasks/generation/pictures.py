@@ -138,13 +138,17 @@ def pairs_picture(rows: Sequence[dict]) -> np.ndarray:
     return np.vstack([np.array(strip)[..., ::-1], body])
 
 
-def points_picture(samples: Sequence[Tensor], data: Sequence[Tensor]) -> np.ndarray:
+def points_picture(
+    samples: Sequence[Tensor],
+    data: Sequence[Tensor],
+    names: tuple[str, str] = ('data', 'samples'),
+) -> np.ndarray:
     """Points of samples over those of the data, in the frame of the data."""
     figure = Figure((4.5, 4.5), layout='constrained')
     axes = figure.add_subplot(aspect='equal')
     for points, label, colour in (
-        (data, 'data', '#bbbbbb'),
-        (samples, 'samples', '#c03020'),
+        (data, names[0], '#bbbbbb'),
+        (samples, names[1], '#c03020'),
     ):
         x, y = np.stack([p.numpy() for p in points]).T
         axes.scatter(x, y, 4, colour, label=label, linewidths=0)

@@ -16,6 +16,7 @@ from projects.core.config import explained
 from projects.core.datasets.transforms import warn
 from projects.core.errors import UserError, did_you_mean, listed
 from projects.core.files import check_outputs, output_file, write_text
+from projects.core.tasks.classes import chosen_class
 from projects.core.tasks.drawing import picture_names, write_picture
 from projects.core.tasks.generation.models import Generator, Translator
 from projects.core.tasks.generation.pictures import (
@@ -209,28 +210,3 @@ def class_names(model: Generator, dataset_meta: dict) -> list[str]:
     if len(names) == model.num_classes:
         return names
     return [str(i) for i in range(model.num_classes)]
-
-
-def chosen_class(
-    wanted: str | int | None, classes: Sequence[str], checkpoint: str
-) -> int | None:
-    """The class of a name or a number; None where none is wanted.
-
-    Raises:
-        UserError: If there is no such class.
-    """
-    if wanted is None:
-        return None
-    if not classes:
-        raise UserError(
-            f'--class {wanted}: the model of {checkpoint} was trained without classes; '
-            'leave it out'
-        )
-    wanted = str(wanted)
-    if wanted in classes:
-        return list(classes).index(wanted)
-    if wanted.isdecimal() and int(wanted) < len(classes):
-        return int(wanted)
-    raise UserError(
-        f'--class {wanted}: there are {listed(classes)}' + did_you_mean(wanted, classes)
-    )

@@ -14,8 +14,10 @@ from projects.core.files import check_folder, check_outputs
 from projects.core.reports.blocks import Section
 from projects.core.tasks.custom_hooks import add_hooks
 from projects.core.tasks.evaluators import add_evaluators
+from projects.core.tasks.exported import ExportOptions, refuse_export_options
 from projects.core.tasks.images import CHANNELS_LAST, is_on, switch_hook
 from projects.core.tasks.task import (
+    Browsed,
     InferOptions,
     Task,
     TestOptions,
@@ -33,6 +35,10 @@ class GenerationTask(Task):
     metrics = ('frechet_distance', 'good_samples', 'class_kept', 'cycle_error')
     writing_options = ('num', 'class_', 'interpolate', 'direction', 'seed')
     inputs = None  # of a translator images
+    drawn_by = (
+        'tools/infer.py CHECKPOINT --interpolate walks through its latent space, and '
+        'translates images'
+    )
 
     def prepare(self, cfg) -> None:
         use_our_loader(cfg)
@@ -46,6 +52,12 @@ class GenerationTask(Task):
         raise UserError(
             f'--folds {fold.of}: {self.name} is not evaluated sample by sample, so '
             'that folds say nothing of it; --repeat trains it with other seeds'
+        )
+
+    def overfit(self, cfg, num: int) -> dict[str, float]:
+        raise UserError(
+            f'--overfit {num}: {self.name} is not to know its samples by heart, and no '
+            'metric says whether it does; look at its pictures of samples'
         )
 
     def check_data(self, cfg) -> list[str]:
@@ -98,6 +110,11 @@ class GenerationTask(Task):
 
         return last_lines(runner, metrics, options)
 
+    def browse(self, browsed: Browsed) -> list[str]:
+        from projects.core.tasks.generation.browsing import browse_samples
+
+        return browse_samples(browsed)
+
     def infer(
         self, model, cfg, meta: dict, inputs: str | None, options: InferOptions
     ) -> list[dict]:
@@ -117,6 +134,13 @@ class GenerationTask(Task):
                 'translates images: give an image or a folder of images'
             )
         return translate_folder(model, cfg, inputs, options)
+
+    def exported(self, model, cfg, meta: dict, options: ExportOptions):
+        from projects.core.tasks.generation.export import GeneratorExport
+        from projects.core.tasks.generation.models import Translator
+
+        refuse_export_options(options, self.name, isinstance(model, Translator))
+        return GeneratorExport(model, cfg, meta, options)
 
     def parts_of(self, model):
         from projects.core.tasks.generation.benchmark import GenerationParts

@@ -81,6 +81,17 @@ class TwoDomains(Dataset):
             ),
         ]
 
+    def views(self, index: int) -> dict[str, dict]:
+        """What the pipeline is given for a sample, by the name of the domain."""
+        place = index if self.test_mode else np.random.randint(len(self.b))
+        return dict(
+            A=dict(self.a[index % len(self.a)]), B=dict(self.b[place % len(self.b)])
+        )
+
+    def finished(self, domain: str, packed: dict) -> dict:
+        """What the data set makes of the pipeline's results for a domain."""
+        return packed
+
     def __getitem__(self, index: int) -> dict:
         place = index if self.test_mode else np.random.randint(len(self.b))
         a = self._transformed(self.a, index % len(self.a))

@@ -40,16 +40,24 @@ class SequenceParts:
         model: A :class:`projects.core.tasks.language.models.SequenceModel`.
     """
 
-    default_input_size = (128,)
     inner_parts: dict[str, str] = {}
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model
 
+    @property
+    def default_input_size(self) -> tuple[int]:
+        return self._within((128,))
+
+    def _within(self, size: tuple[int]) -> tuple[int]:
+        """A length, or where the model has fewer positions, as many as those."""
+        most = getattr(self.model.backbone, 'max_length', None)
+        return size if most is None else (min(*size, most),)
+
     def input_size_of(self, cfg: Config) -> tuple[int] | None:
         dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
         length = dataset.get('length') or dataset.get('max_length')
-        return (length,) if length else None
+        return self._within((length,)) if length else None
 
     def random_batch(
         self,

@@ -6,7 +6,15 @@ from projects.core.files import check_outputs
 from projects.core.reports.blocks import Section
 from projects.core.tasks.custom_hooks import add_hooks
 from projects.core.tasks.evaluators import add_evaluators, evaluator_of
-from projects.core.tasks.task import InferOptions, Task, TestOptions, refuse_options
+from projects.core.tasks.exported import ExportOptions, refuse_export_options
+from projects.core.tasks.overfitting import innermost, use_samples
+from projects.core.tasks.task import (
+    Browsed,
+    InferOptions,
+    Task,
+    TestOptions,
+    refuse_options,
+)
 
 HOOK = 'projects.TokenRateHook'
 REPORT = 'ClassificationReport'  # of a model that names classes
@@ -19,6 +27,10 @@ class LanguageTask(Task):
     model_bases = ('SequenceModel',)
     unit = 'sequences'
     inputs = 'a text or a file of texts'
+    drawn_by = (
+        'tools/analysis_tools/draw_text_attention.py CHECKPOINT "A text" draws its '
+        'attention'
+    )
     metrics = ('bits_per_byte', 'exact_match', 'accuracy', 'accuracy/top1')
     writing_options = (
         'temperature',
@@ -54,6 +66,19 @@ class LanguageTask(Task):
         from projects.core.tasks.language.folds import hold_out_texts
 
         return hold_out_texts(cfg, fold)
+
+    def overfit(self, cfg, num: int) -> dict[str, float]:
+        """On the first part of the validation's texts: those of training may be
+        windows at random places, or masked by lot."""
+        if not cfg.get('val_evaluator'):
+            raise UserError(
+                f'--overfit {num}: the config validates nothing (val_evaluator), so '
+                'that it cannot be said what is known'
+            )
+        dataset = innermost(cfg.val_dataloader.dataset)
+        use_samples(cfg, num, dataset, dataset)
+        # no model knows how a text begins that has nothing before it
+        return {'exact_match': 100, 'accuracy/top1': 100, 'accuracy': 95}
 
     def check_data(self, cfg) -> list[str]:
         from projects.core.tasks.language.data_checks import check_text_data
@@ -96,6 +121,11 @@ class LanguageTask(Task):
 
         return last_lines(runner, metrics, options.out)
 
+    def browse(self, browsed: Browsed) -> list[str]:
+        from projects.core.tasks.language.browsing import browse_texts
+
+        return browse_texts(browsed)
+
     def infer(
         self, model, cfg, meta: dict, inputs: str, options: InferOptions
     ) -> list[dict]:
@@ -119,6 +149,12 @@ class LanguageTask(Task):
         from projects.core.tasks.language.transformers_net import transformers_config
 
         return transformers_config(name)
+
+    def exported(self, model, cfg, meta: dict, options: ExportOptions):
+        from projects.core.tasks.language.export import SequenceExport
+
+        refuse_export_options(options, self.name, takes_images=False)
+        return SequenceExport(model, cfg, meta, options)
 
     def parts_of(self, model):
         from projects.core.tasks.language.benchmark import SequenceParts

@@ -1,0 +1,51 @@
+"""What a model states of its data: the number of classes, channels of its images."""
+
+from collections.abc import Iterator
+
+from projects.core.config.walk import Entry, walk
+
+# parts of a detector that have an output for each class
+HEADS = ('bbox_head', 'mask_head', 'mask_iou_head', 'point_head', 'segm_head')
+# parts of a classifier that know the number
+CLASSIFIER_PARTS = ('head', 'data_preprocessor', 'train_cfg')
+
+
+def class_counts(model: dict) -> Iterator[Entry]:
+    """Entries ``num_classes`` of a model that are the number of classes of its data."""
+    for entry in walk(model, 'model'):
+        names = [name for name in entry.path.split('.')[:-1] if not name.isdigit()]
+        if (
+            entry.key == 'num_classes'
+            and entry.value is not None
+            and (names[-1] in HEADS or (names[1:2] and names[1] in CLASSIFIER_PARTS))
+            and not entry.parent.get('class_agnostic')
+        ):
+            yield entry
+
+
+def preprocessor_of(cfg: dict) -> dict:
+    """Settings of the data preprocessor: the model's, or else the runner's."""
+    own = (cfg.get('model') or {}).get('data_preprocessor')
+    return own or cfg.get('data_preprocessor') or {}
+
+
+def set_num_classes(cfg: dict, num_classes: int) -> None:
+    """Set the number of classes wherever a config's model has it."""
+    model = cfg.get('model') or {}
+    for entry in class_counts(model):
+        entry.parent['num_classes'] = num_classes
+    preprocessor = preprocessor_of(cfg)
+    mixes = preprocessor.get('batch_augments') or (
+        (model.get('train_cfg') or {}).get('augments') if 'head' in model else None
+    )
+    if 'num_classes' in preprocessor or (mixes and 'head' in model):
+        preprocessor['num_classes'] = num_classes
+
+
+def takes_grey(cfg: dict) -> bool:
+    """Whether the model is given images of one channel."""
+    mean = preprocessor_of(cfg).get('mean')
+    backbone = (cfg.get('model') or {}).get('backbone') or {}
+    return backbone.get('in_channels') == 1 or (
+        isinstance(mean, (list, tuple)) and len(mean) == 1
+    )

@@ -1,0 +1,40 @@
+"""A few samples to train on and to validate on, for a check of the model."""
+
+from copy import deepcopy
+
+LOADER = dict(num_workers=0, persistent_workers=False)
+# what decides which samples come together, and how many
+OTHER_KEYS = ('batch_sampler', 'drop_last', 'num_batch_per_epoch', 'prefetch_factor')
+
+
+def innermost(dataset: dict) -> dict:
+    """The settings of a data set out of its wrappers, the first of several."""
+    while 'dataset' in dataset or 'datasets' in dataset:
+        dataset = dataset.get('dataset') or dataset['datasets'][0]
+    return dataset
+
+
+def use_samples(cfg, num: int, train: dict, val: dict) -> None:
+    """Set the loaders of training and of validation.
+
+    Args:
+        cfg: Config of a training, which is changed.
+        num: Number of samples.
+        train: Settings of the data set to train on.
+        val: Settings of the same data, as they are validated.
+    """
+    for key, dataset, sampler in (
+        ('train_dataloader', train, dict(type='InfiniteSampler', shuffle=True)),
+        ('val_dataloader', val, dict(type='DefaultSampler', shuffle=False)),
+    ):
+        loader = {k: v for k, v in cfg[key].items() if k not in (*OTHER_KEYS, *LOADER)}
+        size = loader.get('batch_size') or num
+        cfg[key] = dict(
+            loader,
+            **LOADER,
+            batch_size=min(num, size),
+            sampler=sampler,
+            dataset=dict(
+                type='projects.SomeSamples', dataset=deepcopy(dataset), num=num
+            ),
+        )
