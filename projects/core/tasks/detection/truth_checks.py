@@ -7,10 +7,7 @@ from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
-from mmdet.datasets.api_wrappers import COCO
-
 from projects.core.errors import listed
-from projects.core.tasks.detection import coco_engine
 from projects.core.tasks.detection.coco_schema import CocoFile
 from projects.core.tasks.detection.matching import MAX_DETS
 
@@ -51,6 +48,11 @@ def document_of(file: CocoFile) -> dict:
 
 def map_of(document: dict, detections: list[dict]) -> float:
     """COCO's mAP, in [0, 1], or -1 without ground truth."""
+    # their imports print, unless the caller has the libraries quiet by now
+    from mmdet.datasets.api_wrappers import COCO
+
+    from projects.core.tasks.detection import coco_engine
+
     truth = COCO()
     truth.dataset = document
     img_ids = [image['id'] for image in document['images']]
