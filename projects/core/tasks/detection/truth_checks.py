@@ -7,6 +7,7 @@ from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
+
 from projects.core.errors import listed
 from projects.core.tasks.detection.coco_schema import CocoFile
 from projects.core.tasks.detection.matching import MAX_DETS
