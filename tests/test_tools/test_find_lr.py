@@ -151,10 +151,12 @@ class TestTool:
         assert stepper.total_batch == 128
 
     def test_mistakes_are_said(self, tmp_path, error_of):
-        out = tmp_path / 'out'
+        out, weights = tmp_path / 'out', tmp_path / 'best.pth'
+        weights.touch()
         for message, config, options in (
             ('has several optimizers (generator, discriminator)', GAN, {}),
             ('has no train_dataloader: give a run', '_base_/models/lenet5.py', {}),
+            ('is a checkpoint, no config', str(weights), {}),
             ('--range 1 0.1: from the lower', LENET, dict(range_=(1.0, 0.1))),
             (
                 'ran away at the rate',
