@@ -247,6 +247,13 @@ class TestYolo:
         assert said in message
         assert not (tmp_path / 'out.json').exists()
 
+    def test_annotations_without_image_are_said(self, root, tmp_path, said):
+        (root / 'labels/gone.txt').write_text('0 0.5 0.5 0.1 0.1')
+        (root / 'labels/README.txt').write_text('What there is to know of it')
+        to_coco(root, tmp_path / 'out.json')
+        assert 'left out: 1 annotations without their image (' in said()
+        assert 'gone.txt)' in said()
+
     def test_without_names(self, root, tmp_path, error_of):
         (root / 'classes.txt').unlink()
         message = error_of(to_coco, root, tmp_path / 'out.json', format='yolo')
@@ -377,6 +384,10 @@ class TestBadInput:
                 to_coco, **dict(dict(source=tmp_path / 'data', out=out), **options)
             )
             assert said in message
+        (tmp_path / 'data/more').mkdir()
+        to_coco(tmp_path / 'data', tmp_path / 'data/more/coco.json')
+        message = error_of(to_coco, tmp_path / 'data/more', out)
+        assert 'coco.json is in COCO format already' in message
         out.write_text('mine')
         assert 'is there already' in error_of(to_coco, tmp_path / 'data', out)
         assert out.read_text() == 'mine'

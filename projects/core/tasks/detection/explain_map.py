@@ -28,12 +28,14 @@ from projects.core.tasks.detection.truth_checks import (
     Cause,
     check_truth,
     document_of,
+    is_one,
     map_of,
 )
 from projects.core.tasks.detection.why_zero import Evaluated, why_zero
 from projects.core.values import PATH, checked, optional
 
 WIDTH = 68  # of a table's column, in characters
+UNTRAINED = 0.01  # mAP below which a model is taken for it
 
 
 class Step(NamedTuple):
@@ -195,7 +197,11 @@ def _truth_lines(file: CocoFile, explanation: Explanation) -> str:
     if explanation.truth < 0:
         lines.append('  there is no ground truth that counts')
     lines += [f'  {cause.what}: mAP {cause.after:.3f}' for cause in explanation.causes]
-    if 0 <= explanation.truth < 1 and not explanation.causes:
+    if (
+        explanation.truth >= 0
+        and not is_one(explanation.truth)
+        and not explanation.causes
+    ):
         lines.append('  why it is not 1 is not known: look for boxes that are alike')
     return '\n'.join(lines)
 
@@ -222,10 +228,10 @@ def _explain(explanation: Explanation, search: Search, fixes: list) -> None:
     """Fill in the steps, and the mAP after them."""
     case, dets = search.case, search.dets
     value = case.mean_ap(dets)
-    if abs(value - explanation.now) > 1e-6:  # what keeps the ground truth from 1
+    if abs(value - explanation.now) > 1e-6:  # all else of the two is alike
         explanation.steps.append(
             Step(
-                'of the ground truth: see above',
+                'an annotation of the ground truth has the id 0',
                 'number the annotations from 1',
                 explanation.now,
                 value,
@@ -244,7 +250,7 @@ def _verdict(explanation: Explanation) -> str:
     """Table of the faults, and what to change, in one sentence."""
     after, lines = explanation.after, []
     if explanation.steps:
-        rows = [['fault', 'mAP now', 'fixed', 'alone']]
+        rows = [['fault', 'mAP now', 'after its fix', 'by it alone']]
         for step in explanation.steps:
             values = (f'{v:.3f}' for v in (step.before, step.after, step.alone))
             rows.append([_wrapped(step.fault), *values])
@@ -283,7 +289,9 @@ def _verdict(explanation: Explanation) -> str:
         lines.append(
             f'The mAP of {after:.3f} is what the model has earned: '
             + (
-                f'to raise it, begin with the errors of kind {costs[0].name!r}.'
+                'it looks untrained, or trained on other data.'
+                if after < UNTRAINED
+                else f'to raise it, begin with the errors of kind {costs[0].name!r}.'
                 if costs
                 else 'there is nothing to raise.'
             )

@@ -203,7 +203,7 @@ def read_voc(reader: Reader) -> Layout:
             reader.drop('annotations without their image', path)
             continue
         boxes = []
-        for number, obj in enumerate(root.iter('object'), 1):
+        for number, obj in enumerate(root.findall('object'), 1):
             where = f'{path}, object {number}'
             label, box = (obj.findtext('name') or '').strip(), obj.find('bndbox')
             if not label or box is None:

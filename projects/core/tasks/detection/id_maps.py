@@ -192,8 +192,16 @@ def assigned_images(
     return found
 
 
-def class_maps(ids: list, cat_ids: list) -> tuple[np.ndarray, list[IdMap]]:
-    """What the category ids of results may mean, see :func:`image_maps`."""
+def class_maps(
+    ids: list, cat_ids: list, names: list[str]
+) -> tuple[np.ndarray, list[IdMap]]:
+    """What the category ids of results may mean, see :func:`image_maps`.
+
+    Args:
+        ids: V, of the results.
+        cat_ids: K, in the order of the annotation file.
+        names: K names of classes.
+    """
     place = {id_: i for i, id_ in enumerate(cat_ids)}
     known = _lookup(ids, place)
     change = 'write the id that the category has in the annotation file'
@@ -226,6 +234,10 @@ def class_maps(ids: list, cat_ids: list) -> tuple[np.ndarray, list[IdMap]]:
                 _lookup(_shifted(ids, by), place),
             )
         )
+    of_name = {name: i for i, name in enumerate(names)}
+    maps.append(
+        IdMap('the category ids are names of classes', change, _lookup(ids, of_name))
+    )
     texts = {str(id_): i for i, id_ in enumerate(cat_ids)}
     maps.append(
         IdMap(

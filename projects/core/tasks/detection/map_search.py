@@ -75,7 +75,9 @@ class Search:
         self.known_images, self.image_maps = image_maps(
             results.image_ids, img_ids, file_names, results.file_names
         )
-        self.known_classes, self.class_maps = class_maps(results.class_ids, cat_ids)
+        self.known_classes, self.class_maps = class_maps(
+            results.class_ids, cat_ids, classes
+        )
         self.dets = Detections(
             self.known_images[results.image_code],
             self.known_classes[results.class_code],

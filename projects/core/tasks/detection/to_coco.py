@@ -118,12 +118,15 @@ def format_of(source: str) -> str:
     if has_names or (files_below(source, ('.yaml', '.yml')) and texts):
         found.append('yolo')
     jsons = files_below(source, ('.json',))
-    if jsons and isinstance(first := json_of(jsons[0]), dict) and 'shapes' in first:
+    keys = json_of(jsons[0]) if jsons else None
+    if isinstance(keys, dict) and 'shapes' in keys:
         found.append('labelme')
     if len(files_below(source, ('.csv',))) == 1:
         found.append('csv')
     if len(found) == 1:
         return found[0]
+    if not found and isinstance(keys, dict) and {'images', 'annotations'} <= set(keys):
+        raise UserError(f'{jsons[0]} is in COCO format already')
     raise UserError(
         f'{source} holds annotations of {" and ".join(found)}: say which by --format'
         if found

@@ -7,10 +7,8 @@ from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
-from mmdet.datasets.api_wrappers import COCO
 
 from projects.core.errors import listed
-from projects.core.tasks.detection import coco_engine
 from projects.core.tasks.detection.coco_schema import CocoFile
 from projects.core.tasks.detection.matching import MAX_DETS
 
@@ -51,6 +49,11 @@ def document_of(file: CocoFile) -> dict:
 
 def map_of(document: dict, detections: list[dict]) -> float:
     """COCO's mAP, in [0, 1], or -1 without ground truth."""
+    # their imports print, unless the caller has the libraries quiet by now
+    from mmdet.datasets.api_wrappers import COCO
+
+    from projects.core.tasks.detection import coco_engine
+
     truth = COCO()
     truth.dataset = document
     img_ids = [image['id'] for image in document['images']]
@@ -70,6 +73,11 @@ def map_of(document: dict, detections: list[dict]) -> float:
     return float(stats[0])
 
 
+def is_one(value: float) -> bool:
+    """Whether a mAP is 1, but for rounding."""
+    return value > 1 - 1e-9
+
+
 def check_truth(document: dict) -> tuple[float, list[Cause]]:
     """mAP of a ground truth as its own detections, and what keeps it below 1.
 
@@ -82,7 +90,7 @@ def check_truth(document: dict) -> tuple[float, list[Cause]]:
 
     annotations = document['annotations']
     now = first = value(annotations)
-    if first < 0 or first == 1:
+    if first < 0 or is_one(first):
         return first, []
     causes = []
 

@@ -143,8 +143,9 @@ def _label_file(image: str, label_files: dict[str, str]) -> str | None:
 
 
 def _is_boxes(path: str) -> bool:
-    """Whether a text file begins as one of boxes does."""
-    return len((read_text(path).splitlines() or [''])[0].split()) >= 5
+    """Whether a text file begins as one of boxes does, not as a list or a note."""
+    words = (read_text(path).splitlines() or [''])[0].split()
+    return len(words) >= 5 and all(w.replace('.', '', 1).isdigit() for w in words)
 
 
 def _box(words: list[str], where: str, names: list[str], size: tuple[int, int]) -> Box:
