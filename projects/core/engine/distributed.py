@@ -75,3 +75,26 @@ def distributed_model(model: nn.Module, find_unused_parameters: bool = False):
         lambda module, state_dict, *_: rename(state_dict, outside, inside)
     )
     return wrapped
+
+
+def check_launcher(launcher: str) -> None:
+    """Refuse a launcher that did not launch this process.
+
+    Raises:
+        UserError: If it did not, or needs a GPU that is not there.
+    """
+    needed = dict(
+        pytorch='RANK', slurm='SLURM_PROCID', mpi='OMPI_COMM_WORLD_LOCAL_RANK'
+    ).get(launcher)
+    if needed is not None and needed not in os.environ:
+        raise UserError(
+            f'--launcher {launcher}: {needed} is not set, so {launcher} has '
+            'not started this process; use tools/dist_train.sh or '
+            'tools/slurm_train.sh, or their siblings for tests'
+        )
+    if launcher != 'none' and launcher != 'pytorch' and (not torch.cuda.is_available()):
+        raise UserError(
+            f'--launcher {launcher} needs a GPU for each process, '
+            'and torch sees none here; on the CPU use '
+            'tools/dist_train.sh'
+        )

@@ -23,6 +23,7 @@ from projects.core.config import (
 from projects.core.datasets.folds import Fold
 from projects.core.engine.checkpoint_hook import best_checkpoints, newest_checkpoint
 from projects.core.engine.disk import is_disk_full
+from projects.core.engine.distributed import check_launcher
 from projects.core.engine.patience import REASON as STOPPED_EARLY
 from projects.core.engine.provenance import Origin, command_of
 from projects.core.engine.signals import stop_on_sigterm
@@ -230,31 +231,12 @@ def set_up(cfg: Config, config: str, work_dir: str | None, launcher: str) -> Non
     Raises:
         UserError: If the launcher did not launch this process.
     """
-    _check_launcher(launcher)
+    check_launcher(launcher)
     cfg.launcher = launcher
     cfg.work_dir = (
         work_dir or cfg.get('work_dir') or osp.join('work_dirs', Path(config).stem)
     )
     cfg.setdefault('runner_type', 'projects.Runner')
-
-
-def _check_launcher(launcher: str) -> None:
-    """Refuse a launcher that did not launch this process."""
-    needed = dict(
-        pytorch='RANK', slurm='SLURM_PROCID', mpi='OMPI_COMM_WORLD_LOCAL_RANK'
-    ).get(launcher)
-    if needed is not None and needed not in os.environ:
-        raise UserError(
-            f'--launcher {launcher}: {needed} is not set, so {launcher} has '
-            'not started this process; use tools/dist_train.sh or '
-            'tools/slurm_train.sh, or their siblings for tests'
-        )
-    if launcher != 'none' and launcher != 'pytorch' and (not torch.cuda.is_available()):
-        raise UserError(
-            f'--launcher {launcher} needs a GPU for each process, '
-            'and torch sees none here; on the CPU use '
-            'tools/dist_train.sh'
-        )
 
 
 def _set_up_resume(cfg: Config, resume: bool | str, seed: int | None) -> int | None:

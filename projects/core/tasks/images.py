@@ -27,7 +27,11 @@ from projects.core.files import JOURNAL, check_outputs, write_text
 from projects.core.layers.batch_norm import fold_batch_norm
 from projects.core.tasks.custom_hooks import add_hooks
 from projects.core.tasks.image_parts import channels_of
-from projects.core.tasks.overfitting import innermost, use_samples
+from projects.core.tasks.overfitting import (
+    check_validation,
+    innermost,
+    use_samples,
+)
 from projects.core.tasks.task import Browsed, InferOptions, LookOptions, Task
 
 if TYPE_CHECKING:
@@ -91,13 +95,9 @@ class ImageTask(Task):
         return Marks(class_names(dataset))
 
     def overfit(self, cfg, num: int) -> dict[str, float]:
+        check_validation(cfg, num)
         train = innermost(cfg.train_dataloader.dataset)
-        steps = innermost(cfg.val_dataloader.dataset).get('pipeline')
-        if not steps or not cfg.get('val_evaluator'):
-            raise UserError(
-                f'--overfit {num}: the config validates nothing (val_dataloader with '
-                'its pipeline, val_evaluator), so that it cannot be said what is known'
-            )
+        steps = innermost(cfg.val_dataloader.dataset).get('pipeline') or []
         pipeline = self.fixed_pipeline(train.get('pipeline') or [], steps)
         use_samples(
             cfg,

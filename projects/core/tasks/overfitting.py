@@ -2,6 +2,8 @@
 
 from copy import deepcopy
 
+from projects.core.errors import UserError
+
 LOADER = dict(num_workers=0, persistent_workers=False)
 # what decides which samples come together, and how many
 OTHER_KEYS = ('batch_sampler', 'drop_last', 'num_batch_per_epoch', 'prefetch_factor')
@@ -38,3 +40,27 @@ def use_samples(cfg, num: int, train: dict, val: dict) -> None:
                 type='projects.SomeSamples', dataset=deepcopy(dataset), num=num
             ),
         )
+
+
+def check_validation(cfg, num: int) -> None:
+    """See whether there is a validation.
+
+    Raises:
+        UserError: If not.
+    """
+    if not cfg.get('val_dataloader') or not cfg.get('val_evaluator'):
+        raise UserError(
+            f'--overfit {num}: the config validates nothing, so that it cannot be said '
+            'what is known; give it val_dataloader and val_evaluator'
+        )
+
+
+def use_validation(cfg, num: int) -> None:
+    """Train on samples of the validation, too, to which nothing random is done.
+
+    Raises:
+        UserError: If there is no validation.
+    """
+    check_validation(cfg, num)
+    dataset = innermost(cfg.val_dataloader.dataset)
+    use_samples(cfg, num, dataset, dataset)

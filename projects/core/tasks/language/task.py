@@ -7,7 +7,7 @@ from projects.core.reports.blocks import Section
 from projects.core.tasks.custom_hooks import add_hooks
 from projects.core.tasks.evaluators import add_evaluators, evaluator_of
 from projects.core.tasks.exported import ExportOptions, refuse_export_options
-from projects.core.tasks.overfitting import innermost, use_samples
+from projects.core.tasks.overfitting import use_validation
 from projects.core.tasks.task import (
     Browsed,
     InferOptions,
@@ -68,15 +68,9 @@ class LanguageTask(Task):
         return hold_out_texts(cfg, fold)
 
     def overfit(self, cfg, num: int) -> dict[str, float]:
-        """On the first part of the validation's texts: those of training may be
-        windows at random places, or masked by lot."""
-        if not cfg.get('val_evaluator'):
-            raise UserError(
-                f'--overfit {num}: the config validates nothing (val_evaluator), so '
-                'that it cannot be said what is known'
-            )
-        dataset = innermost(cfg.val_dataloader.dataset)
-        use_samples(cfg, num, dataset, dataset)
+        """On texts of the validation: those of training may be windows at random
+        places, or masked by lot."""
+        use_validation(cfg, num)
         # no model knows how a text begins that has nothing before it
         return {'exact_match': 100, 'accuracy/top1': 100, 'accuracy': 95}
 
