@@ -194,6 +194,11 @@ def test_a_grandchild_may_pass_it_on(child, tmp_path):
             'the learning rate stays as it is from 9 epochs on, to the end after 20',
         ),
         (
+            'train_cfg = dict(_delete_=True, by_epoch=False, max_iters=9)\n'
+            "param_scheduler = [dict(type='StepLR', step_size=3)]",
+            'StepLR counts epochs, and the run is one, of iterations: the rate never',
+        ),
+        (
             "param_scheduler = [dict(type='PolyLR', end=30)]",
             'PolyLR lowers the learning rate up to 30: it does not get to its end',
         ),

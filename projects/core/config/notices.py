@@ -68,9 +68,18 @@ def _schedule(cfg: Config) -> Iterator[str]:
     schedulers = cfg.get('param_scheduler') or []
     if not isinstance(schedulers, (list, tuple)) or not length:
         return  # several optimizers have one each, by name
-    schedulers = [
-        s for s in schedulers if s.get('by_epoch', True) == (unit == 'epochs')
-    ]
+    if unit == 'iters':
+        for scheduler in schedulers:
+            if scheduler.get('by_epoch', True) and not scheduler.get(
+                'convert_to_iter_based'
+            ):
+                yield (
+                    f'param_scheduler: {type_name(scheduler.get("type"))} counts '
+                    'epochs, and the run is one, of iterations: the rate never '
+                    'changes; by_epoch=False counts those'
+                )
+    by_epoch = unit == 'epochs'
+    schedulers = [s for s in schedulers if s.get('by_epoch', True) == by_epoch]
     ends = []
     for scheduler in schedulers:
         name = type_name(scheduler.get('type'))

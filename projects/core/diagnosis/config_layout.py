@@ -7,6 +7,7 @@ from typing import Any
 from projects.core.config.find import shown_path
 from projects.core.config.load import RUNNER_KEYS
 from projects.core.diagnosis.config_source import Keys, Source
+from projects.core.errors import one_line
 
 WIDTH = 88  # of what stands on one line
 LABELS_AT = 60  # column of the comments, where the values end before
@@ -18,6 +19,10 @@ def whole(source: Source) -> str:
     lines = [f'# {source.name}, as it runs']
     if source.traced is not None:
         lines += [f'#   from {shown_path(file)}' for file in source.traced.files]
+    if source.incomplete:
+        lines.append(
+            f'# but not completed by the engine: {one_line(source.incomplete)}'
+        )
     names = [name for name in config if not callable(config[name])]
     names.sort(key=lambda name: name not in RUNNER_KEYS)
     for i, name in enumerate(names):
@@ -41,7 +46,7 @@ def lines_of(
     else:
         comment, told = '', None
     text = f'{indent}{start}{literal(value)}{end}'
-    if of_one and len(text) <= (LABELS_AT if has_parts(value) else WIDTH):
+    if of_one and len(text) <= (LABELS_AT if has_parts(value) and comment else WIDTH):
         yield _commented(text, comment)
         return
     brackets, items = _items(value)

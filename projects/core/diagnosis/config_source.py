@@ -35,6 +35,7 @@ class Source:
         read: As it is read, before the engine completes it.
         traced: Where its values were written; None if that is not known.
         refusals: Why a run would not start.
+        incomplete: Why the engine could not complete it here, if so.
         is_file: Whether it is the user's own file, which has run as a program.
     """
 
@@ -43,6 +44,7 @@ class Source:
     read: dict = field(default_factory=dict)
     traced: Trace | None = None
     refusals: list[str] = field(default_factory=list)
+    incomplete: str = ''
     is_file: bool = False
 
     def label(self, keys: Keys) -> str:
@@ -81,15 +83,18 @@ def read_source(path: str, cfg_options: list[str] | None = None) -> Source:
     except Exception:  # of the kind that imports its bases
         source.traced = None
     try:
-        cfg = load_config(path, cfg_options)
-        if cfg.get('model') and cfg.get('train_cfg'):
-            with explained(cfg):
-                set_up(cfg, path, None, 'none')
-                complete(cfg)
-                task_of(cfg).prepare(cfg)
-        source.cfg = cfg
+        source.cfg = load_config(path, cfg_options)
     except UserError as error:
         source.refusals.append(str(error))
+        return source
+    try:
+        if source.cfg.get('model') and source.cfg.get('train_cfg'):
+            with explained(source.cfg):
+                set_up(source.cfg, path, None, 'none')
+                complete(source.cfg)
+                task_of(source.cfg).prepare(source.cfg)
+    except UserError as error:  # as of data that are not here
+        source.incomplete = str(error)
     return source
 
 
