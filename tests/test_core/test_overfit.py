@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.config import Config
 from toy_sequences import READER
 
 from projects.core.datasets.digits import DigitsDataset
 from projects.core.datasets.some_samples import SomeSamples
 from projects.core.diagnosis.overfit import overfit
+from projects.core.diagnosis.plain_run import peak_rate
 from projects.core.tasks.classification.classifier import MLPClsHead
 from projects.core.variants import config_root
 from projects.lenet import LeNet
@@ -78,7 +80,7 @@ def test_digits_are_known(write):
     [
         (
             "train_dataloader = dict(dataset=dict(type='projects.ShuffledDigits'))",
-            'the loss hardly fell',
+            'data_samples.gt_label of a sample change each time it is read',
         ),
         (
             "model = dict(backbone=dict(type='projects.DetachedLeNet'))",
@@ -132,6 +134,49 @@ def test_a_training_s_folder_is_left_alone(write, error_of):
     Path('run/epoch_1.pth').touch()
     error = error_of(overfit, write(), 4, work_dir='run')
     assert 'run holds checkpoints of a training' in error
+
+
+@pytest.mark.parametrize(
+    ('schedule', 'lr', 'peak'),
+    [
+        ([], 0.1, 0.1),
+        ([dict(type='LinearLR', start_factor=0.1, end=5, by_epoch=False)], 0.1, 0.1),
+        # (embed_dims * warmup)^-0.5 of 1
+        (
+            [
+                dict(
+                    type='projects.WarmupInverseSqrtLR',
+                    embed_dims=64,
+                    warmup=25,
+                    by_epoch=False,
+                )
+            ],
+            1.0,
+            0.025,
+        ),
+        (
+            [
+                dict(
+                    type='CosineAnnealingLR',
+                    T_max=2,
+                    by_epoch=True,
+                    convert_to_iter_based=True,
+                )
+            ],
+            0.2,
+            0.2,
+        ),
+        (
+            [dict(type='OneCycleLR', eta_max=0.5, total_steps=40, by_epoch=False)],
+            0.1,
+            0.5,
+        ),
+        ([dict(type='ReduceOnPlateauLR', monitor='loss')], 0.1, 0.1),
+    ],
+)
+def test_rate_is_the_highest_of_the_schedule(schedule, lr, peak):
+    cfg = Config(dict(param_scheduler=schedule, train_cfg=dict(max_iters=40)))
+    assert peak_rate(cfg, lr) == pytest.approx(peak, rel=1e-3)
 
 
 def test_samples_are_spread():

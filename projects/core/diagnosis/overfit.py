@@ -4,7 +4,6 @@ A model that cannot learn a handful of samples has a mistake, in its labels, its
 its gradients or its decoding, whatever the rest of a training does.
 """
 
-import inspect
 import os.path as osp
 import time
 from copy import deepcopy
@@ -16,8 +15,9 @@ from mmengine.hooks import Hook
 from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
-from projects.core.config import explained, load_config, optim_wrappers_of, walk
+from projects.core.config import explained, load_config
 from projects.core.diagnosis.nonfinite import tensors_in
+from projects.core.diagnosis.plain_run import hook_name, switch_off, without_dropout
 from projects.core.engine.checkpoint_hook import newest_checkpoint
 from projects.core.engine.evaluation_hook import EvaluationHook
 from projects.core.engine.record_hook import RecordHook
@@ -32,11 +32,6 @@ from projects.core.values import checked, whole
 from projects.registry import DATASETS, RUNNERS
 
 STEPS = 1000
-VALIDATIONS = 40  # at most
-# of the config's own, what the run needs; all others change the model or write
-KEPT_HOOKS = ('SeedHook', 'NonFiniteLossHook', 'ChannelsLastHook')
-AUGMENTS = ('augments', 'batch_augments')
-DROPPED = ('drop', 'drop_path', 'drop_prob', 'dropout', 'stochastic_depth_prob')
 FALLEN = 0.5  # of the loss at the beginning, what is left where it fell
 
 
@@ -59,8 +54,8 @@ def overfit(
     """Train on a few samples until the model knows them, and say whether it did.
 
     Nothing random is done to the samples or within the model, as far as that can be
-    switched off (the log says what is); the learning rate is the config's, all the
-    time, and there is no weight decay.
+    switched off (the log says what is); the learning rate is the highest of
+    the config's schedule, all the time, and there is no weight decay.
 
     Args:
         config: Config file.
@@ -108,13 +103,13 @@ def overfit(
                 'folder with --work-dir'
             )
         task = task_of(cfg)
-        own_hooks = [_name(hook) for hook in cfg.get('custom_hooks') or []]
+        own_hooks = [hook_name(hook) for hook in cfg.get('custom_hooks') or []]
         # before the work of the data's checks, too
         task.overfit(Config(cfg.to_dict()), num)
         task.prepare(cfg)
         notices = task.check_data(cfg)
         goals = task.overfit(cfg, num)
-        off = _switch_off(cfg, steps, own_hooks)
+        off = switch_off(cfg, steps, own_hooks)
         cfg.randomness = dict(cfg.get('randomness') or {}, deterministic=deterministic)
         if seed is not None or cfg.randomness.get('seed') is None:
             cfg.randomness['seed'] = seed or 0
@@ -125,7 +120,7 @@ def overfit(
         beside = (RecordHook, EvaluationHook, StepTimesHook)  # it is no run to keep
         runner._hooks = [h for h in runner.hooks if not isinstance(h, beside)]
         model = getattr(runner.model, 'module', runner.model)
-        if dropped := _without_dropout(model):
+        if dropped := without_dropout(model):
             off.append(f'dropout in {dropped} modules')
         learning = LearningHook(goals)
         runner.register_hook(learning)
@@ -143,73 +138,6 @@ def overfit(
     if verdict is not None:
         raise UserError(verdict)
     return learning.known_at
-
-
-def _switch_off(cfg: Config, steps: int, own_hooks: list[str]) -> list[str]:
-    """Leave nothing but the model, its loss and a constant rate; what is left out."""
-    off = ['augmentation (the pipeline is that of the validation)']
-    for entry in list(walk(cfg.model, 'model')):
-        if entry.key in AUGMENTS and entry.value:
-            entry.parent[entry.key] = None
-            off.append(f'{entry.path}')
-    if cfg.get('param_scheduler'):
-        off.append('the schedule')
-    cfg.param_scheduler, cfg.auto_scale_lr = [], None
-    rates = []
-    for wrapper in optim_wrappers_of(cfg).values():
-        optimizer = wrapper['optimizer']
-        class_ = getattr(torch.optim, str(optimizer.get('type')), None)
-        if optimizer.get('weight_decay') or (
-            class_ and 'weight_decay' in inspect.signature(class_).parameters
-        ):
-            optimizer['weight_decay'] = 0.0
-            off.append('weight decay')
-        if wrapper.pop('accumulative_counts', 1) > 1:
-            off.append('accumulation of gradients')
-        rates.append(optimizer.get('lr'))
-    hooks = cfg.get('custom_hooks') or []
-    kept = [h for h in hooks if _name(h) in KEPT_HOOKS]
-    off += [n for h in hooks if h not in kept and (n := _name(h)) in own_hooks]
-    cfg.custom_hooks = kept
-    interval = max(1, min(25, steps // VALIDATIONS))
-    cfg.train_cfg = dict(by_epoch=False, max_iters=steps, val_interval=interval)
-    cfg.default_hooks = dict(
-        logger=dict(
-            type='projects.LoggerHook', interval=interval, log_metric_by_epoch=False
-        ),
-        checkpoint=dict(type='CheckpointHook', interval=-1, save_last=False),
-    )
-    cfg.log_processor = dict(by_epoch=False)
-    cfg.val_cfg = cfg.get('val_cfg') or {}
-    cfg.test_dataloader = cfg.test_cfg = cfg.test_evaluator = None
-    cfg.resume = False
-    shown = ', '.join(f'{lr:g}' for lr in rates if lr is not None)
-    return [*dict.fromkeys(off), f'any change of the learning rate ({shown})']
-
-
-def _name(hook: dict) -> str:
-    return str(hook.get('type')).rpartition('.')[2]
-
-
-def _without_dropout(model: nn.Module) -> int:
-    """Set all probabilities of dropout to 0; of how many modules."""
-    changed = 0
-    for module in model.modules():
-        names = [
-            name
-            for name, value in vars(module).items()
-            if isinstance(value, float)
-            and value > 0
-            and (
-                name in DROPPED
-                or (name == 'p' and 'drop' in type(module).__name__.lower())
-                or (name == 'p' and 'Depth' in type(module).__name__)
-            )
-        ]
-        for name in names:
-            setattr(module, name, 0.0)
-        changed += bool(names)
-    return changed
 
 
 class LearningHook(Hook):
@@ -317,6 +245,10 @@ class LearningHook(Hook):
                 f'no gradient ever came to {_shown(never, parameters)}: look for a '
                 'detach(), a no_grad() or a part that forward leaves out'
             )
+        if changing := _changing(runner.train_dataloader.dataset):
+            reasons.append(
+                f'{changing} of a sample change each time it is read (what draws them?)'
+            )
         if _same_outputs(model, runner):
             reasons.append(
                 'the outputs are the same for all inputs: the model does not look at '
@@ -325,6 +257,8 @@ class LearningHook(Hook):
         few = max(1, len(self.losses) // 20)
         first = sum(self.losses[:few]) / few
         last = sum(self.losses[-few:]) / few
+        tenth = max(1, len(self.losses) // 10)
+        before = sum(self.losses[-4 * tenth : -3 * tenth]) / tenth
         improved = any(
             abs(v[-1] - v[0]) > 0.1 * max(abs(v[0]), abs(v[-1]))
             for v in self.scores.values()
@@ -340,6 +274,12 @@ class LearningHook(Hook):
                 f'the loss hardly fell ({first:.4g} to {last:.4g}): do the labels '
                 'belong to the samples, the same each time? Is the learning rate too '
                 'low, or so high that the loss jumps?'
+            )
+        elif last > 0.05 * first and last > 0.9 * before:
+            reasons.append(
+                f'the loss fell from {first:.4g} and stays at {last:.4g}: a part of it '
+                'cannot be learnt; do the labels belong to the samples, is a term of '
+                'it in the way of another?'
             )
         elif best or (improved and last > 0.05 * first):
             reasons.append(
@@ -367,6 +307,19 @@ def _shown(names: list[str], parameters: dict) -> str:
         whole_part = len(members) == total and total > 1
         shown += [f'{part}.* (all {total})'] if whole_part else members
     return f'{len(names)} of {len(parameters)} parameters: {listed(shown, 6)}'
+
+
+def _changing(dataset) -> str | None:
+    """Names of the tensors that a sample does not have the same twice."""
+    names = []
+    for i in range(min(4, len(dataset))):
+        once, again = (dict(tensors_in(dataset[i])) for _ in range(2))
+        names += [
+            name
+            for name, tensor in once.items()
+            if name not in again or not torch.equal(tensor, again[name])
+        ]
+    return listed(dict.fromkeys(names)) if names else None
 
 
 def _same_outputs(model: nn.Module, runner) -> bool:
