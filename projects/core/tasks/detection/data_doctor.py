@@ -27,7 +27,7 @@ from projects.core.datasets.findings import (
     Finding,
     SplitOfData,
 )
-from projects.core.errors import UserError
+from projects.core.errors import UserError, described
 from projects.core.tasks.detection.box_findings import box_findings
 from projects.core.tasks.detection.box_table import (
     BoxTable,
@@ -116,6 +116,9 @@ class _Doctor:
                 part.facts['model'] = facts
             except UserError as error:  # of building the model
                 self._add(ERROR, 'refused by a run', str(error), FIX)
+            except Exception as error:  # what is known of the data counts all the same
+                text = f'the model fails on an image: {described(error)}'
+                self._add(ERROR, 'refused by a run', text, FIX)
         return Examination(splits, self.findings)
 
     def _split(self, loader: dict) -> list[BoxTable]:
