@@ -20,7 +20,9 @@ SCORE_THR = 0.3  # of the detections that are drawn, as in tools/infer.py
 DPI = 100
 
 
-def origins(head, maps: list, bbox_preds: list[Tensor], found) -> Tensor:
+def origins(
+    head, maps: list[Tensor], bbox_preds: list[Tensor], found, shape: tuple[int, int]
+) -> Tensor:
     """Which default box, in [0, P), each detection was decoded from.
 
     Args:
@@ -28,26 +30,20 @@ def origins(head, maps: list, bbox_preds: list[Tensor], found) -> Tensor:
         maps: Its scores of one image, level by level.
         bbox_preds: Its offsets, the same.
         found: Detections, with ``bboxes`` (n, 4) and ``scores``, ``labels`` (n, ).
+        shape: Height and width of the image, at whose border boxes are cut off.
 
     Returns:
         Tensor: (n, ).
     """
-    sizes = [x.shape[-2:] for x in maps]
-    num_boxes = head.default_boxes.num_boxes
 
     def by_box(levels: list[Tensor]) -> Tensor:
-        """(P, channels) of (1, k * channels, H, W)."""
-        return torch.cat(
-            [
-                x[0].unflatten(0, (k, -1)).permute(2, 3, 0, 1).flatten(0, 2)
-                for x, k in zip(levels, num_boxes, strict=True)
-            ]
-        ).float()
+        """(P, channels) of the maps of all levels."""
+        rows = [x[0].permute(2, 0, 1).flatten(0, 1) for x in head._by_box(levels)]
+        return torch.cat(rows).float()
 
-    priors = head.default_boxes(sizes, maps[0].device)
-    decoded = decode(by_box(bbox_preds), priors)
-    # those of the head are cut off at the image's border
-    decoded = decoded.minimum(found.bboxes.amax(0)).clamp(min=0)
+    priors = head.default_boxes([x.shape[-2:] for x in maps], maps[0].device)
+    decoded = decode(by_box(bbox_preds), priors).clamp(min=0)
+    decoded = decoded.minimum(decoded.new_tensor(shape[::-1]).repeat(2))
     apart = torch.cdist(found.bboxes, decoded, p=1)
     scores = by_box(maps).softmax(1)[:, found.labels].T  # (n, P)
     return (apart + (found.scores[:, None] - scores).abs()).argmin(1)
@@ -70,7 +66,8 @@ def draw_origins(head, subject: Subject) -> Drawn:
     found = found[found.scores >= SCORE_THR]
     if not len(found):
         raise NotServed(f'no detection has a score of {SCORE_THR:g}')
-    chosen = origins(head, maps, bbox_preds, found).cpu()
+    shape = metas[0]['img_shape'][:2]
+    chosen = origins(head, maps, bbox_preds, found, shape).cpu()
     found = found.cpu()
     sizes = [tuple(x.shape[-2:]) for x in maps]
     priors = box_convert(head.default_boxes(sizes).cpu(), 'cxcywh', 'xyxy')

@@ -336,6 +336,7 @@ def test_no_detections_give_twelve_numbers(tmp_path, log, backend, samples):
     assert list(metrics.values()) == [0, 0, 0, -1, 0, -1, 0, 0, 0, -1, 0, -1]
     assert (tmp_path / 'out.bbox.json').read_text() == '[]'
     assert 'bbox_mAP is 0: no detection at all' in log[-1]
+    assert f'explain_map.py results.json {ann_file}' in log[-1]
     assert 'score_thr in model.test_cfg' in log[-1]
 
 

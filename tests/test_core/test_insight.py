@@ -1,9 +1,13 @@
 """Receptive fields, heat maps and maps of toy networks, worked out by hand."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
 from pytorch_grad_cam import GradCAM
+from tiny_detectors import FASTER_RCNN
 from torch import nn
 
 from projects.alexnet import AlexNet
@@ -16,6 +20,8 @@ from projects.core.insight.stages import as_map, map_strides, stage_maps
 from projects.core.insight.views import ViewOptions
 from projects.core.layers import Backbone
 from projects.core.tasks.subject import NotServed, Subject, Target
+from projects.core.tasks.task import LookOptions, task_of
+from projects.registry import MODELS
 from projects.vgg import VGG
 
 
@@ -306,3 +312,37 @@ class TestFilters:
         subject = subject_of(nn.Sequential(nn.Flatten()), torch.zeros(1, 3, 8, 8))
         with pytest.raises(NotServed, match='a Sequential has no convolution'):
             draw_filters(subject, ViewOptions())
+
+
+@pytest.mark.parametrize('nms', ['nms', 'soft_nms'])
+def test_a_detector_of_mmdet(nms, tmp_path, fresh):
+    """Two stages, and a backbone that is not of this project."""
+    torch.manual_seed(0)
+    scene = str(tmp_path / 'scene.png')
+    pixels = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    cv2.imwrite(scene, pixels)
+    steps = [dict(type='projects.LoadImageFromFile'), dict(type='PackDetInputs')]
+    cfg = Config(
+        dict(
+            default_scope='mmdet',
+            model=FASTER_RCNN,
+            test_dataloader=dict(dataset=dict(pipeline=steps)),
+        )
+    )
+    cfg.model.test_cfg.rcnn.nms.type = nms
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        model = MODELS.build(cfg.model).eval()
+        meta = dict(dataset_meta=dict(classes=('a', 'b', 'c')))
+        look = LookOptions('x.pth', detection=0)
+        subject = task_of(cfg).subject(model, cfg, meta, scene, look)
+    (target,) = subject.targets
+    assert target.title.startswith('detection 0: ')
+    if nms == 'soft_nms':
+        with pytest.raises(NotServed, match='no gradient; what comes after'):
+            choose_layer(subject, target)
+        return
+    layer = choose_layer(subject, target)
+    assert layer.name == 'backbone.layer4'
+    heat = heat_map(subject, target, layer, 'layercam')
+    assert heat.shape == (64, 64)
+    assert heat.max() == pytest.approx(1)

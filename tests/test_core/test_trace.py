@@ -7,6 +7,7 @@ import pytest
 from mmengine.config import Config
 
 from projects.core.config import run_configs
+from projects.core.config.explain import left_over
 from projects.core.config.trace import trace
 
 RUNS = sorted(map(str, run_configs()))
@@ -89,6 +90,23 @@ def test_what_was_replaced(traced):
     old, new = traced.setting_of(['model', 'neck']).chain()
     assert (old.deletes, new.deletes) == (False, True)
     assert 'width' not in traced.nodes['model'].child('neck').children
+
+
+def test_a_key_that_is_left_of_another_type(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'base.py').write_text(BASE)
+    (tmp_path / 'child.py').write_text(
+        "_base_ = './base.py'\nmodel = dict(neck=dict(type='C', depth=1), "
+        'head=dict(depth=3))\n'
+    )
+    assert left_over('child.py', 'model.neck.width') == (
+        '; it is left of line 11 of base.py, where the type is another: _delete_=True '
+        'beside the type in line 2 of child.py leaves the keys of the base out'
+    )
+    # written for this very type
+    assert left_over('child.py', 'model.neck.depth') == ''
+    assert left_over('child.py', 'model.head.depth') == ''
+    assert left_over('none.py', 'model.head.depth') == ''
 
 
 def wrong_values(path):

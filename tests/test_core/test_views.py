@@ -54,7 +54,7 @@ def test_identity_alone_is_the_plain_test(by_heart, checkpoint, fresh, tmp_path)
     assert metrics[0] == metrics[1]
     assert results[0] == results[1]
     read = json.loads((tmp_path / 'wTrue/test_evaluation/evaluation.json').read_text())
-    assert 'with test-time augmentation: 1 views of tta_pipeline' in read['data']
+    assert 'with test-time augmentation: 1 view of tta_pipeline' in read['data']
     read = json.loads((tmp_path / 'wFalse/test_evaluation/evaluation.json').read_text())
     assert 'augmentation' not in read['data']
 

@@ -18,6 +18,8 @@ from projects import create_model
 from projects.core.variants import config_root
 from projects.registry import MODELS
 from projects.ssd import SSDHead
+from projects.ssd.default_boxes import decode
+from projects.ssd.draw_origins import origins
 
 TEST_CFG = dict(score_thr=0.1, nms_pre=400, nms_iou_thr=0.45, max_per_img=20)
 NUM_CLASSES = 6
@@ -428,3 +430,31 @@ def test_test_cfg_of_the_detector_reaches_the_head(small_model):
     assert small_model.bbox_head.test_cfg == ConfigDict(
         score_thr=0.01, nms_pre=400, nms_iou_thr=0.45, max_per_img=100
     )
+
+
+def test_default_boxes_that_detections_come_from():
+    """Each is found again among all, by what its default box decodes to."""
+    torch.manual_seed(0)
+    head = make_head(score_thr=0.3)
+    cls_scores, bbox_preds = random_maps(1)
+    found = head.predict_by_feat(cls_scores, bbox_preds, metas(1), rescale=False)[0]
+    assert len(found) == 20
+    chosen = origins(head, cls_scores, bbox_preds, found, (96, 96))
+
+    priors = head.default_boxes(MAP_SIZES)[chosen]
+    # level by level, row by row, then box by box
+    offsets = torch.cat(
+        [
+            x[0].unflatten(0, (4, 4)).permute(2, 3, 0, 1).flatten(0, 2)
+            for x in bbox_preds
+        ]
+    )[chosen]
+    decoded = decode(offsets, priors).clamp(0, 96)
+    torch.testing.assert_close(decoded, found.bboxes)
+    scores = torch.cat(
+        [
+            x[0].unflatten(0, (4, -1)).permute(2, 3, 0, 1).flatten(0, 2)
+            for x in cls_scores
+        ]
+    )[chosen].softmax(1)
+    torch.testing.assert_close(scores[range(20), found.labels], found.scores)

@@ -27,7 +27,7 @@ from projects.registry import DATASETS
 LENET = str(config_root() / 'lenet/lenet5-modern_1xb64-20e_digits.py')
 ADDING = str(config_root() / 'rnn/gru-adding100_1xb50-750i_adding.py')
 RING = str(config_root() / 'gan/gan-mlp_1xb64-4500i_ring8.py')
-TOOL = Path(__file__).parents[2] / 'tools/dataset_tools/browse_data.py'
+TOOLS = Path(__file__).parents[2] / 'tools'
 
 
 @pytest.fixture
@@ -238,12 +238,20 @@ class TestTool:
         assert 'was not made by this tool' in message
         assert (tmp_path / 'train.png').read_text() == 'mine'
 
-    def test_help_needs_no_torch(self):
+    @pytest.mark.parametrize(
+        'tool',
+        [
+            'analysis_tools/find_lr',
+            'analysis_tools/layers',
+            'dataset_tools/browse_data',
+        ],
+    )
+    def test_help_needs_no_torch(self, tool):
         done = subprocess.run(
-            [sys.executable, '-X', 'importtime', str(TOOL), '--help'],
+            [sys.executable, '-X', 'importtime', str(TOOLS / f'{tool}.py'), '--help'],
             capture_output=True,
             text=True,
             check=True,
         )
-        assert '--steps' in done.stdout
+        assert '--cfg-options' in done.stdout
         assert ' torch' not in done.stderr

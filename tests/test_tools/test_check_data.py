@@ -12,8 +12,10 @@ import pytest
 from large_coco import write_large_coco
 from PIL import Image
 
+from projects.core.datasets.files import different_splits
 from projects.core.diagnosis.check_data import check_data, run
 from projects.core.diagnosis.duplicates import near_pairs
+from projects.core.tasks.detection.box_table import MaskReader
 
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / 'tools/dataset_tools/check_data.py'
@@ -284,6 +286,33 @@ def test_the_sheet_shows_each_finding(coco):
     assert 'pictures of suspects: sheet.png' in str(diagnosis)
 
 
+def test_a_folder_of_coco_files(tmp_path):
+    """Splits are told by the names of the files, images by those of the folders."""
+    root = tmp_path / 'data'
+    (root / 'annotations').mkdir(parents=True)
+    trees = {}
+    for seed, split in enumerate(('train', 'val')):
+        tree = trees[split] = Coco(tmp_path / split, seed)
+        tree.folder.rename(root / f'{split}2017')
+        path = root / f'annotations/instances_{split}2017.json'
+        path.write_text(json.dumps(tree.data))
+    assert check_data(str(root)).findings == []
+    image = (root / 'train2017/3.png').read_bytes()
+    (root / 'val2017/7.png').write_bytes(image)
+    trees['val'].data['categories'].reverse()  # labels follow their order
+    path.write_text(json.dumps(trees['val'].data))
+    assert found(check_data(str(root))) == {
+        ('error', 'leakage by duplicates', 'train, val'),
+        ('error', 'refused by a run', 'val'),
+    }
+    # boxes alone, far from any folder of images
+    alone = tmp_path / 'alone.json'
+    alone.write_text(json.dumps(trees['val'].data))
+    diagnosis = check_data(str(alone))
+    assert diagnosis.findings == []
+    assert 'images were not read' in str(diagnosis)
+
+
 class Folders:
     """Two classes of twelve images in train, of four in val."""
 
@@ -437,6 +466,14 @@ def test_a_config_and_its_model(write_config, digits_coco):
     assert ('error', 'refused by a run', 'train') in names
 
 
+def test_images_in_memory():
+    config = ROOT / 'configs/lenet/lenet5_1xb64-40e_digits.py'
+    diagnosis = check_data(config)
+    assert diagnosis.findings == []
+    assert '1,500 images of 10 classes' in str(diagnosis)
+    assert 'images below 32 pixels' in str(diagnosis)
+
+
 def test_status_of_the_tool(coco, error_of, capsys):
     coco.check()
     source = str(coco.root / 'train.json')
@@ -489,7 +526,28 @@ def test_near_hashes_are_those_of_all_pairs(distance):
     bits = np.bitwise_count(hashes[:, None] ^ hashes)
     expected = np.argwhere(np.triu(bits <= distance, 1))
     assert len(expected) >= 2
-    np.testing.assert_array_equal(near_pairs(hashes, distance), expected)
+    pairs = np.sort(np.concatenate(list(near_pairs(hashes, distance))), 1)
+    np.testing.assert_array_equal(np.unique(pairs, axis=0), expected)
+
+
+def test_outlines_of_masks_by_hand():
+    """Two triangles; what was read before has a number already."""
+    polygons = [[0, 0, 10, 0, 0, 10], [20, 20, 20, 24, 24, 20]]
+    reader = MaskReader()
+    rows = reader.rows([reader(polygons), None, dict(counts=[9], size=[3, 3]), 7.5])
+    np.testing.assert_array_equal(rows[0], [1, 0, 0, 24, 24, 50 + 8])
+    assert rows[1:, 0].tolist() == [0, 2, 3]  # none, run lengths, no mask
+
+
+def test_splits_of_the_same_data_are_one():
+    dataset = dict(type='CocoDataset', ann_file='a.json', pipeline=[])
+    wrapped = dict(type='RepeatDataset', times=3, dataset=dataset)
+    cfg = dict(
+        train_dataloader=dict(dataset=wrapped),
+        val_dataloader=dict(dataset=dict(dataset, ann_file='b.json')),
+        test_dataloader=dict(dataset=dict(dataset, ann_file='b.json', pipeline=[1])),
+    )
+    assert [split for split, _ in different_splits(cfg)] == ['train', 'val']
 
 
 def test_help_needs_no_torch():

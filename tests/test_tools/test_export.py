@@ -20,6 +20,7 @@ from projects.core.export import exporting, formats
 from projects.core.export.exporting import export
 from projects.core.tasks.detection.export import DetectorExport, nms, only_best
 from projects.core.tasks.exported import Exported, ExportOptions
+from projects.core.tasks.image_parts import channels_of
 from projects.core.tasks.task import task_of
 from projects.registry import MODELS
 
@@ -37,6 +38,16 @@ def _quick(monkeypatch):
     monkeypatch.setattr(exporting, 'ROUNDS', 1)
 
 
+@torch.no_grad()
+def _learn_statistics(model):
+    """Let batch norms normalise, or all scores of an untrained model are the same."""
+    norms = [m for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    if norms and hasattr(model, 'extract_feat'):
+        for norm in norms:
+            norm.momentum = None
+        model.train().extract_feat(torch.randn(4, channels_of(model), 64, 64))
+
+
 @pytest.fixture(scope='module')
 def save(tmp_path_factory):
     """Function that writes the checkpoint of an untrained model of a run config."""
@@ -44,14 +55,15 @@ def save(tmp_path_factory):
     def write(config, **model):
         cfg = Config.fromfile(ROOT / 'configs' / config)
         cfg.merge_from_dict(dict(model=model))
-        pipeline = cfg.test_dataloader.dataset.pipeline
         if cfg.default_scope == 'mmdet':
+            pipeline = cfg.test_dataloader.dataset.pipeline
             resize = next(s for s in pipeline if s['type'] == 'Resize')
             resize.update(SMALL)
         torch.manual_seed(0)
         with DefaultScope.overwrite_default_scope(cfg.default_scope):
             built = MODELS.build(cfg.model)
             built.init_weights()
+        _learn_statistics(built)
         path = tmp_path_factory.mktemp('run') / 'model.pth'
         meta = {JSON_KEY: config_to_json(cfg), 'dataset_meta': dict(classes=CLASSES)}
         torch.save(dict(meta=meta, state_dict=built.state_dict()), path)
@@ -311,7 +323,7 @@ FAMILIES = """
     resnet/resnet18_1xb64-12e_digits
     shufflenet/shufflenet-v1-x0-5-g3_1xb64-24e_digits
     shufflenet/shufflenet-v2-x0-5_1xb64-24e_digits
-    ssd/ssd-convnext-mini_1xb16-22e_digits-coco
+    convnext/ssd-convnext-mini_1xb16-22e_digits-coco
     ssd/ssd-mini_1xb16-22e_digits-coco
     ssd/ssd-mobilenetv1-x025_1xb16-22e_digits-coco
     swin/swin-v2-mini_1xb64-36e_digits
@@ -345,3 +357,29 @@ def test_other_sizes_where_the_architecture_bears_them(small, save, tmp_path, er
         )
         assert 'bears no other size than' in message
     assert not (tmp_path / 'y.onnx').exists()
+
+
+@pytest.mark.slow
+def test_a_generator_makes_the_same_samples(save, tmp_path):
+    """Also one that is asked for a class, which is an input of its own."""
+    out = str(tmp_path / 'x.onnx')
+    for name in ('dcgan-mini_1xb64-1200i_digits', 'cgan-mini_1xb64-4000i_digits'):
+        result = export(save(f'gan/{name}.py'), out=out)
+        assert result.differences['samples'] < 1e-5
+    session = onnxruntime.InferenceSession(out)
+    assert [i.name for i in session.get_inputs()] == ['latents', 'labels']
+
+
+@pytest.mark.slow
+def test_logits_of_a_language_model_of_any_length(save, tmp_path, error_of):
+    model = dict(backbone=dict(vocab_size=50))
+    checkpoint = save('gpt/gpt-mini_1xb8-1800i_source-bpe.py', **model)
+    out = str(tmp_path / 'x.onnx')
+    export(checkpoint, dynamic='size', out=out)
+    tokens = np.arange(2 * 9).reshape(2, 9)
+    (logits,) = onnxruntime.InferenceSession(out).run(None, {'tokens': tokens})
+    assert logits.shape == (2, 9, 50)
+    other = str(tmp_path / 'y.onnx')
+    message = error_of(export, checkpoint, input_size=(4, 4), out=other)
+    assert '--input-size' in message
+    assert 'has no use of it' in message

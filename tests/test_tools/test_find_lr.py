@@ -2,27 +2,26 @@
 
 import json
 import math
-import subprocess
-import sys
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.registry import DefaultScope
 
-from projects.core.insight.find_lr import find_lr
+from projects.core.config import load_config
+from projects.core.insight.find_lr import Stepper, find_lr
 from projects.core.insight.ramp import (
     exponential_rates,
     moving_average,
     proposal_of,
     run_ramp,
 )
+from projects.core.tasks.task import task_of
 from projects.core.variants import config_root
 
 LENET = str(config_root() / 'lenet/lenet5-modern_1xb64-20e_digits.py')
 GAN = str(config_root() / 'gan/gan-mlp_1xb64-4500i_ring8.py')
-TOOL = Path(__file__).parents[2] / 'tools/analysis_tools/find_lr.py'
 
 
 def quadratic(curvature):
@@ -94,32 +93,29 @@ class TestRamp:
         assert proposal_of(ramp) is None
 
 
-class TestTool:
-    @pytest.fixture
-    def found(self, tmp_path, fresh):
-        """Result and folder of a short ramp, of a rate for half the batch."""
-        result = find_lr(
-            LENET,
-            steps=40,
-            range_=(1e-4, 10),
-            out=str(tmp_path / 'curve.png'),
-            device='cpu',
-            cfg_options=[
-                'auto_scale_lr.base_batch_size=8',
-                'train_dataloader.batch_size=16',
-                'train_dataloader.num_workers=0',
-                'optim_wrapper.paramwise_cfg.custom_keys.head.lr_mult=0.5',
-            ],
-        )
-        return result, tmp_path
+OPTIONS = [
+    'auto_scale_lr.base_batch_size=8',
+    'train_dataloader.batch_size=16',
+    'train_dataloader.num_workers=0',
+]
 
+
+@pytest.fixture(scope='module')
+def found(tmp_path_factory):
+    """Result and folder of a short ramp, of a rate for half the batch."""
+    folder = tmp_path_factory.mktemp('ramp')
+    out = str(folder / 'curve.png')
+    result = find_lr(LENET, 30, (1e-4, 10), 0, out, 'cpu', OPTIONS)
+    return result, folder
+
+
+class TestTool:
     def test_what_is_found(self, found):
         result, folder = found
         assert result == json.loads((folder / 'curve.json').read_text())
         assert cv2.imread(str(folder / 'curve.png')).shape == (500, 800, 3)
-        assert {p.name for p in folder.iterdir()} == {
-            '.mmatlas.sha256', 'curve.json', 'curve.png',
-        }  # fmt: skip
+        names = {p.name for p in folder.iterdir()}
+        assert names == {'.mmatlas.sha256', 'curve.json', 'curve.png'}
         assert result['batch_size'] == 16
         # the config says 0.002, here for 8 images: a run takes twice that
         assert result['own_rate'] == pytest.approx(0.004)
@@ -127,23 +123,17 @@ class TestTool:
         assert 1e-4 < result['proposal'] < 0.1
         assert result['diverged']
 
-    def test_it_repeats(self, tmp_path, fresh):
-        options = dict(steps=20, range_=(1e-4, 1e-3), device='cpu')
-        options['cfg_options'] = [
-            'train_dataloader.num_workers=0',
-            'train_dataloader.batch_size=4',
-        ]
-        again = [
-            find_lr(LENET, out=str(tmp_path / f'{i}.png'), seed=seed, **options)
-            for i, seed in enumerate((0, 0, 1))
-        ]
-        assert again[0]['losses'] == again[1]['losses'] != again[2]['losses']
+    @pytest.mark.parametrize(('seed', 'same'), [(0, True), (1, False)])
+    def test_a_seed_repeats_it(self, found, seed, same):
+        result, _ = found
+        cfg = load_config(LENET, OPTIONS)
+        task_of(cfg).prepare(cfg)
+        with DefaultScope.overwrite_default_scope(cfg.default_scope):
+            stepper = Stepper(cfg, LENET, seed, 'cpu')
+        ramp = run_ramp(stepper, result['rates'][:5])
+        assert (ramp.losses.tolist() == result['losses'][:5]) == same
 
-    def test_groups_keep_their_ratios(self, fresh):
-        from projects.core.config import load_config
-        from projects.core.insight.find_lr import _Stepper
-        from projects.core.tasks.task import task_of
-
+    def test_groups_keep_their_ratios(self):
         cfg = load_config(
             LENET,
             [
@@ -153,31 +143,31 @@ class TestTool:
             ],
         )
         task_of(cfg).prepare(cfg)
-        stepper = _Stepper(cfg, LENET, 0, 'cpu')
+        with DefaultScope.overwrite_default_scope(cfg.default_scope):
+            stepper = Stepper(cfg, LENET, 0, 'cpu')
         stepper(0.125)
         groups = stepper.optim_wrapper.optimizer.param_groups
         assert {group['lr'] for group in groups} == {0.125, 0.0625}
         assert stepper.total_batch == 128
 
     def test_mistakes_are_said(self, tmp_path, error_of):
-        out = tmp_path / 'out'
+        out, weights = tmp_path / 'out', tmp_path / 'best.pth'
+        weights.touch()
         for message, config, options in (
             ('has several optimizers (generator, discriminator)', GAN, {}),
             ('has no train_dataloader: give a run', '_base_/models/lenet5.py', {}),
+            ('is a checkpoint, no config', str(weights), {}),
             ('--range 1 0.1: from the lower', LENET, dict(range_=(1.0, 0.1))),
+            (
+                'ran away at the rate',
+                LENET,
+                dict(range_=(1e9, 1e12), steps=20, cfg_options=OPTIONS),
+            ),
             ('steps: a whole number of at least 20', LENET, dict(steps=3)),
             ('name a file .png', LENET, dict(out=str(out / 'curve.jpg'))),
         ):
             options = dict(out=str(out / 'curve.png')) | options
+            if config == LENET:
+                options['cfg_options'] = OPTIONS
             assert message in error_of(find_lr, config, **options)
         assert not out.exists()
-
-    def test_help_needs_no_torch(self):
-        done = subprocess.run(
-            [sys.executable, '-X', 'importtime', str(TOOL), '--help'],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert '--range' in done.stdout
-        assert ' torch' not in done.stderr

@@ -152,7 +152,7 @@ def test_what_reads_it(key, reader):
     [
         (
             'train_dataloader.pin_memory',
-            'torch.DataLoader takes it as its argument pin',
+            'torch.DataLoader takes it as its argument',
         ),
         ('optim_wrapper.optimizer.weight_decay', 'torch.Adam takes it as its argument'),
         ('compile', 'the engine reads compile'),

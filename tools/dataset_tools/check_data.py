@@ -4,12 +4,15 @@
     python tools/dataset_tools/check_data.py annotations/train.json images/
     python tools/dataset_tools/check_data.py pictures/
 
-Data of detectors (COCO, VOC) and of image classifiers (a folder for each class, lists,
-MNIST, CIFAR, ...). Finds what a run would refuse or notice at its start, and images
-that are there twice, in training and validation too, unreadable, mis-sized or turned,
-boxes that are there twice or cover the whole image, classes without samples, objects
-that the model's default boxes or cells cannot serve. Status 0 where nothing spoils
-results, 1 otherwise.
+For detectors (COCO, VOC) and image classifiers (folders of classes, lists, MNIST, CIFAR,
+...). A folder holds class folders, maybe below train and val; or annotations/train.json
+and train/, as COCO's; or ImageSets, Annotations and JPEGImages, as VOC's.
+
+Finds what a run would refuse or notice at its start; images that are there twice, in
+training and validation too, unreadable, mis-sized or turned; boxes that are there twice
+or cover the whole image; classes without samples; objects that the model's default boxes
+or cells cannot serve. Errors spoil results or end a run, and the status is 1; warnings
+are to be looked at, and the status is 0, but with --strict.
 """
 
 import argparse

@@ -1,10 +1,7 @@
 """Image files of two domains without pairs, 256 x 256 as in CycleGAN's paper.
 
 Expects data/unpaired/trainA, trainB, testA and testB, such as those of horse2zebra;
-for another folder
-
-    --cfg-options train_dataloader.dataset.data_root=... \
-        val_dataloader.dataset.data_root=... test_dataloader.dataset.data_root=...
+for another folder --cfg-options data_root=...
 """
 
 dataset_type = 'projects.UnpairedDataset'

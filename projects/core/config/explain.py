@@ -12,6 +12,8 @@ from mmengine.config import Config
 from mmengine.registry import Registry, root
 
 from projects.core.config.culprit import culprit, is_under_way, type_name
+from projects.core.config.find import shown_path
+from projects.core.config.trace import trace
 from projects.core.config.walk import key_paths, optim_wrappers_of, walk
 from projects.core.errors import UserError, did_you_mean, one_line
 from projects.registry import UnknownTypeError, plugin_failures
@@ -51,7 +53,9 @@ def explained(cfg: Config) -> Iterator[None]:
                 raise UserError(f'{source}: {message}') from error
             raise
         frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-        message = unfetched(config, frames, error) or _explain(config, frames, error)
+        message = unfetched(config, frames, error) or _explain(
+            config, frames, error, source
+        )
         if message is None and not is_under_way(frames):
             message = missing_part(config) or _any_reason(config, frames, error)
         if message is None:
@@ -131,7 +135,7 @@ def remedy(config: dict, text: str) -> str | None:
     return None
 
 
-def _explain(config: dict, frames: list, error: Exception) -> str | None:
+def _explain(config: dict, frames: list, error: Exception, source: str) -> str | None:
     """What is wrong in the config, None where the error is no known sign of it."""
     if isinstance(error, UnknownTypeError):
         paths = key_paths(config, 'type', f'projects.{error.name}')
@@ -171,7 +175,10 @@ def _explain(config: dict, frames: list, error: Exception) -> str | None:
         return (
             (
                 f"{paths[0]}: {cls_name} takes no '{name}'"
-                + did_you_mean(name, _argument_names(cls_name, frames))
+                + (
+                    left_over(source, paths[0])
+                    or did_you_mean(name, _argument_names(cls_name, frames))
+                )
             )
             if paths
             else None
@@ -197,6 +204,34 @@ def _explain(config: dict, frames: list, error: Exception) -> str | None:
             ]
             return f'{paths[0].rpartition(".")[0]}: {error}' if paths else None
     return None
+
+
+def left_over(source: str, path: str) -> str:
+    """Why a key stands beside a type that it does not belong to.
+
+    Args:
+        source: The config's file.
+        path: Of the key.
+
+    Returns:
+        "; ...", or nothing where the key was written for this very type.
+    """
+    *above, name = path.split('.')
+    try:
+        traced = trace(source)
+        old, new = (
+            traced.setting_of([*above, name]),
+            traced.setting_of([*above, 'type']),
+        )
+    except Exception:  # no config of files
+        return ''
+    if old is None or new is None or new.over is None or old.file == new.file:
+        return ''
+    return (
+        f'; it is left of line {old.line} of {shown_path(old.file)}, where the type is '
+        f'another: _delete_=True beside the type in line {new.line} of '
+        f'{shown_path(new.file)} leaves the keys of the base out'
+    )
 
 
 def _unknown_type(config: dict, name: str, registries: list[Registry]) -> str | None:

@@ -33,6 +33,7 @@ RUNNER_KEYS = frozenset(inspect.signature(Runner.__init__).parameters) | {
 }
 # of a test with augmentation; no names to propose for a misspelt 'model'
 TTA_KEYS = frozenset({'tta_model', 'tta_pipeline'})
+CHECKPOINTS = ('.pth', '.pt')  # which are no configs
 # what a config's own names may begin with, however like a key they are
 VARIABLES = (*(f'{key}_' for key in RUNNER_KEYS), 'train_pipeline', 'test_pipeline')
 
@@ -118,6 +119,11 @@ def _refuse_text_for_classes(cfg: dict, source: str) -> None:
 
 def _read(path: str, file: Path) -> Config:
     """Run the file as a config, and say where it goes wrong."""
+    if file.suffix in CHECKPOINTS:
+        raise UserError(
+            f'{path} is a checkpoint, no config: give the .py file that it was trained '
+            'by; the run left a copy beside it'
+        )
     try:
         cfg = Config.fromfile(file)
         for _ in walk(cfg._cfg_dict):

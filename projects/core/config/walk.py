@@ -70,9 +70,15 @@ def optim_wrappers_of(cfg: dict) -> dict[str, dict]:
     }
 
 
-def test_pipeline_of(cfg: dict) -> list[dict]:
-    """Steps of the test data's pipeline, none where there is no such data."""
+def test_pipeline_entry(cfg: dict) -> Entry | None:
+    """Where the pipeline of the test data stands; None where there is none."""
     dataset = (cfg.get('test_dataloader') or {}).get('dataset')
     found = [entry for entry in walk(dataset) if entry.key == 'pipeline']
     # a wrapper's own goes before that of the data set inside
-    return min(found, key=lambda e: e.path.count('.')).value if found else []
+    return min(found, key=lambda e: e.path.count('.'), default=None)
+
+
+def test_pipeline_of(cfg: dict) -> list[dict]:
+    """Steps of the test data's pipeline, none where there is no such data."""
+    entry = test_pipeline_entry(cfg)
+    return [] if entry is None else entry.value

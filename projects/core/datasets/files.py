@@ -65,8 +65,14 @@ def different_splits(cfg) -> Iterator[tuple[str, dict]]:
     seen = []
     for split in SPLITS:
         loader = cfg.get(f'{split}_dataloader')
-        if isinstance(loader, dict) and loader.get('dataset') not in seen:
-            seen.append(copy.deepcopy(loader.get('dataset')))
+        if not isinstance(loader, dict):
+            continue
+        settings = [
+            {k: v for k, v in dataset.items() if k not in ('pipeline', 'test_mode')}
+            for dataset in inner_datasets(copy.deepcopy(loader.get('dataset')))
+        ]
+        if settings not in seen:
+            seen.append(settings)
             yield split, loader
 
 
@@ -168,7 +174,7 @@ def files_in(folder: str, folders: dict[str, set[str]]) -> set[str]:
     """
     if folder not in folders:
         folders[folder] = (
-            {e.name for e in entries(folder) if not e.is_dir()}
+            {e.name for e in entries(folder) if not is_folder(e)}
             if osp.isdir(folder or '.')
             else set()
         )
@@ -187,6 +193,14 @@ def entries(folder: str) -> list[os.DirEntry]:
         raise UserError(
             f'the folder {osp.abspath(folder)} cannot be read: {error.strerror}'
         ) from error
+
+
+def is_folder(entry: os.DirEntry) -> bool:
+    """Whether it is one, also by a link; a link to itself is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def what_is_there(folder: str, wanted: str) -> str:

@@ -1,6 +1,7 @@
 """What a look over data finds, whatever kind the data are of."""
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,13 @@ WARNING = 'warning'
 LEVELS = (ERROR, WARNING)
 # tiles of a finding, a row of the contact sheet
 MAX_SUSPECTS = 6
+
+
+def some_of(rows: Sequence[int]) -> list[int]:
+    """At most :data:`MAX_SUSPECTS` rows from all over."""
+    num = min(len(rows), MAX_SUSPECTS)
+    places = np.linspace(0, len(rows) - 1, num).astype(int)
+    return np.asarray(rows, int)[places].tolist()
 
 
 @dataclass
@@ -53,10 +61,8 @@ class Finding:
 
     def as_json(self) -> dict[str, Any]:
         """The finding without its pictures."""
-        fields = {**vars(self), 'suspects': []}
-        fields = asdict(Finding(**fields))
-        del fields['suspects']
-        return {**fields, 'count': len(self.names)}
+        shown = {k: v for k, v in vars(self).items() if k != 'suspects'}
+        return {**shown, 'count': len(self.names)}
 
 
 @dataclass

@@ -11,6 +11,7 @@ from projects.core.datasets.files import (
     CONTROL,
     entries,
     files_in,
+    is_folder,
     is_remote,
     read_lines,
     what_is_there,
@@ -105,7 +106,7 @@ def check_images(
             folders,
         )
         return notices, classes
-    names = sorted(e.name for e in entries(folder) if e.is_dir())
+    names = sorted(e.name for e in entries(folder) if is_folder(e))
     if not names:
         raise UserError(
             f'{where}, which holds no folder: {what_is_there(folder, "")}. {layout}'
@@ -164,7 +165,7 @@ def _files_below(folder: str, above: tuple[str, ...] = ()) -> list[str]:
     above = (*above, osp.realpath(folder))
     names = []
     for entry in entries(folder):
-        if entry.is_dir():
+        if is_folder(entry):
             if osp.realpath(entry.path) in above:
                 raise UserError(f'{entry.path} is a link to a folder that it is in')
             names += _files_below(entry.path, above)

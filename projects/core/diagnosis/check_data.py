@@ -31,8 +31,8 @@ from projects.core.tasks.task import Task, task_of, tasks
 from projects.core.values import FLAG, PATH, checked, optional
 
 HEADINGS = {
-    ERROR: 'spoil results, or end a run',
-    WARNING: 'may lower results',
+    ERROR: 'errors, which spoil results or end a run',
+    WARNING: 'warnings, which may lower results',
 }
 WIDTH = 88  # characters
 
@@ -80,7 +80,7 @@ class Diagnosis:
         for level in LEVELS:
             found = self.of_level(level)
             if found:
-                lines += ['', f'{_counted(found)} {HEADINGS[level]} ({level}):']
+                lines += ['', f'{HEADINGS[level]} ({len(found)}):']
             for number, finding in enumerate(found, 1):
                 where = f'{finding.split}: ' if finding.split else ''
                 text = f'{finding.kind}, {where}{_relative(finding.text)}'
@@ -91,11 +91,8 @@ class Diagnosis:
             lines += ['', 'nothing found']
         if self.sheet is not None:
             lines += ['', f'pictures of suspects: {self.sheet}']
-        return '\n'.join(lines)
-
-
-def _counted(findings: list[Finding]) -> str:
-    return '1 finding' if len(findings) == 1 else f'{len(findings)} findings'
+        # names of files may hold bytes that are no text
+        return '\n'.join(lines).encode(errors='backslashreplace').decode()
 
 
 def _relative(text: str) -> str:
@@ -231,10 +228,11 @@ def _task_and_config(
 
 def _look_at_images(examination: Examination, diagnosis: Diagnosis) -> None:
     parts = [part for part in examination.splits if part.images]
-    if not parts:
+    if any(part.names and not part.images for part in examination.splits):
         diagnosis.notes.append(
             'images were not read: name their folder after the annotation file'
         )
+    if not parts:
         return
     scans = [scan_images(part.images, f'reading {part.split}') for part in parts]
     for part, scan in zip(parts, scans, strict=True):
@@ -269,4 +267,5 @@ def run(strict: bool = False, **options) -> None:
     bad = diagnosis.findings if strict else diagnosis.of_level(ERROR)
     if bad:
         kinds = listed(dict.fromkeys(f.kind for f in bad), 4)
-        raise UserError(f'{_counted(bad)} in the data of {diagnosis.source}: {kinds}')
+        num = '1 finding' if len(bad) == 1 else f'{len(bad)} findings'
+        raise UserError(f'{num} in the data of {diagnosis.source}: {kinds}')

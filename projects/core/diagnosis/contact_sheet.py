@@ -52,7 +52,9 @@ def draw_sheet(findings: list[Finding], as_stored: bool = False) -> np.ndarray |
                 line
                 for text in suspect.caption.split('\n')
                 for line in _wrapped(text, TILE[0], font)
-            ][:CAPTION_LINES]
+            ]
+            if len(lines) > CAPTION_LINES:
+                lines = [*lines[: CAPTION_LINES - 1], f'{lines[CAPTION_LINES - 1]}…']
             for i, line in enumerate(lines):
                 y = top + HEADING + TILE[1] - 2 + i * LINE
                 draw.text((left, y), line, (30, 30, 30), font)

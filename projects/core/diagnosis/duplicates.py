@@ -8,6 +8,7 @@ only images with a part in common are compared. Thumbnails decide.
 Legend: I images, P pairs.
 """
 
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -19,23 +20,23 @@ from projects.core.diagnosis.image_scan import Scan
 DISTANCE = 6  # bits of 64
 # of two thumbnails; another picture of the same scene has less, another size more
 CORRELATION = 0.98
-AT_ONCE = 1_000_000  # pairs
+AT_ONCE = 50_000  # pairs, of a kilobyte each
 
 
-def near_pairs(hashes: np.ndarray, distance: int = DISTANCE) -> np.ndarray:
+def near_pairs(hashes: np.ndarray, distance: int = DISTANCE) -> Iterator[np.ndarray]:
     """Pairs of hashes that differ in at most ``distance`` bits.
 
     Args:
         hashes: (I, ) uint64.
 
-    Returns:
-        (P, 2) indices, the lower first. Of equal hashes each is paired with the
-        first alone, which stands for them in other pairs.
+    Yields:
+        (P, 2) indices; a pair may come more than once. Of equal hashes each is paired
+        with the first alone, which stands for them in other pairs.
     """
     unique, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
     index = np.arange(len(hashes))
     again = index[first[inverse] != index]
-    pairs = [np.stack([first[inverse[again]], again], 1)]
+    yield np.stack([first[inverse[again]], again], 1)
     edges = np.linspace(0, 64, distance + 2).astype(int).tolist()
     for low, high in pairwise(edges):
         keys = (unique >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1)
@@ -50,8 +51,7 @@ def near_pairs(hashes: np.ndarray, distance: int = DISTANCE) -> np.ndarray:
                 break
             one, other = order[rows], order[rows + step]
             near = np.bitwise_count(unique[one] ^ unique[other]) <= distance
-            pairs.append(np.stack([first[one[near]], first[other[near]]], 1))
-    return np.unique(np.sort(np.concatenate(pairs), 1), axis=0)
+            yield np.stack([first[one[near]], first[other[near]]], 1)
 
 
 def same_groups(scan: Scan) -> list[list[int]]:
@@ -64,17 +64,25 @@ def same_groups(scan: Scan) -> list[list[int]]:
 
 
 def near_groups(scan: Scan) -> list[list[int]]:
-    """Images that look alike, at least two in a group, in rising order."""
+    """Images that look alike, at least two in a group, in rising order.
+
+    Alike are also those with an image between them, as in a film.
+    """
     rows = np.flatnonzero(scan.hashed)
-    pairs = rows[near_pairs(scan.hashes[rows])]
-    alike = [np.zeros(0, bool)]
-    for start in range(0, len(pairs), AT_ONCE):
-        one, other = (scan.thumbnails[p] for p in pairs[start : start + AT_ONCE].T)
-        alike.append(_correlation(one, other) >= CORRELATION)
-    pairs = pairs[np.concatenate(alike)]
-    size = len(scan.hashes)
-    graph = coo_array((np.ones(len(pairs), bool), pairs.T), (size, size))
-    _, labels = connected_components(graph, directed=False)
+    labels = np.arange(len(scan.hashes))  # of the groups so far
+    for proposed in near_pairs(scan.hashes[rows]):
+        for start in range(0, len(proposed), AT_ONCE):
+            pairs = rows[proposed[start : start + AT_ONCE]]
+            # of a film, most are in one group by then
+            pairs = pairs[labels[pairs[:, 0]] != labels[pairs[:, 1]]]
+            one, other = (scan.thumbnails[column] for column in pairs.T)
+            pairs = labels[pairs[_correlation(one, other) >= CORRELATION]]
+            if len(pairs):
+                graph = coo_array(
+                    (np.ones(len(pairs), bool), pairs.T), (len(labels), len(labels))
+                )
+                _, joined = connected_components(graph, directed=False)
+                labels = joined[labels]
     counts = np.bincount(labels, minlength=1)
     groups: dict[int, list[int]] = {}
     for i in np.flatnonzero(counts[labels] > 1).tolist():

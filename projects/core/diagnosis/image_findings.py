@@ -12,6 +12,7 @@ from projects.core.datasets.findings import (
     Finding,
     SplitOfData,
     Suspect,
+    some_of,
 )
 from projects.core.diagnosis.duplicates import near_groups, same_groups
 from projects.core.diagnosis.image_scan import Scan, is_blank, turned_sideways
@@ -62,7 +63,7 @@ def _finding(
                     part.images[i],
                     part.names[i] + (f'\n{caption(i)}' if caption else ''),
                 )
-                for i in rows[:MAX_SUSPECTS]
+                for i in some_of(rows)
             ],
         )
     ]
@@ -142,6 +143,10 @@ class _Images:
             label for part in parts for label in part.labels or [''] * len(part.images)
         ]
 
+    def name_of(self, i: int, with_split: bool) -> str:
+        """Name of an image, which may be the same in two splits."""
+        return f'{self.splits[i]} {self.names[i]}' if with_split else self.names[i]
+
     def by_place(self, groups: list[list[int]]) -> dict[tuple, list[list[int]]]:
         """Groups between two splits, of two classes ('torn') and within a split."""
         found: dict[tuple, list[list[int]]] = {}
@@ -184,12 +189,18 @@ def _duplicates(
     num = sum(map(len, groups))
     shown = [i for g in groups[: MAX_SUSPECTS // 2] for i in (g[0], _other(g, images))]
     example = ' = ' if exact else ' ~ '
-    some = listed((example.join(images.names[i] for i in g[:3]) for g in groups), 2)
+    with_split = kind == 'between'
+    some = listed(
+        (example.join(images.name_of(i, with_split) for i in g[:3]) for g in groups), 2
+    )
     alike = 'the same pixels' if exact else 'nearly the same picture'
     near = '' if exact else 'near-'
     if kind == 'between':
         name, level = f'leakage by {near}duplicates', ERROR
-        text = f'{num:,} images of {where} are in both, {alike} ({some})'
+        two = where.replace(', ', ' and ')
+        torn = sum(len({images.labels[i] for i in group}) > 1 for group in groups)
+        text = f'{num:,} images are in {two}, {alike} ({some})'
+        text += f'; {torn:,} of the groups are of several classes' if torn else ''
         advice = (
             'What is validated was trained on, and scores are too good: take them out '
             'of one, and split by scene, video or person rather than by image'
@@ -200,7 +211,7 @@ def _duplicates(
         advice = 'Keep each in one class: no model can learn both'
     else:
         name, level = f'{near}duplicates', WARNING
-        text = f'{num:,} images in {len(groups):,} groups have {alike} ({some})'
+        text = f'{num:,} images have {alike} as another ({some})'
         advice = 'Keep one of each group: the others count it twice'
     return Finding(
         level,
@@ -208,7 +219,7 @@ def _duplicates(
         where,
         text,
         advice,
-        [[images.names[i] for i in group] for group in groups],
+        [[images.name_of(i, with_split) for i in group] for group in groups],
         [Suspect(images.files[i], _caption(i, images)) for i in shown],
     )
 

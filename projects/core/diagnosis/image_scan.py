@@ -20,6 +20,7 @@ from projects.core.datasets.decoding import (
     as_picture,
     decode,
 )
+from projects.core.machine import num_cores
 
 THUMBNAIL = 16  # pixels a side
 HASHED = 32  # pixels a side, as pHash has it; smaller images have no hash
@@ -47,13 +48,6 @@ class Scan(NamedTuple):
     hashes: np.ndarray
     hashed: np.ndarray
     thumbnails: np.ndarray
-
-
-def num_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, 'sched_getaffinity'):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def scan_images(images: Sequence, label: str) -> Scan:

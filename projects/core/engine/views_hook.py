@@ -2,7 +2,7 @@
 
 from mmengine.hooks import Hook
 
-from projects.core.config import walk
+from projects.core.config.walk import test_pipeline_entry
 from projects.core.tasks.task import Views
 from projects.registry import HOOKS, MODELS
 
@@ -29,10 +29,7 @@ class ViewsHook(Hook):
 
 def use_views(cfg, views: Views) -> None:
     """Let a test see all views, and merge them."""
-    dataset = cfg.test_dataloader.dataset
-    found = [entry for entry in walk(dataset) if entry.key == 'pipeline']
-    # a wrapper's own goes before that of the data set inside
-    entry = min(found, key=lambda e: e.path.count('.'))
+    entry = test_pipeline_entry(cfg)
     entry.parent[entry.key] = views.pipeline
     cfg.custom_hooks = [
         *(cfg.get('custom_hooks') or []),

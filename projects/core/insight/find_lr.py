@@ -12,7 +12,12 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 from torch import nn
 
-from projects.core.config import explained, load_config, optim_wrappers_of
+from projects.core.config import (
+    explained,
+    load_config,
+    optim_wrappers_of,
+    unread_keys,
+)
 from projects.core.devices import find_device
 from projects.core.engine.distributed import has_own_step
 from projects.core.engine.optimizers import in_full_precision
@@ -35,6 +40,7 @@ from projects.registry import MODELS
 
 RANGE = (1e-6, 10.0)
 NUM_STEPS = 150
+LEAST_STEPS = 10  # before the loss runs away
 SAID = 5  # times, that a ramp says how far it is
 
 
@@ -93,15 +99,22 @@ def find_lr(
         task = task_of(cfg)
         _check(cfg, config)
         task.prepare(cfg)
-        for notice in task.check_data(cfg):
+        for notice in [*unread_keys(cfg), *task.check_data(cfg)]:
             print_log(notice, 'current')
-        stepper = _Stepper(cfg, config, seed, device)
+        stepper = Stepper(cfg, config, seed, device)
         print_log(
-            f'{steps} steps of {stepper.total_batch} {task.unit} at rates from {low:g} '
+            f'{steps} steps of {stepper.total_batch or "varying numbers of"} '
+            f'{task.unit} at rates from {low:g} '
             f'to {high:g}, on {device}',
             'current',
         )
         ramp = run_ramp(stepper.saying(steps), exponential_rates(low, high, steps))
+    if len(ramp.rates) < LEAST_STEPS:
+        raise UserError(
+            f'the loss ran away at the rate {ramp.rates[-1]:.2g}, after '
+            f'{len(ramp.rates)} steps, which say nothing: begin lower by --range, or '
+            'see by tools/train.py what is wrong with the first step'
+        )
     proposal = proposal_of(ramp)
     result = _result(config, seed, stepper, ramp, proposal)
     with output_file(files[0], '--out') as file:
@@ -130,7 +143,7 @@ def _check(cfg, config: str) -> None:
         raise UserError(f"{config}: optim_wrapper holds no 'optimizer'")
 
 
-class _Stepper:
+class Stepper:
     """A config's training, a step at a time.
 
     Args:
@@ -228,7 +241,7 @@ class _Stepper:
 
 
 def _result(
-    config: str, seed: int, stepper: _Stepper, ramp: Ramp, proposal: Proposal | None
+    config: str, seed: int, stepper: Stepper, ramp: Ramp, proposal: Proposal | None
 ) -> dict:
     rate = proposal and float(f'{proposal.rate:.1e}')  # it is no more exact than that
     factor = stepper.written_rate / stepper.own_rate
@@ -251,6 +264,11 @@ def _result(
     )
 
 
+def _batches(result: dict) -> str:
+    size = result['batch_size']
+    return 'batches of this size' if size is None else f'batches of {size}'
+
+
 def _lines(result: dict, num_steps: int) -> list[str]:
     """What was found, in words."""
     rates = result['rates']
@@ -269,7 +287,7 @@ def _lines(result: dict, num_steps: int) -> list[str]:
         f'{end}; it fell most steeply at {result["steepest"]:.2g} and was least at '
         f'{result["least"]:.2g}',
         f'proposal: {result["proposal"]:g}, half the way between the two (on a '
-        f'logarithmic axis), for batches of {result["batch_size"]}: '
+        f'logarithmic axis), for {_batches(result)}: '
         f'optim_wrapper.optimizer.lr={result["setting"]:g}; to be cautious take a '
         f'tenth of the least, {result["least"] / 10:.2g}',
         f"the config's own rate is {own:g}, {own / result['proposal']:.2g} times that",
@@ -299,7 +317,7 @@ def _figure(result: dict) -> Figure:
     room = max(start - low, 1e-3 * abs(start))
     axes.set_ylim(low - 0.25 * room, max(start, low) + 0.5 * room)
     axes.set_xlim(rates[0], max(rates[-1], 1.2 * own))
-    axes.set_xlabel(f'learning rate, for batches of {result["batch_size"]}')
+    axes.set_xlabel(f'learning rate, for {_batches(result)}')
     axes.set_ylabel('training loss')
     axes.set_title(Path(result['config']).stem, fontsize=11)
     axes.grid(alpha=0.3, which='both')

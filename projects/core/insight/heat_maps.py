@@ -195,23 +195,30 @@ def _shares(
         subject: Model and image.
         target: The score.
         outputs_of: What they are, after the model was run.
+
+    Raises:
+        NotServed: If the score has no gradient.
     """
     with torch.enable_grad():
         scores = subject.scores(subject.inputs.detach().requires_grad_())
         score = scores[0, target.index]
-        shares = []
-        for out in outputs_of():
-            gradient = None
-            if isinstance(out, Tensor) and out.requires_grad and score.requires_grad:
-                (gradient,) = torch.autograd.grad(
-                    score, out, allow_unused=True, retain_graph=True
-                )
-            shares.append(
-                0.0
-                if gradient is None
-                else float((gradient * out.detach()).abs().sum())
-            )
-    return shares
+        try:
+            if score.requires_grad:
+                return [_share(score, out) for out in outputs_of()]
+        except NotImplementedError:  # of soft NMS
+            pass
+    raise NotServed(
+        f'the score of {target.title} has no gradient; what comes after the network, '
+        'such as soft NMS, cuts it off'
+    )
+
+
+def _share(score: Tensor, out) -> float:
+    """See :func:`_shares`; 0 for what is no tensor, too."""
+    if not isinstance(out, Tensor) or not out.requires_grad:
+        return 0.0
+    (gradient,) = torch.autograd.grad(score, out, allow_unused=True, retain_graph=True)
+    return 0.0 if gradient is None else float((gradient * out.detach()).abs().sum())
 
 
 def heat_map(

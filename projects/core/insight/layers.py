@@ -17,6 +17,7 @@ from torch import nn
 from projects.core.benchmark.references import input_size_of
 from projects.core.config import explained, load_config
 from projects.core.config.find import find_config_or_model
+from projects.core.config.load import CHECKPOINTS
 from projects.core.engine.inference import load_model
 from projects.core.errors import UserError, listed
 from projects.core.files import check_outputs, write_text
@@ -36,7 +37,6 @@ from projects.core.variants import config_root
 DEPTH = 2
 WIDTHS = (27, 21, 15)  # characters of name, class and shape
 TOLD = 8  # operators without MACs that are listed, of the greatest share
-CHECKPOINTS = ('.pth', '.pt')
 
 
 @checked(
@@ -155,6 +155,11 @@ def _size(
         if opened.variant is not None:
             return tuple(input_size_of(opened.variant, parts))
         return tuple(parts.input_size_of(opened.cfg) or parts.default_input_size)
+    if getattr(parts, 'makes_one_size', False):
+        raise UserError(
+            f'--input-size: {name} makes samples of one size, '
+            f'{" x ".join(map(str, parts.default_input_size))}; leave it out'
+        )
     numbers = [wanted] if isinstance(wanted, int) else list(wanted)
     if len(numbers) > dims:
         raise UserError(

@@ -45,8 +45,9 @@ def views_of(model: nn.Module) -> dict[str, Callable[[Subject, ViewOptions], Dra
     """
     views = {name: _later(path) for name, path in GENERAL.items()}
     for module in model.modules():
-        for name, path in getattr(module, 'views', {}).items():
-            views[name] = _later(path, module)
+        own = getattr(module, 'views', None)
+        if isinstance(own, dict):
+            views |= {name: _later(path, module) for name, path in own.items()}
     return views
 
 

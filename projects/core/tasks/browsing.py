@@ -127,8 +127,8 @@ def browse_images(browsed: Browsed, marks: Marks) -> list[str]:
         lost = tally[0] - tally[1]
         print_log(
             f'{tally[1]} of {tally[0]} {marks.unit} are left after the pipeline, '
-            f'{lost} lost ({lost / tally[0]:.1%}), in {len(browsed.indices)} images, '
-            f'{browsed.draws} draws of each',
+            f'{lost} lost ({lost / tally[0]:.1%}); images x draws: '
+            f'{len(browsed.indices)} x {browsed.draws}',
             'current',
         )
     return files

@@ -127,8 +127,7 @@ class ImageTask(Task):
     def explain(
         self, model, data: dict, meta: dict, options: LookOptions
     ) -> dict[str, Any]:
-        """What a model makes of an image and which of its scores are explained:
-        ``prediction``, ``scores``, ``targets`` and ``classes`` of
+        """``prediction``, ``scores``, ``targets`` and ``classes`` of a
         :class:`projects.core.tasks.subject.Subject`.
 
         Args:

@@ -7,6 +7,7 @@ for a flipped 2 is no 2, and it is enlarged only if the training pipeline crops.
 """
 
 import copy
+import re
 from dataclasses import dataclass
 from math import prod
 
@@ -49,12 +50,9 @@ def views_of_images(cfg, config: str, model: dict, enlarges: bool) -> Views:
         num = _num_views(stated)
         if not num:
             raise UserError(f'{config}: there is no TestTimeAug in its tta_pipeline')
-        return Views(model, copy.deepcopy(list(stated)), f'{num} views of tta_pipeline')
-    trained = {
-        _name(entry.value)
-        for entry in walk((cfg.get('train_dataloader') or {}).get('dataset'))
-        if entry.key == 'type' and isinstance(entry.value, str)
-    }
+        words = f'{num} view{"s" * (num > 1)} of tta_pipeline'
+        return Views(model, copy.deepcopy(list(stated)), words)
+    trained = {_name(step['type']) for step in _steps_of_training(cfg)}
     steps = [copy.deepcopy(dict(step)) for step in test_pipeline_of(cfg)]
     names = [_name(step['type']) for step in steps]
     last = next(
@@ -68,12 +66,11 @@ def views_of_images(cfg, config: str, model: dict, enlarges: bool) -> Views:
     branches = [[step] for step in steps]
     words = []
     if enlarges and 'RandomResizedCrop' in trained and 'CenterCrop' in names:
-        place = next((i for i, name in enumerate(names) if 'Resize' in name), None)
+        place = next((i for i, step in enumerate(steps) if 'scale' in step), None)
         if place is not None:
             branches[place] = [_enlarged(steps[place], factor) for factor in ENLARGED]
             words.append('enlarged by ' + ' and '.join(f'{f:g}' for f in ENLARGED))
-    flips = _flips(cfg)
-    if flips:
+    if _flips(cfg):
         branches.insert(
             last, [dict(type='RandomFlip', prob=prob) for prob in (0.0, 1.0)]
         )
@@ -97,19 +94,32 @@ def views_of_images(cfg, config: str, model: dict, enlarges: bool) -> Views:
 
 
 def _name(type_: str) -> str:
-    return type_.rpartition('.')[2]
+    """Without the library's: of 'mmdet.RandomFlip' and 'torchvision/RandomCrop'."""
+    return re.split('[./]', type_)[-1]
+
+
+def _steps_of_training(cfg) -> list[dict]:
+    """Of the training pipeline, those inside of others, too."""
+    dataset = (cfg.get('train_dataloader') or {}).get('dataset')
+    return [
+        entry.parent
+        for entry in walk(dataset)
+        if entry.key == 'type' and isinstance(entry.value, str)
+    ]
 
 
 def _flips(cfg) -> bool:
     """Whether the training data are flipped from left to right."""
-    dataset = (cfg.get('train_dataloader') or {}).get('dataset')
     return any(
-        entry.key == 'type'
-        and isinstance(entry.value, str)
-        and _name(entry.value) == 'RandomFlip'
-        and 'horizontal' in entry.parent.get('direction', 'horizontal')
-        and entry.parent.get('prob') != 0
-        for entry in walk(dataset)
+        step.get('prob') != 0
+        and (
+            _name(step['type']) == 'RandomHorizontalFlip'
+            or (
+                _name(step['type']) == 'RandomFlip'
+                and 'horizontal' in step.get('direction', 'horizontal')
+            )
+        )
+        for step in _steps_of_training(cfg)
     )
 
 

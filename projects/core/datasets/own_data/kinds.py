@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from projects.core.datasets.own_data import coco, folders
 from projects.core.datasets.own_data.model import preprocessor_of, takes_grey
-from projects.core.datasets.own_data.places import Place, there
+from projects.core.datasets.own_data.places import Place, place_in, there
 from projects.core.datasets.transforms import loading_steps
 from projects.core.errors import UserError, did_you_mean, listed
 
@@ -16,14 +16,22 @@ class Found(NamedTuple):
     Args:
         settings: Of its data set: type and places below ``data_root``.
         names: Of its classes, in the order of their labels.
-        text: All of it, for the log.
+        text: Where it lies, for the log.
+        images: Their number; by class, where each has one.
         unused: Classes without a sample.
     """
 
     settings: dict[str, Any]
     names: list[str]
     text: str
+    images: int | dict[str, int]
     unused: list[str]
+
+    def num_images(self, names: list[str]) -> int:
+        """Number of those of some classes."""
+        if isinstance(self.images, int):
+            return self.images
+        return sum(self.images[name] for name in names)
 
 
 class Boxes:
@@ -46,11 +54,14 @@ class Boxes:
         Raises:
             UserError: If it cannot be told, or is not where ``place`` says.
         """
-        like_old = old.get('ann_file') or ''
-        if place.ann_file is None and osp.isfile(osp.join(root, like_old)):
-            img = (old.get('data_prefix') or {}).get('img') or ''
-            is_there = place.img is None and osp.isdir(osp.join(root, img))
-            place = Place(like_old, img if is_there else place.img)
+        as_before = place_in(old)
+        if place.ann_file is None and osp.isfile(
+            osp.join(root, as_before.ann_file or '')
+        ):
+            img = place.img
+            if img is None and osp.isdir(osp.join(root, as_before.img or '')):
+                img = as_before.img
+            place = Place(as_before.ann_file, img)
         found = coco.find_annotations(root, split, place)
         if found is None:
             return None
@@ -61,7 +72,8 @@ class Boxes:
                 data_prefix=dict(img=found.img),
             ),
             found.categories,
-            f'{found.ann_file} with {found.num_images} images in {found.img or "./"}',
+            f'{found.ann_file} and {found.img or "./"}',
+            found.num_images,
             found.unused,
         )
 
@@ -72,7 +84,7 @@ class Boxes:
     def is_at(self, root: str, old: dict) -> bool:
         """Whether the base's own data lie in ``root``: VOC's, for a base of VOC."""
         is_voc = str(old.get('type')).rpartition('.')[2] in self.types[2:]
-        return is_voc and osp.isfile(osp.join(root, old.get('ann_file') or ''))
+        return is_voc and osp.isfile(osp.join(root, place_in(old).ann_file or ''))
 
     def other(self, root: str) -> str:
         """What else lies in ``root``, that the model has no use of, in words."""
@@ -120,11 +132,11 @@ class Classes:
         found = folders.find_folders(root, split, place.img)
         if found is None:
             return None
-        num = sum(found.images.values())
         return Found(
             dict(type='mmpretrain.CustomDataset', data_prefix=found.folder),
             sorted(found.images),
-            f'{found.folder.rstrip("/") or "."}/ with {num} images',
+            f'{found.folder.rstrip("/") or "."}/',
+            found.images,
             [name for name, num in found.images.items() if not num],
         )
 

@@ -57,6 +57,15 @@ def place_of(value, split: str) -> Place:
     return Place(**value)
 
 
+def place_in(dataset: dict) -> Place:
+    """What a data set of a config says of its place."""
+    prefix = dataset.get('data_prefix')
+    if isinstance(prefix, dict):
+        prefix = prefix.get('img', prefix.get('img_path'))
+    values = (dataset.get('ann_file'), prefix)
+    return Place(*(v if isinstance(v, str) and v else None for v in values))
+
+
 def check_root(data_root) -> None:
     """Refuse what is no folder, with what is there.
 

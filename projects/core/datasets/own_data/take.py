@@ -18,7 +18,12 @@ from projects.core.datasets.own_data.kinds import (
     not_found,
 )
 from projects.core.datasets.own_data.model import set_num_classes
-from projects.core.datasets.own_data.places import Place, check_root, place_of
+from projects.core.datasets.own_data.places import (
+    Place,
+    check_root,
+    place_in,
+    place_of,
+)
 from projects.core.errors import UserError, listed
 
 # of any data set: how it is used
@@ -74,6 +79,8 @@ class _Taking:
     def __init__(self, cfg: Config, base: dict, state: dict[str, Any]) -> None:
         self.cfg, self.base, self.state = cfg, base, state
         self.root = state.get('data_root')
+        if not isinstance(self.root, (str, type(None))):
+            check_root(self.root)
         self.old = {s: _first(base.get(f'{s}_dataloader')) for s in SPLITS}
         self.now = {s: _first(cfg.get(f'{s}_dataloader')) for s in SPLITS}
         self.taken = [s for s in SPLITS if self._is_base_s(s)]
@@ -83,14 +90,30 @@ class _Taking:
             return []
         types = {_type(self.now[s]) for s in self.taken}
         kind = kind_of(types, self.cfg.get('model') or {})
+        if kind is None:
+            return self._move()
         if self.root is None:  # classes alone, of data whose place the base knows
             self.root = self.now[self.taken[0]].get('data_root')
-        if kind is None or self.root is None:
-            return self._move()
         check_root(self.root)
         if 'data_root' in self.state and kind.is_at(self.root, self.now[self.taken[0]]):
-            return self._move()
+            return self._move() + self._choose(kind)
         return self._turn(kind)
+
+    def _choose(self, kind) -> list[str]:
+        """Set the classes of the base's own data, which lie in another folder."""
+        if 'classes' not in self.state:
+            return []
+        if not isinstance(kind, Boxes):
+            raise UserError(
+                f'classes in the config: {self.root} holds published data, of which '
+                'all classes are read'
+            )
+        names = tuple(class_list(self.state['classes'], 'classes'))
+        for split in self.taken:
+            for dataset in inner_datasets(self.cfg[f'{split}_dataloader']['dataset']):
+                dataset['metainfo'] = dict(classes=names)
+        set_num_classes(self.cfg._cfg_dict, len(names))
+        return []
 
     def _is_base_s(self, split: str) -> bool:
         """Whether a split's data set is still that of the base."""
@@ -115,47 +138,43 @@ class _Taking:
                 + (kind.other(self.root) or '; name the place by train=...')
             )
         first = next(filter(None, found.values()), None)
-        if first is None:
+        if first is None and not self.now['train']:
             raise UserError(not_found(kind, self.root, self.taken[0]))
-        chosen, is_choice = self._classes(first)
-        names = kind.ordered(chosen, first.names)
+        names, is_choice = self._classes(kind, first) if first else ([], False)
         for split in self.taken:
             self._set(kind, split, found, names, is_choice)
-        set_num_classes(self.cfg._cfg_dict, len(names))
+        if names:
+            set_num_classes(self.cfg._cfg_dict, len(names))
+            self._cut_top_k(len(names))
         if isinstance(kind, Boxes):
-            self._evaluate_boxes(found)
-        self._cut_top_k(len(names))
-        return self._lines(found, names, first)
+            self._evaluate_boxes()
+        return self._lines(found, names, first) if first else []
 
     def _find(self, kind, split: str) -> Found | None:
         now, old = self.now[split], self.old[split]
-        place = Place()
-        if split in self.state:
-            place = place_of(self.state[split], split)
-        own = _place_in(now)
-        stated = _place_in(old)
+        said = place_of(self.state[split], split) if split in self.state else Place()
+        # what the loader says is the user's where it is not the base's
         is_same = _is_in(now.get('data_root'), self.root)
-        place = Place(
-            *(
-                said if said is not None else (is_ if is_same or is_ != was else None)
-                for said, is_, was in zip(place, own, stated, strict=True)
-            )
-        )
-        return kind.find(self.root, split, place, now)
+        values = []
+        for value, is_, was in zip(said, place_in(now), place_in(old), strict=True):
+            own = is_ if is_same or is_ != was else None
+            values.append(own if value is None else value)
+        return kind.find(self.root, split, Place(*values), now)
 
-    def _classes(self, first: Found) -> tuple[list[str], bool]:
-        """The classes, and whether they were chosen by the user."""
-        stated = self.state.get('classes')
-        where = 'classes'
+    def _classes(self, kind, first: Found) -> tuple[list[str], bool]:
+        """The classes in the order of their labels, and whether the user chose them."""
+        stated, where = self.state.get('classes'), 'classes'
         for split in SPLITS:
-            if stated is None and self.now[split]:
-                stated = (self.now[split].get('metainfo') or {}).get('classes')
-                where = f'{split}_dataloader'
+            if stated is None:
+                stated, where = _classes_in(self.now[split]), f'{split}_dataloader'
+                is_base_s = stated == _classes_in(self.old[split])
+                if is_base_s and not {*(stated or ())} <= {*first.names}:
+                    stated = None  # of other data
         if stated is None:
             return first.names, False
         chosen = class_list(stated, where)
         check_chosen(chosen, first.names, self.root)
-        return chosen, chosen != first.names
+        return kind.ordered(chosen, first.names), chosen != first.names
 
     def _set(
         self,
@@ -198,7 +217,7 @@ class _Taking:
         """Without the scope where that is the config's."""
         return type_.removeprefix(f'{self.cfg.get("default_scope")}.')
 
-    def _evaluate_boxes(self, found: dict[str, Found | None]) -> None:
+    def _evaluate_boxes(self) -> None:
         """Let COCO metrics evaluate by the file of the data."""
         for split in ('val', 'test'):
             key = f'{split}_evaluator'
@@ -236,7 +255,11 @@ class _Taking:
     def _lines(
         self, found: dict[str, Found | None], names: list[str], first: Found
     ) -> list[str]:
-        parts = [f'{split}: {it.text}' for split, it in found.items() if it is not None]
+        parts = [
+            f'{split}: {it.num_images(names)} images in {it.text}'
+            for split, it in found.items()
+            if it is not None
+        ]
         lines = [
             f'data of {osp.normpath(self.root)}: {"; ".join(parts)}; '
             + (f'{len(names)} classes: ' if len(names) > 1 else 'a single class: ')
@@ -254,21 +277,20 @@ class _Taking:
 
     def _move(self) -> list[str]:
         """Read data of the same layout from another folder."""
-        old_root, read = self.base.get('data_root'), set()
+        read = {'classes'}  # of other kinds of data, which name them elsewhere
         for split in self.taken:
-            for _, parent, key, value in walk(
-                self.cfg[f'{split}_dataloader']['dataset']
-            ):
-                if key == 'data_root' and isinstance(value, str):
-                    parent[key] = self._moved(value, old_root)
+            dataset = self.cfg[f'{split}_dataloader']['dataset']
+            for _, parent, key, value in walk(dataset):
+                if key == 'data_root' and key in self.state and isinstance(value, str):
+                    parent[key] = self._moved(value)
                     read.add(key)
                     _forget_prefix(parent)
                 elif key in SPLITS and key in self.state and 'data_root' in parent:
                     parent[key] = self.state[key]  # of a corpus of texts
                     read.add(key)
             for entry in walk(self.cfg.get(f'{split}_evaluator')):
-                if old_root and _is_in(entry.value, old_root):
-                    entry.parent[entry.key] = self._moved(entry.value, old_root)
+                if _is_in(entry.value, self.base.get('data_root')):
+                    entry.parent[entry.key] = self._moved(entry.value)
         unread = sorted(self.state.keys() - read)
         if unread:
             types = {str(self.now[s].get('type')) for s in self.taken}
@@ -277,10 +299,11 @@ class _Taking:
                 f'pass that on to {listed(sorted(types))}; set it in the data loaders, '
                 'as in train_dataloader=dict(dataset=dict(...))'
             )
-        return [f'data of {osp.normpath(self.root)}']
+        return [f'data of {osp.normpath(self.root)}'] if 'data_root' in read else []
 
-    def _moved(self, path: str, old_root: str | None) -> str:
-        if old_root and _is_in(path, old_root):
+    def _moved(self, path: str) -> str:
+        old_root = self.base.get('data_root')
+        if _is_in(path, old_root):
             rest = osp.relpath(path, old_root)
             return self.root if rest == '.' else osp.join(self.root, rest)
         return self.root
@@ -290,6 +313,12 @@ def _first(loader) -> dict:
     """The data set of a loader, in its wrappers; the first of several."""
     dataset = loader.get('dataset') if isinstance(loader, dict) else None
     return next(inner_datasets(dataset), {}) if dataset else {}
+
+
+def _classes_in(dataset: dict):
+    """What a data set's ``metainfo`` says."""
+    metainfo = dataset.get('metainfo')
+    return metainfo.get('classes') if isinstance(metainfo, dict) else None
 
 
 def _type(settings: dict) -> str:
@@ -313,14 +342,6 @@ def _forget_prefix(dataset: dict) -> None:
 def _as_list(value) -> list[dict]:
     values = value if isinstance(value, SEVERAL) else [value]
     return [v for v in values if isinstance(v, dict)]
-
-
-def _place_in(dataset: dict) -> Place:
-    """What a data set says of its place."""
-    prefix = dataset.get('data_prefix')
-    if isinstance(prefix, dict):
-        prefix = prefix.get('img', prefix.get('img_path'))
-    return Place(dataset.get('ann_file') or None, prefix or None)
 
 
 def _is_in(path, folder) -> bool:

@@ -16,6 +16,7 @@ from projects.core.datasets.files import (
     different_splits,
     entries,
     inner_datasets,
+    is_folder,
 )
 from projects.core.datasets.findings import (
     ERROR,
@@ -26,7 +27,7 @@ from projects.core.datasets.findings import (
 )
 from projects.core.datasets.folder_checks import PARTS
 from projects.core.datasets.image_set_checks import read_all_suffixes
-from projects.core.errors import UserError
+from projects.core.errors import UserError, described
 from projects.core.tasks.classification.data_checks import check_classification_data
 from projects.registry import DATASETS
 
@@ -44,7 +45,7 @@ def classification_data_at(path: str, images: str | None) -> Config | None:
     path is none."""
     if images is not None or not osp.isdir(path):
         return None
-    folders = sorted(e.name for e in entries(path) if e.is_dir())
+    folders = sorted(e.name for e in entries(path) if is_folder(e))
     folders = [name for name in folders if not name.startswith('.')]
     if not folders or {'annotations', 'Annotations', 'ImageSets'} & set(folders):
         return None
@@ -82,7 +83,6 @@ def examine_classification_data(cfg) -> Examination:
     read_all_suffixes(cfg)
     findings: list[Finding] = []
     splits: list[SplitOfData] = []
-    reason = ''
     for split, loader in different_splits(cfg):
         try:
             others = [k for k in cfg if k.startswith(SPLITS) and split not in k]
@@ -96,8 +96,12 @@ def examine_classification_data(cfg) -> Examination:
         try:
             with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
                 splits.append(_split_of(split, loader, cfg))
+        except UserError as error:
+            findings.append(Finding(WARNING, 'not looked at', split, str(error)))
         except Exception as error:  # of whatever a data set does with a flaw
-            reason = str(error)
+            if not any(f.level == ERROR and f.split == split for f in findings):
+                text = f'the images cannot be listed: {described(error)}'
+                findings.append(Finding(ERROR, 'refused by a run', split, text, FIX))
     try:  # what is between the splits: the same folders in all
         check_classification_data(cfg)
     except UserError as error:
@@ -105,8 +109,11 @@ def examine_classification_data(cfg) -> Examination:
             findings.append(
                 Finding(ERROR, 'refused by a run', 'train, val', str(error), FIX)
             )
-    if not any(part.images for part in splits) and not findings:
-        raise UserError(f'there are no images to check. {reason}'.strip())
+    if not splits and not any(f.level == ERROR for f in findings):
+        raise UserError(
+            'there are no images to check'
+            + ''.join(f'; {f.split}: {f.text}' for f in findings)
+        )
     counts = {part.split: part.facts['classes'] for part in splits if part.labels}
     classes = dict.fromkeys(name for found in counts.values() for name in found)
     counts = {
@@ -146,6 +153,6 @@ def _split_of(split: str, loader: dict, cfg) -> SplitOfData:
         labels,
         facts=dict(
             images=len(images),
-            classes={name: counts[name] for name in classes or sorted(counts)},
+            classes={name: counts[name] for name in classes or counts if labels},
         ),
     )

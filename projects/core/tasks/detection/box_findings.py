@@ -9,10 +9,10 @@ import numpy as np
 
 from projects.core.datasets.findings import (
     ERROR,
-    MAX_SUSPECTS,
     WARNING,
     Finding,
     Suspect,
+    some_of,
 )
 from projects.core.tasks.detection.box_table import POLYGONS, RLE, BoxTable
 
@@ -21,6 +21,8 @@ WHOLE = 0.98  # of the image's width and of its height
 MANY = 0.01  # of all boxes: what is as frequent spoils results
 # area of a mask by its outline, against the field: pixels at the rim count in half
 AREA_TOLERANCE = 0.25
+# the pixels of a mask against the area of its box, which ends between them
+PIXELS_FACTOR, PIXELS_MORE = 1.1, 4
 
 
 def box_findings(table: BoxTable, split: str) -> list[Finding]:
@@ -55,10 +57,11 @@ def _finding(
     suspects = [
         Suspect(
             table.images[table.image_of[i]],
-            caption(i) if caption else table.classes[table.labels[i]],
+            f'{table.names[table.image_of[i]]}\n'
+            + (caption(i) if caption else table.classes[table.labels[i]]),
             [table.boxes[i].tolist()],
         )
-        for i in rows[:MAX_SUSPECTS].tolist()
+        for i in some_of(rows)
         if table.images
     ]
     text = f'{table.path}: {len(rows):,} of {len(table.boxes):,} boxes {text}'
@@ -165,10 +168,11 @@ def _areas(table: BoxTable, split: str) -> list[Finding]:
     boxed = table.boxes[:, 2:].prod(1)
     kind, x1, y1, x2, y2, drawn = table.masks.T
     outlined = (kind == POLYGONS) & ~table.is_crowd
+    above = table.areas > PIXELS_FACTOR * boxed + PIXELS_MORE
     findings = _finding(
         table,
         split,
-        np.flatnonzero(table.areas > boxed * 1.01 + 1),
+        np.flatnonzero(above),
         'area above the box',
         "have an 'area' larger than width * height",
         'COCO has the area of the mask in pixels, or width * height without masks; '
@@ -193,7 +197,7 @@ def _areas(table: BoxTable, split: str) -> list[Finding]:
         & (drawn > 100)  # pixels; the rim of smaller ones is most of them
         & (np.abs(table.areas - drawn) > AREA_TOLERANCE * drawn)
         & ~by_box
-        & (table.areas <= boxed * 1.01 + 1)
+        & ~above
     )
     findings += _finding(
         table,

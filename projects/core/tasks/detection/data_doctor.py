@@ -13,9 +13,13 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from projects.core.config.walk import walk
+from projects.core.config import explained, walk
 from projects.core.datasets.class_balance import balance_findings
-from projects.core.datasets.files import different_splits, inner_datasets, is_remote
+from projects.core.datasets.files import (
+    different_splits,
+    inner_datasets,
+    is_remote,
+)
 from projects.core.datasets.findings import (
     ERROR,
     WARNING,
@@ -76,6 +80,7 @@ class _Doctor:
         self.masks = MaskReader()
         self.files: dict[str, CocoFile] = {}
         self.unsound: dict[str, set[str]] = {}  # names of VOC's images by their list
+        self.label_of: dict[str, tuple[int, str]] = {}
         self.split = ''
 
     def examine(self) -> Examination:
@@ -104,9 +109,13 @@ class _Doctor:
         self.findings += balance_findings(counts, 'boxes')
         if self.cfg.get('model') and splits:
             part = splits[0]  # train, where there is one
-            found, facts = reach_findings(self.cfg, tables[part.split], part.split)
-            self.findings += found
-            part.facts['model'] = facts
+            self.split = part.split
+            try:
+                found, facts = reach_findings(self.cfg, tables[part.split], part.split)
+                self.findings += found
+                part.facts['model'] = facts
+            except UserError as error:  # of building the model
+                self._add(ERROR, 'refused by a run', str(error), FIX)
         return Examination(splits, self.findings)
 
     def _split(self, loader: dict) -> list[BoxTable]:
@@ -114,32 +123,28 @@ class _Doctor:
         makers = []
         with DefaultScope.overwrite_default_scope(self.cfg.get('default_scope')):
             for dataset in inner_datasets(loader.get('dataset')):
-                kind, classes = self._kind_and_classes(dataset)
-                if kind == 'made':
-                    _write_out(dataset)
-                elif kind is None:
-                    continue
-                paths = paths_of(dataset, self.split)
-                if is_remote(dataset, paths) or not osp.isfile(paths['ann_file']):
-                    continue
-                make = self._voc if kind == 'voc' else self._coco
-                makers.append(make(dataset, paths, classes))
+                if not self.cfg.get('model') and 'metainfo' not in dataset:
+                    # data at a path: all that is in there
+                    names = _names_in(dataset, self.read)
+                    dataset['metainfo'] = dict(classes=names)
+                try:
+                    makers += self._makers(dataset)
+                except UserError as error:
+                    self._add(ERROR, 'refused by a run', str(error), FIX)
             self._check()
         tables = [table for make in makers for table in make()]
         for table in tables:
             self.findings += box_findings(table, self.split)
         return tables
 
-    def _kind_and_classes(self, dataset: dict) -> tuple[str | None, list[str]]:
-        if not self.cfg.get('model') and 'metainfo' not in dataset:
-            # data at a path: all that is in there
-            names = _names_in(dataset, self.read)
-            dataset['metainfo'] = dict(classes=names)
-        try:
-            kind, classes = kind_and_classes(dataset, self.cfg, self.split)
-        except UserError as error:
-            self._add(ERROR, 'refused by a run', str(error), FIX)
-            return None, []
+    def _makers(self, dataset: dict) -> list[Callable[[], list[BoxTable]]]:
+        """What makes the table of a data set once its file is checked; none where
+        there is nothing to look at.
+
+        Raises:
+            UserError: If the config, or a list of VOC's images, is flawed.
+        """
+        kind, classes = kind_and_classes(dataset, self.cfg, self.split)
         if kind is None:
             self._add(
                 WARNING,
@@ -147,7 +152,15 @@ class _Doctor:
                 f'a {dataset.get("type")} is neither COCO nor VOC',
                 'Ask for its annotation file by itself, if it is one of COCO or VOC',
             )
-        return kind, classes
+            return []
+        if kind == 'made':
+            with explained(self.cfg):
+                _write_out(dataset)
+        paths = paths_of(dataset, self.split)
+        if is_remote(dataset, paths) or not osp.isfile(paths['ann_file']):
+            return []
+        make = self._voc if kind == 'voc' else self._coco
+        return [make(dataset, paths, classes)]
 
     def _add(self, level: str, kind: str, text: str, advice: str = '') -> None:
         if not any(f.text == text for f in self.findings):
@@ -188,12 +201,15 @@ class _Doctor:
                 self._add(ERROR, 'refused by a run', str(error), FIX)
                 if 'model' not in cfg:
                     return
-                cfg = Config({k: v for k, v in cfg.items() if k.endswith('loader')})
+                kept = ('default_scope', f'{self.split}_dataloader')
+                cfg = Config({key: cfg.get(key) for key in kept})
 
     def _notices(self, cfg) -> list[str]:
         dataset = cfg[f'{self.split}_dataloader']['dataset']
-        if 'data_prefix' in dataset or 'ann_file' not in dataset:
-            return DetectionChecks(cfg, self.read, self.unsound).of(self.split)
+        if self.cfg.get('model') or 'data_prefix' in dataset:
+            checks = DetectionChecks(cfg, self.read, self.unsound)
+            checks.label_of = self.label_of  # of the splits before
+            return checks.of(self.split)
         # an annotation file alone
         path, metainfo = dataset['ann_file'], dataset['metainfo']
         return check_coco(
@@ -203,7 +219,6 @@ class _Doctor:
     def _coco(
         self, dataset: dict, paths: dict[str, str], classes: list[str]
     ) -> Callable[[], list[BoxTable]]:
-        """What makes the table, once the file is checked."""
         path = paths['ann_file']
 
         def make() -> list[BoxTable]:
@@ -297,73 +312,4 @@ def _split_of(split: str, tables: list[BoxTable], cfg) -> SplitOfData:
         np.concatenate([table.sizes for table in tables]),
         as_stored=steps[0] if steps else None,
         facts=dict(images=sum(len(table.names) for table in tables), boxes=len(boxes)),
-    )
-
-
-def detection_data_at(path: str, images: str | None) -> Config | None:
-    """A config of the data at a path: a COCO file, a list of VOC's images, or VOC's
-    folder. None if it is none of them.
-
-    Args:
-        images: Folder of the images; of VOC's list the folder that holds
-            ``Annotations`` and ``JPEGImages``.
-
-    Returns:
-        Config: With ``train_dataloader``, and of a folder with ``val_dataloader``.
-
-    Raises:
-        UserError: If a folder has no list of images.
-    """
-    if osp.isdir(osp.join(path, 'ImageSets')):
-        return _voc_folder(path)
-    if path.endswith('.json') and osp.isfile(path):
-        dataset = dict(type='CocoDataset', ann_file=path)
-        images = images or _images_beside(path)
-        if images is not None:
-            dataset['data_prefix'] = dict(img=images)
-        return Config(dict(train_dataloader=dict(dataset=dataset)))
-    if path.endswith('.txt') and osp.isfile(path):
-        root = images or osp.dirname(osp.dirname(osp.dirname(osp.abspath(path))))
-        if osp.isdir(osp.join(root, 'Annotations')):
-            return Config(dict(train_dataloader=dict(dataset=_voc(path, root))))
-    return None
-
-
-def _images_beside(path: str) -> str | None:
-    """Folder of the images by the customs of COCO's folders, if there is one."""
-    name = osp.splitext(osp.basename(path))[0].removeprefix('instances_')
-    here = osp.dirname(path)
-    for parent in (osp.dirname(osp.abspath(path)), osp.dirname(osp.abspath(here))):
-        for folder in (name, 'images', 'JPEGImages'):
-            if osp.isdir(osp.join(parent, folder)):
-                return osp.join(osp.relpath(parent), folder)
-    return None
-
-
-def _voc(path: str, root: str) -> dict:
-    return dict(
-        type='VOCDataset', ann_file=path, data_prefix=dict(sub_data_root=f'{root}/')
-    )
-
-
-def _voc_folder(root: str) -> Config:
-    lists = osp.join(root, 'ImageSets', 'Main')
-    found = {
-        split: path
-        for split, names in dict(
-            train=('train', 'trainval'), val=('val', 'test')
-        ).items()
-        for path in [osp.join(lists, f'{name}.txt') for name in names][::-1]
-        if osp.isfile(path)
-    }
-    if not found:
-        raise UserError(
-            f'{root} is a folder in VOC format without lists of images: '
-            f'{lists} should hold train.txt and val.txt'
-        )
-    return Config(
-        {
-            f'{split}_dataloader': dict(dataset=_voc(path, root))
-            for split, path in found.items()
-        }
     )

@@ -61,7 +61,7 @@ def _scores(case: Case, dets: Detections) -> Iterator[Finding]:
     matching = case.matching(dets)
     best_iou = matching.best(matching.same)[1]
     score = matching.detections.score
-    low = score.min()
+    low = dets.score.min()
     if len(score) > 1 and low == score.max():
         yield Finding(
             f'all scores are {low:g}, so that the mAP depends on the order of the '

@@ -13,11 +13,11 @@ from mmcv.image import rescale_size
 from mmengine.registry import DefaultScope
 
 from projects.core.config import explained, test_pipeline_of
-from projects.core.datasets.findings import MAX_SUSPECTS, WARNING, Finding, Suspect
+from projects.core.datasets.findings import WARNING, Finding, Suspect, some_of
 from projects.core.tasks.detection.box_table import BoxTable
 from projects.registry import MODELS
 
-MUCH = 0.1  # of the objects; less is stated as a fact
+MUCH = 0.05  # of the objects; less is stated as a fact
 # sizes of the network input, the most frequent: each takes a pass without numbers
 MAX_SHAPES = 16
 
@@ -65,7 +65,10 @@ def reach_findings(
         model = MODELS.build(cfg.model).eval()
     head = getattr(model, 'bbox_head', None)
     if not hasattr(head, 'out_of_reach'):
-        return [], []
+        return [], [
+            f'sizes of boxes are not compared with the model: a {type(head).__name__} '
+            'does not tell which objects it can reach'
+        ]
     if resize is None:
         return [], [
             'sizes of boxes are not compared with the model, as the test pipeline has '
@@ -103,11 +106,7 @@ def reach_findings(
                     sentence,
                     advice,
                     [rows.name_of(i) for i in missed.tolist()],
-                    [
-                        s
-                        for i in missed[:MAX_SUSPECTS].tolist()
-                        for s in rows.suspect(i)
-                    ],
+                    [s for i in some_of(missed) for s in rows.suspect(i)],
                 )
             )
     return findings, facts or [
@@ -140,6 +139,7 @@ class _Inputs(NamedTuple):
         return [
             Suspect(
                 table.images[table.image_of[row]],
+                f'{table.names[table.image_of[row]]}\n'
                 f'{table.classes[table.labels[row]]}, {x2 - x1:.0f} x {y2 - y1:.0f} px '
                 'of the input',
                 [table.boxes[row].tolist()],

@@ -65,7 +65,7 @@ class DetectionTask(ImageTask):
         return check_detection_data(cfg)
 
     def data_at(self, path: str, images: str | None):
-        from projects.core.tasks.detection.data_doctor import detection_data_at
+        from projects.core.tasks.detection.data_at import detection_data_at
 
         return detection_data_at(path, images)
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import warnings
 from collections import Counter
 from typing import NamedTuple
 
@@ -52,16 +53,20 @@ def map_of(document: dict, detections: list[dict]) -> float:
     """COCO's mAP, in [0, 1], or -1 without ground truth."""
     truth = COCO()
     truth.dataset = document
-    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools' chat
-        truth.createIndex()
     img_ids = [image['id'] for image in document['images']]
-    stats, _, _ = coco_engine.evaluate(
-        coco_engine.engine_of('auto', img_ids),
-        truth,
-        detections,
-        img_ids,
-        [category['id'] for category in document['categories']],
-    )
+    with (
+        contextlib.redirect_stdout(io.StringIO()),  # pycocotools' chat
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter('ignore')  # of an id 0, which is said here
+        truth.createIndex()
+        stats, _, _ = coco_engine.evaluate(
+            coco_engine.engine_of('auto', img_ids),
+            truth,
+            detections,
+            img_ids,
+            [category['id'] for category in document['categories']],
+        )
     return float(stats[0])
 
 

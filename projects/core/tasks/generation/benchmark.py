@@ -32,6 +32,7 @@ class GenerationParts:
             else model.sample_shape()
         )
         self.default_input_size = self.shape[1:] or self.shape
+        self.makes_one_size = not isinstance(model, Translator)
 
     def input_size_of(self, cfg: Config) -> tuple[int, ...] | None:
         """A generator makes one size; a translator takes what the pipeline makes."""
