@@ -12,8 +12,7 @@ from PIL import Image
 
 from projects.core.tasks.detection.to_coco import to_coco
 
-ROOT = Path(__file__).parents[2]
-TOOL = str(ROOT / 'tools/dataset_tools/to_coco.py')
+TOOL = str(Path(__file__).parents[2] / 'tools/dataset_tools/to_coco.py')
 NAMES = ['owl', 'cat']  # not in the order of the alphabet
 SIZES = {'a.png': (64, 48), 'b.png': (40, 80), 'empty.png': (30, 20)}
 # image, class, xywh, difficult
@@ -35,10 +34,10 @@ def said(monkeypatch):
     return lambda: '\n'.join(messages)
 
 
-def expected(names, crowds=False, folder=''):
+def expected(names, crowds=False):
     """The COCO file of these boxes."""
     images = [
-        dict(id=i, file_name=folder + name, width=w, height=h)
+        dict(id=i, file_name=name, width=w, height=h)
         for i, (name, (w, h)) in enumerate(SIZES.items(), 1)
     ]
     annotations = [
@@ -144,35 +143,32 @@ def row_relative(name, label, x, y, w, h, width, height):
 
 
 LAYOUTS = {
-    'voc': (voc, sorted(NAMES), ''),
-    'yolo': (yolo, NAMES, ''),
-    'labelme': (labelme, sorted(NAMES), ''),
+    'voc': (voc, sorted(NAMES)),
+    'yolo': (yolo, NAMES),
+    'labelme': (labelme, sorted(NAMES)),
     'csv of TensorFlow': (
         table('filename,width,height,class,xmin,ymin,xmax,ymax', row_tf),
         sorted(NAMES),
-        '',
     ),
     'csv with sizes': (
         table('label_name,bbox_x,bbox_y,bbox_width,bbox_height,image_name', row_xywh),
         sorted(NAMES),
-        '',
     ),
     'csv of OpenImages': (
         table('ImageID,LabelName,XMin,XMax,YMin,YMax', row_relative),
         sorted(NAMES),
-        '',
     ),
 }
 
 
 @pytest.mark.parametrize('layout', LAYOUTS)
 def test_round_trip(tmp_path, layout, said):
-    write, names, folder = LAYOUTS[layout]
+    write, names = LAYOUTS[layout]
     write(tmp_path / 'data')
     out = tmp_path / 'coco.json'
     document = to_coco(tmp_path / 'data', out=out)
     assert json.loads(out.read_text()) == document
-    right = expected(names, crowds=layout == 'voc', folder=folder)
+    right = expected(names, crowds=layout == 'voc')
     assert document['images'] == right['images']
     assert document['categories'] == right['categories']
     for found, ann in zip(document['annotations'], right['annotations'], strict=True):
