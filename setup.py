@@ -25,6 +25,7 @@ DEPENDENCIES = [
     'onedl-mmcv>=2.3.6',
     'onedl-mmdetection>=3.5.1',
     'onedl-mmpretrain>=1.3.6',
+    'numpy>=2',
     'pycocotools>=2.0.8',
     # pycocotools' numbers, several times as fast
     'faster-coco-eval>=1.6',
