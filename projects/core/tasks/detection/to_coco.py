@@ -250,10 +250,8 @@ def _log_summary(
             else f'  left out: {count} {reason}'
         )
     lines.append(
-        'For a config, of each split:\n'
-        f'  dataset=dict(data_root={osp.dirname(osp.abspath(out)) + "/"!r}, '
-        f'ann_file={osp.basename(out)!r}, '
-        f'data_prefix=dict(img={root + "/"!r}), '
-        f'metainfo=dict(classes={tuple(names)!r}))'
+        'For a config (or val, or test):\n'
+        f'  data_root = {osp.dirname(osp.abspath(out)) + "/"!r}\n'
+        f'  train = dict(ann_file={osp.basename(out)!r}, img={root + "/"!r})'
     )
     print_log('\n'.join(lines), 'current')
