@@ -109,7 +109,7 @@ def main() -> None:
     if args.overfit is not None:
         run_tool(
             'projects.core.diagnosis.overfit:overfit',
-            num=args.overfit,
+            samples=args.overfit,
             steps=args.overfit_steps,
             **options,
         )

@@ -118,13 +118,13 @@ def test_texts_are_known(write):
         ('gan/gan-mlp_1xb64-4500i_ring8.py', {}, 'a generative model is not to know'),
         (LENET, dict(resume=True), '--overfit 4 goes without --resume'),
         (LENET, dict(launcher='pytorch'), '--overfit 4 goes without --launcher'),
-        (LENET, dict(num=0), 'num: a whole number of at least 1, not 0'),
-        (LENET, dict(num=10**6), 'samples are asked for, but DigitsDataset has'),
+        (LENET, dict(samples=0), 'samples: a whole number of at least 1, not 0'),
+        (LENET, dict(samples=10**6), 'samples are asked for, but DigitsDataset has'),
         (LENET, dict(cfg_options=['val_evaluator=None']), 'validates nothing'),
     ],
 )
 def test_refused(fresh, error_of, config, options, message):
-    options = {'num': 4, **options}
+    options = {'samples': 4, **options}
     assert message in error_of(overfit, str(config_root() / config), **options)
     assert not Path('work_dirs').exists()
 

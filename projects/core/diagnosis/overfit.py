@@ -35,10 +35,10 @@ STEPS = 1000
 FALLEN = 0.5  # of the loss at the beginning, what is left where it fell
 
 
-@checked(**RULES, num=whole(1), steps=whole(1))
+@checked(**RULES, samples=whole(1), steps=whole(1))
 def overfit(
     config: str,
-    num: int,
+    samples: int,
     work_dir: str | None = None,
     resume: bool | str = False,
     amp: bool = False,
@@ -59,7 +59,7 @@ def overfit(
 
     Args:
         config: Config file.
-        num: Number of samples.
+        samples: Number of samples.
         work_dir: Folder for the log; ``work_dirs/<config's name>_overfit`` by
             default. There are no checkpoints.
         resume: Only False: it is over in minutes.
@@ -89,7 +89,7 @@ def overfit(
         ('--tensorboard', tensorboard),
     ):
         if is_set:
-            raise UserError(f'--overfit {num} goes without {option}: leave it out')
+            raise UserError(f'--overfit {samples} goes without {option}: leave it out')
     quiet_libraries()
     cfg = load_config(config, cfg_options)
     with explained(cfg):
@@ -105,10 +105,10 @@ def overfit(
         task = task_of(cfg)
         own_hooks = [hook_name(hook) for hook in cfg.get('custom_hooks') or []]
         # before the work of the data's checks, too
-        task.overfit(Config(cfg.to_dict()), num)
+        task.overfit(Config(cfg.to_dict()), samples)
         task.prepare(cfg)
         notices = task.check_data(cfg)
-        goals = task.overfit(cfg, num)
+        goals = task.overfit(cfg, samples)
         off = switch_off(cfg, steps, own_hooks)
         cfg.randomness = dict(cfg.get('randomness') or {}, deterministic=deterministic)
         if seed is not None or cfg.randomness.get('seed') is None:
@@ -127,13 +127,13 @@ def overfit(
         for notice in notices:
             runner.logger.warning(notice)
         runner.logger.info(
-            f'overfitting {num} of the {task.unit} of {config}, in {steps} steps at '
-            f'most; off: {", ".join(off)}; what else is random in the model, stays'
+            f'overfitting {samples} of the {task.unit} of {config}, in {steps} steps '
+            f'at most; off: {", ".join(off)}; what else is random in the model, stays'
         )
         start = time.monotonic()
         runner.train()
     seconds = time.monotonic() - start
-    verdict = learning.verdict(model, runner, num, task.unit, seconds)
+    verdict = learning.verdict(model, runner, samples, task.unit, seconds)
     runner.logger.info(f'log: {osp.relpath(runner.log_dir)}')
     if verdict is not None:
         raise UserError(verdict)
