@@ -161,6 +161,8 @@ def _of_test(cfg: Config, variable: Variable, stale: list[Stale]) -> list[str]:
     if [part.path for part in stale] != [other]:
         return []
     new, old = cfg[name], cfg[other]
+    if not (new and old):  # one of the two is switched off
+        return []
     if name == 'val_dataloader':  # other batches are no other test
         new, old = new.get('dataset'), old.get('dataset')
     if new == old:
