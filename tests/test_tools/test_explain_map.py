@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from planted_faults import (
+from planted_results import (
     FAULTS,
     FIRST_ID,
     KINDS,

@@ -116,15 +116,18 @@ def twice(values: Iterable) -> list:
     return [value for value, count in Counter(values).items() if count > 1]
 
 
-def read_text(path: str) -> str:
+def read_text(path: str, encoding: str = 'utf-8') -> str:
     """Content of a text file in UTF-8.
+
+    Args:
+        encoding: 'utf-8-sig' leaves out a byte order mark.
 
     Raises:
         UserError: If it cannot be read, or begins with a byte order mark, which
             the libraries take for content.
     """
     try:
-        with open(path, encoding='utf-8') as file:
+        with open(path, encoding=encoding) as file:
             text = file.read()
     except UnicodeDecodeError as error:
         utf16 = error.object.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))

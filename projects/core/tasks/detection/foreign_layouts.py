@@ -1,10 +1,9 @@
-"""Boxes of foreign layouts: VOC XML, YOLO text files, LabelMe JSON and CSV.
+"""Boxes of foreign layouts: VOC XML and LabelMe JSON, and what all readers share.
 
 Each reader gives the images that are named, in order, with their boxes in pixels of the
 image as it is shown, that is, with its EXIF orientation followed.
 """
 
-import csv
 import json
 import math
 import os
@@ -12,14 +11,17 @@ import os.path as osp
 import reprlib
 import xml.etree.ElementTree as ET
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from PIL import Image
 
 from projects.core.datasets.decoding import IMAGE_SUFFIXES, ORIENTATION, SIDEWAYS
-from projects.core.datasets.files import read_lines, read_text
+from projects.core.datasets.files import read_text
 from projects.core.errors import UserError, listed
+
+# of images and of annotations
+SUFFIXES = (*IMAGE_SUFFIXES, '.xml', '.txt', '.json')
 
 
 @dataclass
@@ -45,11 +47,13 @@ class Box:
 
 @dataclass
 class Picture:
-    """An image; path, width and height in pixels, its boxes."""
+    """An image; path, width and height in pixels, its boxes, and the width and height
+    that are stated with them, if any."""
 
     path: str
     size: tuple[int, int]
     boxes: list[Box]
+    stated: tuple[float, float] | None = None
 
 
 @dataclass
@@ -60,11 +64,15 @@ class Layout:
         pictures: By the order of their paths.
         classes: In the order that the layout states; empty if it states none.
         dropped: Number of what was left out, by the reason with a first example.
+        cut: Where boxes are that were cut at the border of their image.
+        resized: Images of another size than their annotations state.
     """
 
     pictures: list[Picture]
     classes: list[str]
     dropped: Counter
+    cut: list[str] = field(default_factory=list)
+    resized: list[str] = field(default_factory=list)
 
 
 class Reader:
@@ -73,7 +81,7 @@ class Reader:
     Args:
         source: Folder or file of the annotations.
         images: Folder of the images, or None for where the layout has them.
-        names: Names without suffix of the images that are wanted; None for all.
+        names: Stems of the images that are wanted; None for all.
     """
 
     def __init__(
@@ -83,6 +91,7 @@ class Reader:
         self.folder = source if osp.isdir(source) else osp.dirname(source) or '.'
         self.images = images or self.folder
         self.names = names
+        self.met: set[str] = set()  # those of the names that are there
         self.dropped: Counter = Counter()
         self._examples: dict[str, str] = {}
         self._by_name: dict[str, list[str]] | None = None
@@ -93,6 +102,8 @@ class Reader:
 
     def layout(self, pictures: Iterable[Picture], classes: list[str]) -> Layout:
         pictures = sorted(pictures, key=lambda picture: picture.path)
+        for name in sorted((self.names or set()) - self.met):
+            self.drop('names of the list that no annotation has', name)
         dropped = {
             f'{reason} ({self._examples[reason]})': count
             for reason, count in self.dropped.items()
@@ -100,7 +111,10 @@ class Reader:
         return Layout(pictures, classes, Counter(dropped))
 
     def wanted(self, path: str) -> bool:
-        return self.names is None or stem(path) in self.names
+        if self.names is None:
+            return True
+        self.met |= self.names & {stem(path)}
+        return stem(path) in self.names
 
     def find_image(self, name: str, *folders: str) -> str | None:
         """File of an image by its name, whose suffix may be missing or wrong."""
@@ -124,7 +138,10 @@ class Reader:
 
 
 def stem(path: str) -> str:
-    return osp.splitext(osp.basename(path))[0]
+    """Name of a file without its folder and suffix; other dots are part of it."""
+    name = osp.basename(path.replace('\\', '/'))
+    start, suffix = osp.splitext(name)
+    return start if suffix.lower() in SUFFIXES else name
 
 
 def files_below(folder: str, suffixes: tuple[str, ...]) -> list[str]:
@@ -150,6 +167,15 @@ def size_of(path: str) -> tuple[int, int]:
     except Exception as error:  # of Pillow's readers, whatever is in the file
         raise UserError(f'the image {path} cannot be read: {error}') from error
     return size[::-1] if turned else size
+
+
+def stated_size(width: object, height: object) -> tuple[float, float] | None:
+    """Width and height, None where they are no positive numbers: as none stated."""
+    try:
+        size = float(width), float(height)
+    except (TypeError, ValueError):
+        return None
+    return size if min(size) > 0 else None
 
 
 def number_of(text: object, where: str, what: str) -> float:
@@ -216,7 +242,8 @@ def read_voc(reader: Reader) -> Layout:
                 obj.findtext('difficult', '0').strip() or '0', where, '<difficult>'
             )
             boxes.append(Box(label, corners, where, bool(difficult)))
-        pictures.append(Picture(image, size_of(image), boxes))
+        stated = stated_size(root.findtext('size/width'), root.findtext('size/height'))
+        pictures.append(Picture(image, size_of(image), boxes, stated))
     return reader.layout(pictures, [])
 
 
@@ -243,7 +270,8 @@ def read_labelme(reader: Reader) -> Layout:
             box = _labelme_box(shape, where, reader)
             if box is not None:
                 boxes.append(box)
-        pictures.append(Picture(image, size_of(image), boxes))
+        stated = stated_size(data.get('imageWidth'), data.get('imageHeight'))
+        pictures.append(Picture(image, size_of(image), boxes, stated))
     return reader.layout(pictures, [])
 
 
@@ -254,7 +282,7 @@ def json_of(path: str) -> object:
         UserError: If it is none.
     """
     try:
-        return json.loads(read_text(path))
+        return json.loads(text_of(path))
     except (ValueError, RecursionError) as error:
         raise UserError(f'{path} is not valid JSON: {error}') from error
 
@@ -287,112 +315,11 @@ def _labelme_box(shape: object, where: str, reader: Reader) -> Box | None:
     return Box(name, corners, where)
 
 
-# names of columns, in lower case without anything but letters and digits
-COLUMNS = {
-    'image': ('filename', 'image', 'imagename', 'imagepath', 'imageid', 'file', 'path'),
-    'name': ('class', 'label', 'labelname', 'classname', 'name', 'category'),
-    'x1': ('xmin', 'x1', 'left', 'bboxxmin', 'xtl'),
-    'y1': ('ymin', 'y1', 'top', 'bboxymin', 'ytl'),
-    'x2': ('xmax', 'x2', 'right', 'bboxxmax', 'xbr'),
-    'y2': ('ymax', 'y2', 'bottom', 'bboxymax', 'ybr'),
-    'x': ('x', 'bboxx', 'xmin', 'x1', 'left'),
-    'y': ('y', 'bboxy', 'ymin', 'y1', 'top'),
-    'w': ('w', 'bboxwidth', 'bboxw', 'boxwidth', 'width'),
-    'h': ('h', 'bboxheight', 'bboxh', 'boxheight', 'height'),
-    'cx': ('cx', 'xcenter', 'centerx', 'xcentre'),
-    'cy': ('cy', 'ycenter', 'centery', 'ycentre'),
-}
-# ways to state a box, the first that is there is taken
-FORMS: dict[tuple[str, ...], Callable[..., tuple[float, ...]]] = {
-    ('x1', 'y1', 'x2', 'y2'): lambda *v: v,
-    ('x', 'y', 'w', 'h'): lambda x, y, w, h: (x, y, x + w, y + h),
-    ('cx', 'cy', 'w', 'h'): lambda x, y, w, h: (
-        x - w / 2,
-        y - h / 2,
-        x + w / 2,
-        y + h / 2,
-    ),
-}
-
-
-def read_csv(reader: Reader) -> Layout:
-    """A table with a header, a box a row; without coordinates an image without box.
-
-    Coordinates none of which is above 1 are shares of the width and height.
-    """
-    path = reader.source
-    if osp.isdir(path):
-        files = files_below(path, ('.csv',))
-        if len(files) != 1:
-            raise UserError(f'{path} holds {len(files)} CSV files; give one of them')
-        path = files[0]
-    text = read_text(path).splitlines()
-    if not any(line.strip() for line in text):
-        raise UserError(f'{path} is empty; make or copy it again')
-    comma = max(',;\t', key=text[0].count)
-    table = csv.reader(text, delimiter=comma)
-    header = next(table)
-    keys = [''.join(c for c in key.lower() if c.isalnum()) for key in header]
-    place = {
-        what: keys.index(next(n for n in names if n in keys))
-        for what, names in COLUMNS.items()
-        if any(n in keys for n in names)
-    }
-    form = next((form for form in FORMS if set(form) <= place.keys()), None)
-    if form is None or not {'image', 'name'} <= place.keys():
-        raise UserError(
-            f'{path}, line 1: its columns are {listed(header, 8)}; there must be '
-            'filename and class, and xmin, ymin, xmax, ymax (or x, y, w, h; or cx, '
-            'cy, w, h)'
-        )
-    rows: dict[str, list] = {}
-    for line, row in enumerate(table, 2):
-        if not any(row):
-            continue
-        where = f'{path}, line {line}'
-        if len(row) != len(header):
-            raise UserError(f'{where} has {len(row)} columns, the header {len(header)}')
-        name = row[place['image']].strip()
-        if not name:
-            raise UserError(f'{where} names no image')
-        if not reader.wanted(name):
-            continue
-        texts = [row[place[key]].strip() for key in form]
-        boxes = rows.setdefault(name, [])
-        if any(texts):
-            values = [number_of(t, where, k) for t, k in zip(texts, form, strict=True)]
-            label = row[place['name']].strip()
-            if not label:
-                raise UserError(f'{where} has a box, but no class')
-            boxes.append((label, FORMS[form](*values), where))
-    corners = [v for boxes in rows.values() for _, box, _ in boxes for v in box]
-    relative = bool(corners) and max(corners) <= 1 + 1e-6
-    pictures = []
-    for name, boxes in rows.items():
-        image = reader.find_image(name)
-        if image is None:
-            where = boxes[0][2] if boxes else path
-            reader.drop('images that are not there', f'{name}, {where}')
-            continue
-        size = size_of(image)
-        factor = (*size, *size) if relative else (1, 1, 1, 1)
-        pictures.append(
-            Picture(
-                image,
-                size,
-                [
-                    Box(
-                        label,
-                        tuple(v * f for v, f in zip(box, factor, strict=True)),
-                        where,
-                    )
-                    for label, box, where in boxes
-                ],
-            )
-        )
-    return reader.layout(pictures, [])
+def text_of(path: str) -> str:
+    """Content of a text file; a byte order mark, as Windows writes, is none of it."""
+    return read_text(path, 'utf-8-sig')
 
 
 def lines_of(path: str) -> list[str]:
     """Lines of a list that say something."""
-    return [line.strip() for line in read_lines(path) if line.strip()]
+    return [line.strip() for line in text_of(path).split('\n') if line.strip()]

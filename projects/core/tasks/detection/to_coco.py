@@ -3,14 +3,17 @@
 import json
 import os
 import os.path as osp
+import re
 from collections import Counter
 
 from mmengine.logging import print_log
 
+from projects.core.datasets.files import twice
 from projects.core.errors import UserError, listed
 from projects.core.files import check_outputs, output_file
 from projects.core.quiet import quiet_libraries
 from projects.core.tasks.detection.coco_checks import check_coco
+from projects.core.tasks.detection.csv_layout import read_csv
 from projects.core.tasks.detection.foreign_layouts import (
     Box,
     Layout,
@@ -18,7 +21,6 @@ from projects.core.tasks.detection.foreign_layouts import (
     files_below,
     json_of,
     lines_of,
-    read_csv,
     read_labelme,
     read_voc,
     stem,
@@ -28,6 +30,8 @@ from projects.core.values import PATH, TEXT, Rule, checked, optional, several
 
 READERS = dict(voc=read_voc, yolo=read_yolo, labelme=read_labelme, csv=read_csv)
 FORMAT = Rule(f'one of {listed(READERS)}', lambda v: v in READERS)
+# of VOC's lists for one class
+VOC_FLAG = re.compile(r'\s+(-1|0|1)$')
 BORDER = 0.01  # pixels that a box may reach over the border by rounding
 
 
@@ -87,8 +91,7 @@ def to_coco(
             f'--split {split}: {format} has no splits; give a list of the images by '
             '--names'
         )
-    wanted = {stem(line.split()[0]) for line in lines_of(names)} if names else None
-    reader = Reader(source, images, wanted)
+    reader = Reader(source, images, _listed_names(names) if names else None)
     options = dict(split=split) if format == 'yolo' else {}
     layout = READERS[format](reader, **options)
     root = _image_root(layout, reader)
@@ -96,6 +99,14 @@ def to_coco(
     _write(document, out)
     _log_summary(document, layout, format, out, root)
     return document
+
+
+def _listed_names(path: str) -> set[str]:
+    """Stems of the images in a list; a name may hold blanks."""
+    lines = lines_of(path)
+    if all(VOC_FLAG.search(line) for line in lines):
+        lines = [VOC_FLAG.sub('', line) for line in lines]
+    return {stem(line) for line in lines}
 
 
 def format_of(source: str) -> str:
@@ -114,7 +125,7 @@ def format_of(source: str) -> str:
     if files_below(source, ('.xml',)):
         found.append('voc')
     texts = files_below(source, ('.txt',))
-    has_names = any(osp.basename(path) in NAME_FILES for path in texts)
+    has_names = files_below(source, NAME_FILES)
     if has_names or (files_below(source, ('.yaml', '.yml')) and texts):
         found.append('yolo')
     jsons = files_below(source, ('.json',))
@@ -139,14 +150,17 @@ def format_of(source: str) -> str:
 def _image_root(layout: Layout, reader: Reader) -> str:
     """The deepest folder that holds all images."""
     if not layout.pictures:
-        reasons = listed(f'{n} {what}' for what, n in layout.dropped.items())
         raise UserError(
-            f'{reader.source} has no image with annotations; left out: {reasons}. '
-            'Give the folder of the images by --images'
+            f'{reader.source} has no image with annotations; left out: '
+            f'{_dropped(layout)}. Give the folder of the images by --images'
         )
     return osp.commonpath(
         [osp.dirname(osp.abspath(picture.path)) for picture in layout.pictures]
     )
+
+
+def _dropped(layout: Layout) -> str:
+    return listed(f'{n} {what}' for what, n in layout.dropped.items())
 
 
 def _document(layout: Layout, classes: list[str] | None, root: str) -> dict:
@@ -154,6 +168,8 @@ def _document(layout: Layout, classes: list[str] | None, root: str) -> dict:
     boxes = [box for picture in layout.pictures for box in picture.boxes]
     counts = Counter(box.name for box in boxes)
     names = classes or layout.classes or sorted(counts)
+    if again := twice(names):
+        raise UserError(f'the class {again[0]} is named twice: {listed(names)}')
     if not any(counts[name] for name in names):
         raise UserError(
             f'no box is of the classes {listed(names)}; there are {listed(counts)}'
@@ -170,6 +186,8 @@ def _document(layout: Layout, classes: list[str] | None, root: str) -> dict:
 
     for picture in layout.pictures:
         width, height = picture.size
+        if picture.stated not in (None, picture.size):
+            layout.resized.append(picture.path)
         images.append(
             dict(
                 id=len(images) + 1,
@@ -184,7 +202,7 @@ def _document(layout: Layout, classes: list[str] | None, root: str) -> dict:
                 continue
             x1, y1, x2, y2 = box.corners
             if min(x1, y1) < -BORDER or x2 > width + BORDER or y2 > height + BORDER:
-                note('cut', box)
+                layout.cut.append(box.where)
             x1, x2 = (min(max(x, 0.0), width) for x in (x1, x2))
             y1, y2 = (min(max(y, 0.0), height) for y in (y1, y2))
             if x2 <= x1 or y2 <= y1:
@@ -206,6 +224,8 @@ def _document(layout: Layout, classes: list[str] | None, root: str) -> dict:
             )
     for reason, count in reasons.items():
         dropped[f'{reason} ({first[reason]})'] += count
+    if not annotations:
+        raise UserError(f'no box is left: {_dropped(layout)}')
     return dict(
         images=images,
         annotations=annotations,
@@ -242,12 +262,16 @@ def _log_summary(
     ]
     if crowds:
         lines.append(f'  {crowds} difficult boxes are crowds (iscrowd=1)')
-    for reason, count in layout.dropped.items():
-        what = reason.removeprefix('cut ')
+    lines += [f'  left out: {count} {what}' for what, count in layout.dropped.items()]
+    if layout.cut:
         lines.append(
-            f'  cut at the border of the image: {count} boxes {what}'
-            if what != reason
-            else f'  left out: {count} {reason}'
+            f'  cut at the border of the image: {len(layout.cut)} boxes '
+            f'({layout.cut[0]})'
+        )
+    if layout.resized:
+        lines.append(
+            f'  {len(layout.resized)} images are of another size than their '
+            f'annotations state ({layout.resized[0]}): see whether the boxes fit'
         )
     lines.append(
         'For a config (or val, or test):\n'

@@ -10,7 +10,6 @@ import os.path as osp
 import yaml
 
 from projects.core.datasets.decoding import IMAGE_SUFFIXES
-from projects.core.datasets.files import read_text
 from projects.core.errors import UserError, listed
 from projects.core.tasks.detection.foreign_layouts import (
     Box,
@@ -23,6 +22,7 @@ from projects.core.tasks.detection.foreign_layouts import (
     outline,
     size_of,
     stem,
+    text_of,
 )
 
 NAME_FILES = ('classes.txt', 'obj.names')
@@ -39,30 +39,32 @@ def read_yolo(reader: Reader, split: str | None = None) -> Layout:
         UserError: If there are no names of classes, or a line is none.
     """
     data, names = _names(reader.folder)
-    label_files = {
-        stem(path): path
-        for path in files_below(reader.source, ('.txt',))
-        if osp.basename(path) not in NAME_FILES
-    }
     pictures = []
     images = _images(reader, data, split)
+    # of a name that is in two splits, one may have no file of labels
+    near = map(_own_label_file, files_below(reader.images, IMAGE_SUFFIXES))
+    taken = {osp.abspath(path) for path in near if path}
+    elsewhere: dict[str, str] = {}
+    for path in files_below(reader.source, ('.txt',)):
+        if osp.abspath(path) not in taken and osp.basename(path) not in NAME_FILES:
+            elsewhere.setdefault(stem(path), path)
     if not images:
         raise UserError(f'there is no image below {reader.images}')
     for image in images:
         if not reader.wanted(image):
             continue
         size = size_of(image)
-        path = _label_file(image, label_files)
+        path = _own_label_file(image) or elsewhere.get(stem(image))
         boxes = []
         if path is not None:
-            for number, line in enumerate(read_text(path).splitlines(), 1):
+            for number, line in enumerate(text_of(path).splitlines(), 1):
                 if line.strip():
                     where = f'{path}, line {number}'
                     boxes.append(_box(line.split(), where, names, size))
         pictures.append(Picture(image, size, boxes))
     if split is None and reader.names is None:
         found = {stem(image) for image in images}
-        for name, path in label_files.items():
+        for name, path in elsewhere.items():
             if name not in found and _is_boxes(path):
                 reader.drop('annotations without their image', path)
     return reader.layout(pictures, names)
@@ -72,15 +74,22 @@ def _names(folder: str) -> tuple[dict, list[str]]:
     """Content of data.yaml, and names of the classes in their order."""
     for path in files_below(folder, ('.yaml', '.yml')):
         try:
-            data = yaml.safe_load(read_text(path))
+            # all as text: 'no' is a class, and not False
+            data = yaml.load(text_of(path), yaml.BaseLoader)
         except yaml.YAMLError as error:
             text = ' '.join(str(error).split())
             raise UserError(f'{path} is not valid YAML: {text}') from error
         names = data.get('names') if isinstance(data, dict) else None
-        if isinstance(names, dict) and set(names) == set(range(len(names))):
-            names = [names[i] for i in range(len(names))]
-        if isinstance(names, list) and names:
-            return data, [str(name) for name in names]
+        if isinstance(names, dict):
+            names = [names.get(str(i)) for i in range(len(names))]
+        if names is None:
+            continue
+        if isinstance(names, list) and names and all(type(n) is str for n in names):
+            return data, names
+        raise UserError(
+            f'{path}: names must be a list of classes, or numbers from 0 on with a '
+            f'class each, not {data["names"]!r}'
+        )
     for name in NAME_FILES:
         for path in files_below(folder, (name,)):
             return {}, lines_of(path)
@@ -95,7 +104,7 @@ def _images(reader: Reader, data: dict, split: str | None) -> list[str]:
     if split is None:
         return files_below(reader.images, IMAGE_SUFFIXES)
     entries = data.get(split)
-    if entries is None:
+    if not entries:
         has = [key for key in ('train', 'val', 'test') if data.get(key)]
         raise UserError(
             f'--split {split}: data.yaml of {reader.folder} has {listed(has)}'
@@ -131,7 +140,8 @@ def _place(folder: str, data: dict, entry: str) -> str:
     raise UserError(f'data.yaml names {entry}, but there is no {places[1]}')
 
 
-def _label_file(image: str, label_files: dict[str, str]) -> str | None:
+def _own_label_file(image: str) -> str | None:
+    """That of the same place, if it is there."""
     parts = osp.splitext(image)[0].split('/')
     if 'images' in parts:
         place = len(parts) - 1 - parts[::-1].index('images')
@@ -139,12 +149,12 @@ def _label_file(image: str, label_files: dict[str, str]) -> str | None:
         if osp.isfile(path):
             return path
     beside = osp.splitext(image)[0] + '.txt'
-    return beside if osp.isfile(beside) else label_files.get(stem(image))
+    return beside if osp.isfile(beside) else None
 
 
 def _is_boxes(path: str) -> bool:
     """Whether a text file begins as one of boxes does, not as a list or a note."""
-    words = (read_text(path).splitlines() or [''])[0].split()
+    words = (text_of(path).splitlines() or [''])[0].split()
     return len(words) >= 5 and all(w.replace('.', '', 1).isdigit() for w in words)
 
 
