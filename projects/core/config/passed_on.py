@@ -132,6 +132,8 @@ def _is_touched(traced: Trace, name: str, read: frozenset[str]) -> bool:
 def _is_other(cfg: Config, last: Variable, part: Stale) -> bool:
     """Whether a part has another value than the variable would give it now."""
     name, written = last.name, part.made_by.origin
+    if part.made_by.file == last.file:
+        return False  # made of the base's by name, where it is changed: it is meant
     if written is not None and written.key.split('.')[0] == name:
         return _at(cfg, written.key.split('.')) != _at(cfg, part.keys)
     former = part.variable
