@@ -133,7 +133,7 @@ class _Taking:
         if any(now.get(key) != old.get(key) for key in keys):
             return False
         return (
-            not _is_in(now.get('data_root'), self.root)
+            not _is_same(now.get('data_root'), self.root)
             or split in self.state
             or _differ(_classes_in(now), self.state.get('classes'))
         )
@@ -164,7 +164,7 @@ class _Taking:
         now, old = self.now[split], self.old[split]
         said = place_of(self.state[split], split) if split in self.state else Place()
         # what the loader says is the user's where it is not the base's
-        is_same = _is_in(now.get('data_root'), self.root)
+        is_same = _is_same(now.get('data_root'), self.root)
         values = []
         for value, is_, was in zip(said, place_in(now), place_in(old), strict=True):
             own = is_ if is_same or is_ != was else None
@@ -359,6 +359,10 @@ def _forget_prefix(dataset: dict) -> None:
 def _as_list(value) -> list[dict]:
     values = value if isinstance(value, SEVERAL) else [value]
     return [v for v in values if isinstance(v, dict)]
+
+
+def _is_same(path, folder) -> bool:
+    return _is_in(path, folder) and _is_in(folder, path)
 
 
 def _is_in(path, folder) -> bool:
