@@ -154,8 +154,6 @@ def test_an_option_that_reaches_nothing(child, options, fix):
         'val_dataloader = val_evaluator = None',
         # what was made of it is gone
         'input_size = 3\ntrain_dataloader = val_dataloader = test_dataloader = None',
-        # without validation
-        'val_dataloader = val_evaluator = None',
     ],
 )
 def test_a_variable_that_is_passed_on(child, text):
