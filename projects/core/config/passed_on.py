@@ -173,7 +173,7 @@ def _of_test(cfg: Config, variable: Variable, stale: list[Stale]) -> list[str]:
     if not (new and old):  # one of the two is switched off
         return []
     if name == 'val_dataloader':  # other batches are no other test
-        new, old = new.get('dataset'), old.get('dataset')
+        new, old = (loader and loader.get('dataset') for loader in (new, old))
     if new == old:
         return []
     return [
