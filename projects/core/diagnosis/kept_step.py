@@ -62,7 +62,8 @@ def read_step(file: str) -> dict:
     if lacks := [k for k, cls in KEYS.items() if not isinstance(saved.get(k), cls)]:
         raise UserError(
             f'{file} is no step that a training kept (it lacks {listed(lacks)}); give '
-            'the nonfinite_loss.pth of a work dir that this version of tools/train.py wrote'
+            'the nonfinite_loss.pth of a work dir that this version of tools/train.py '
+            'wrote'
         )
     return saved
 
