@@ -428,6 +428,12 @@ def test_two_files_that_could_be_meant(tmp_path):
         load(YOLO, tmp_path)
 
 
+def test_a_file_that_is_proposed_is_not_of_the_test(tmp_path):
+    make_coco(tmp_path, {'test.json': 'i', 'trainval.json': 'i'})
+    with pytest.raises(UserError, match=r"Name the file: train='trainval.json'"):
+        load(YOLO, tmp_path)
+
+
 def test_images_that_are_nowhere(pets):
     for image in (pets / 'images').iterdir():
         image.unlink()

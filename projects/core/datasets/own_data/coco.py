@@ -68,6 +68,11 @@ def _of_split(files: list[str], split: str) -> list[str]:
     return sorted({file for rank, file in ranked if rank == best})
 
 
+def is_of_evaluation(file: str) -> bool:
+    """Whether a file is for validation or test, by its name."""
+    return any(_of_split([file], split) for split in ('val', 'test'))
+
+
 def json_files(root: str) -> list[str]:
     """Files of JSON in a folder, below it."""
     return [

@@ -92,6 +92,7 @@ class Boxes:
     def other(self, root: str) -> str:
         """What else lies in ``root``, that the model has no use of, in words."""
         if found := coco.json_files(root):
+            found.sort(key=coco.is_of_evaluation)  # which is not proposed, if possible
             return f". Name the file: train='{found[0]}' (there is {listed(found, 3)})"
         if folders.find_folders(root, 'train', None) is not None:
             return (
