@@ -205,7 +205,7 @@ class Frame:
     def strangeness(self) -> float:
         """How much better than a simpler one it must fit, at least."""
         factor = 1 / self.factor if self.family.words is _twice else self.factor
-        return 0.002 * FAMILIES.index(self.family) + 0.005 * sum(
+        return 0.002 * FAMILIES.index(self.family) + 0.015 * sum(
             _nearest(f) != f for f in factor
         )
 
