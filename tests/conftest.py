@@ -128,6 +128,16 @@ def _no_page_unless_asked_for(request, monkeypatch):
 
 
 @pytest.fixture(autouse=True)
+def _no_log_goes_to_the_screen_of_another_test():
+    """Of a logger that was made while pytest caught a test's output."""
+    mmengine = sys.modules.get('mmengine.logging')
+    loggers = mmengine.MMLogger._instance_dict.values() if mmengine else ()
+    for handler in (handler for logger in loggers for handler in logger.handlers):
+        if getattr(getattr(handler, 'stream', None), 'closed', False):
+            handler.stream = sys.stdout
+
+
+@pytest.fixture(autouse=True)
 def _no_workers_are_left(end_workers):
     yield
     end_workers()

@@ -146,7 +146,7 @@ def checked(**rules: Rule) -> Callable:
                     value = fspath(value)
                 default = parameters[name].default
                 if value is not default and (refusal := rule.refusal(value)):
-                    raise UserError(f'{name}: {refusal}')
+                    raise UserError(f'{name.rstrip("_")}: {refusal}')
                 if name in kwargs:
                     kwargs[name] = value
                 else:

@@ -148,7 +148,7 @@ FILES = [
     ('tab.py', 'if 1:\n\tx = 1\n        y = 2', 'tab.py, line 3: inconsistent use of'),
     ('raises.py', 'x = 1\nx = x.y', 'raises.py, line 2 cannot be read as a config: At'),
     ('exits.py', 'raise SystemExit(3)', 'exits.py, line 1 cannot be read as a config'),
-    ('text.txt', 'model = 3', 'text.txt cannot be read as a config: OSError: Only py'),
+    ('text.txt', 'model = 3', 'text.txt is no config: the name of one ends in'),
     ('missing.py', "_base_ = 'no.py'", '/no.py cannot be read as a config: FileNotF'),
     ('number.py', '_base_ = 3', 'number.py cannot be read as a config: TypeError'),
     ('circle.py', "_base_ = 'circle.py'", 'its _base_ leads back to itself'),

@@ -252,6 +252,7 @@ class TestTool:
             ('no.pth', ['no.pth'], {}),
             ('longer than', ['gpt_mini', 9999], {}),
             ('makes samples of one size, 32 x 32', ['dcgan_mini', 64], {}),
+            ('--csv a.png: name a file that', ['lenet5'], dict(csv='a.png')),
             ('not made by this tool', ['lenet5'], dict(csv=str(tmp_path / 'mine.csv'))),
         ):
             assert message in error_of(layers, *args, **options)

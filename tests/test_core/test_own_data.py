@@ -265,6 +265,54 @@ def test_chosen_categories_are_in_the_order_of_the_file(pets):
     assert cfg.model.bbox_head.num_classes == 2
 
 
+def test_numbers_of_an_option_are_names(tmp_path):
+    make_coco(tmp_path, {'train.json': '', 'val.json': ''}, ('2', '10', 'x'))
+    assert of(load(YOLO, tmp_path, 'classes=10,2')).metainfo.classes == ('2', '10')
+
+
+def test_classes_that_the_loaders_have_are_not_looked_for(write):
+    path = write(
+        "_base_ = '{base}'\nclasses = ('cat', )\nnames = dict(classes=classes)\n"
+        'train_dataloader = dict(dataset=dict(metainfo=names))\n'
+        'val_dataloader = test_dataloader = train_dataloader',
+        base=config_root() / FASTER,
+    )
+    cfg = load_config(path)  # without data on this machine
+    assert cfg.own_data == []
+    assert of(cfg).metainfo.classes == ('cat',)
+
+
+def test_hidden_folders_are_no_classes(folders):
+    (folders / 'train/.ipynb_checkpoints').mkdir()
+    cfg = load(LENET, folders)
+    assert built(cfg).metainfo['classes'] == ('Zoë', 'a b', 'cat')
+    assert built(cfg, 'val').metainfo['classes'] == ('Zoë', 'a b', 'cat')
+    assert len(built(cfg)) == 6
+
+
+def test_a_class_without_a_folder_for_validation(folders):
+    (folders / 'train/dog').mkdir()
+    assert load(LENET, folders).own_data[1].startswith('dog: no sample')
+
+
+def test_a_folder_above_that_of_the_base_is_another(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make_coco(tmp_path / 'data', {'train.json': 'i', 'val.json': 'i'})
+    assert of(load(YOLO, 'data')).data_root == 'data'  # not data/digits-coco
+
+
+def test_home_and_number_of_classes(pets, monkeypatch):
+    monkeypatch.setenv('HOME', str(pets.parent))
+    cfg = load(YOLO, '~/my pets', 'model.bbox_head.num_classes=7')
+    assert of(cfg).data_root == str(pets)
+    assert cfg.own_data[1] == 'set by the data: model.bbox_head.num_classes=3, not 7'
+
+
+def test_a_model_that_states_no_number_of_classes(pets):
+    cfg = load('mmdet::mask2former/mask2former_r50_8xb2-lsj-50e_coco.py', pets)
+    assert 'states no num_classes of a head' in cfg.own_data[1]
+
+
 def test_categories_without_a_box_are_told(tmp_path):
     make_coco(tmp_path, {'train.json': '', 'val.json': ''}, boxed=2)
     assert load(YOLO, tmp_path).own_data[1].startswith('owl: no sample to train on')
@@ -329,12 +377,19 @@ def test_copy_in_the_work_dir_says_the_same(pets, tmp_path):
         ('train=3', r'train = 3 .* write train=dict\(ann_file='),
         ('train=tarin.json', r'no annotation file .*holds images/, train.json'),
         ('classes=[cat,dgo]', r"no class 'dgo' .*did you mean 'dog'\?"),
+        ('classes=()', r'there are none; .* has cat, dog, owl'),
+        ('classes=[cat,cat]', r'hold cat more than once'),
         ('classes=cat', r"classes is the text 'cat'.*write classes=\('cat', \)"),
     ],
 )
 def test_refusals(pets, option, message):
     with pytest.raises(UserError, match=message):
         load(YOLO, pets, option)
+
+
+def test_classes_of_published_data_cannot_be_chosen():
+    with pytest.raises(UserError, match='DigitsDataset are published data'):
+        load_config(LENET, ['classes=3,5'])
 
 
 @pytest.mark.parametrize('place', ['metainfo=dict(classes=C)', 'classes=C'])

@@ -145,6 +145,13 @@ def test_an_option_that_reaches_nothing(child, options, fix):
         'train_pipeline = _base_.train_pipeline',
         'max_epochs = 20',
         'steps = 3',
+        # the base's is named beside it; a loop's own name is no variable
+        f'train_pipeline = {NEW}\ntrain_dataloader = dict(dataset=dict('
+        'pipeline=[*_base_.train_pipeline, *train_pipeline]))',
+        'for folder in range(3):\n    pass',
+        'if True:\n    numbers = [folder for folder in range(3)]',
+        # no validation
+        'val_dataloader = val_evaluator = None',
         # what was made of it is gone
         'input_size = 3\ntrain_dataloader = val_dataloader = test_dataloader = None',
     ],
@@ -153,6 +160,12 @@ def test_a_variable_that_is_passed_on(child, text):
     config = child(text)
     load_config(config)
     assert config_notices(load_config(config), config) == []
+
+
+def test_a_validation_that_is_left_out(child):
+    config = child('val_dataloader = None')
+    (notice,) = config_notices(load_config(config), config)
+    assert 'changes val_dataloader alone' in notice
 
 
 def test_a_grandchild_may_pass_it_on(child, tmp_path):

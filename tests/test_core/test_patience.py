@@ -61,6 +61,12 @@ def test_end_by_the_rule_of_the_metric(run, name, scores, last):
     assert Path(f'run/iter_{last}.pth').is_file()
 
 
+def test_the_option_takes_the_place_of_the_config_s_hook(run):
+    hook = "dict(type='projects.PatienceHook', patience=1)"
+    extra = f'custom_hooks = [*_base_.custom_hooks, {hook}]'
+    assert run([1, 1, 1, 1, 1], extra=extra, patience=2).iter == 12
+
+
 def test_log_and_record_say_why(run):
     run([1, 2, 2, 2, 9], patience=2)
     reason = (

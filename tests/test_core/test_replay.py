@@ -136,6 +136,26 @@ def test_running_statistics_of_the_step_itself_are_no_cause(replayed):
     assert (found.kind, found.module, found.origin.name) == ('forward', 'fault', 'log')
 
 
+def test_gradients_of_several_iterations(replayed):
+    extra = """
+optim_wrapper['accumulative_counts'] = 2
+optim_wrapper['optimizer'].update(lr=1e38, weight_decay=1e30)
+"""
+    found = replayed(FAULTY + extra)
+    assert (found.kind, found.last_step.kind) == ('weights', 'finite')
+    assert 'or one of the 1 iterations before, whose gradients were ' in found.lines[-1]
+
+
+def test_step_that_cannot_be_kept(tmp_path, fresh, error_of):
+    (tmp_path / 'faulty.py').write_text(FAULTY + "model['fault'] = 'log'")
+    Path(FILE).mkdir(parents=True)
+    error = error_of(train, 'faulty.py', 'run', seed=0)
+    assert error.startswith('the loss is not finite at iteration 1: loss nan')
+    assert 'the batch and the weights could not be kept: IsADirectoryError' in error
+    assert 'replay.py' not in error
+    assert not list(Path('run').glob('*.partial'))
+
+
 def changed_file(**changes):
     saved = torch.load(FILE, weights_only=False)
     for key, value in changes.items():
@@ -224,6 +244,11 @@ def test_nothing_in_the_file_is_run(replayed, error_of):
     [
         (None, 'there is no checkpoint missing.pth'),
         (dict(state_dict=dict(a=torch.ones(1))), 'is no step that a training kept'),
+        (
+            dict(inputs=1, random={}, own_step=False, names=[], lr={}, meta={})
+            | dict(state_dict={}, losses=3, iter='9'),
+            'is no step that a training kept (it lacks losses, iter)',
+        ),
     ],
 )
 def test_other_files(fresh, error_of, content, message):

@@ -5,12 +5,14 @@ import struct
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 from mmengine.visualization import TensorboardVisBackend
 from test_iteration_runs import log
 from toy_runs import LANGUAGE
 
 from projects.core.engine import train
 from projects.core.engine.trackers import set_up_trackers
+from projects.core.errors import UserError
 from projects.core.variants import config_root
 
 LENET = f"""
@@ -142,8 +144,6 @@ def test_package_is_missing(
 
 
 def test_local_backend_is_always_there():
-    from mmengine.config import Config
-
     cfg = Config(
         dict(work_dir='run', visualizer=dict(vis_backends=dict(type='X', a=1)))
     )
@@ -158,6 +158,13 @@ def test_local_backend_is_always_there():
     without = Config(dict(work_dir='run'))
     set_up_trackers(without, False)
     assert 'visualizer' not in without
+
+
+@pytest.mark.parametrize('backends', [3, ['TensorboardVisBackend']])
+def test_backends_that_are_none(backends):
+    cfg = Config(dict(work_dir='run', visualizer=dict(vis_backends=backends)))
+    with pytest.raises(UserError, match=r'vis_backends: a list of settings.*, not '):
+        set_up_trackers(cfg, True)
 
 
 @pytest.mark.slow

@@ -206,7 +206,8 @@ def test_status_of_the_tool(coco, error_of, capsys):
 def test_mistakes_are_said(coco, tmp_path, error_of):
     coco.check()
     source = str(coco.root / 'train.json')
-    assert 'there is no file or folder none.json' in error_of(check_data, 'none.json')
+    for none in ('none.json', 'none/', 'none'):
+        assert f'there is no file or folder {none}' in error_of(check_data, none)
     assert 'is none of: a run config' in error_of(check_data, str(coco.folder))
     assert 'there is no folder of images none' in error_of(check_data, source, 'none')
     assert 'name a file that ends in .png' in error_of(check_data, source, sheet='a.x')

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from planted_faults import (
+from planted_results import (
     FAULTS,
     FIRST_ID,
     KINDS,
@@ -307,6 +307,8 @@ class TestBadInput:
         assert 'none.json cannot be read: No such file' in message
         message = error_of(explain_map, *paths, out=paths[1])
         assert 'a.json is there already' in message
+        message = error_of(explain_map, *paths, out='fixed.csv')
+        assert '--out fixed.csv: name a file that ends in .json' in message
 
 
 def test_fixed_detections_are_written(explain, tmp_path):

@@ -371,6 +371,7 @@ class TestBadInput:
                 'format: one of voc, yolo, labelme, csv or None, not',
             ),
             (dict(images=tmp_path / 'none'), 'is no folder'),
+            (dict(format='csv'), 'data holds 0 CSV files; give one of them'),
             (dict(split='train'), 'voc has no splits'),
             (dict(classes=['dog']), 'no box is of the classes dog; there are cat, owl'),
             (dict(source=tmp_path / 'data/JPEGImages'), 'no annotations that are'),

@@ -4,7 +4,7 @@ import importlib.util
 import os.path as osp
 from pathlib import Path
 
-from projects.core.errors import UserError, close_names, did_you_mean
+from projects.core.errors import UserError, close_names, did_you_mean, listed
 from projects.core.variants import config_root, list_models
 
 # before the name of a model of theirs
@@ -84,6 +84,7 @@ def find_config_or_model(name: str) -> str:
         f"no config or model '{name}'"
         + (
             did_you_mean(name, {*runs, *list_models()})
-            or f'; there are the models {", ".join(list_models())}'
+            or f'; there are the models {listed(list_models(), 8)}, see '
+            f'{config_root()}/_base_/models'
         )
     )

@@ -34,6 +34,7 @@ RUNNER_KEYS = frozenset(inspect.signature(Runner.__init__).parameters) | {
 # of a test with augmentation; no names to propose for a misspelt 'model'
 TTA_KEYS = frozenset({'tta_model', 'tta_pipeline'})
 CHECKPOINTS = ('.pth', '.pt')  # which are no configs
+SUFFIXES = ('.py', '.json', '.yml', '.yaml')  # which mmengine reads
 # what a config's own names may begin with, however like a key they are
 VARIABLES = (*(f'{key}_' for key in RUNNER_KEYS), 'train_pipeline', 'test_pipeline')
 
@@ -124,6 +125,8 @@ def _read(path: str, file: Path) -> Config:
             f'{path} is a checkpoint, no config: give the .py file that it was trained '
             'by; the run left a copy beside it'
         )
+    if file.suffix not in SUFFIXES:
+        raise UserError(f'{path} is no config: the name of one ends in .py')
     try:
         cfg = Config.fromfile(file)
         for _ in walk(cfg._cfg_dict):

@@ -66,9 +66,16 @@ def check_passed_on(
         UserError: At the first that reaches nothing, with what passes it on.
     """
     try:
-        traced = trace(file, options)
+        return _check(cfg, trace(file, options), list(options), read)
+    except UserError:
+        raise
     except Exception:  # another kind of config: nothing is certain
         return []
+
+
+def _check(
+    cfg: Config, traced: Trace, options: list[str], read: frozenset[str]
+) -> list[str]:
     notices, told = [], set()
     # a test that keeps a variable's former value is told of by the variable
     names = [n for n in traced.variables if n in traced.changed - {*PASSED_ON}]
@@ -86,7 +93,7 @@ def check_passed_on(
         if name in read:
             notices += _of_test(cfg, variable, stale)
         elif not variable.used and not _is_touched(traced, name, read):
-            raise UserError(_refusal(variable, stale, list(options), traced, read))
+            raise UserError(_refusal(variable, stale, options, traced, read))
         else:
             told.update(part.keys[0] for part in stale)
             lines = [line for part in stale for line in _lines(part, traced, read)]
@@ -132,6 +139,8 @@ def _is_touched(traced: Trace, name: str, read: frozenset[str]) -> bool:
 def _is_other(cfg: Config, last: Variable, part: Stale) -> bool:
     """Whether a part has another value than the variable would give it now."""
     name, written = last.name, part.made_by.origin
+    if part.made_by.file == last.file:
+        return False  # made of the base's by name, where it is changed: it is meant
     if written is not None and written.key.split('.')[0] == name:
         return _at(cfg, written.key.split('.')) != _at(cfg, part.keys)
     former = part.variable
@@ -161,8 +170,10 @@ def _of_test(cfg: Config, variable: Variable, stale: list[Stale]) -> list[str]:
     if [part.path for part in stale] != [other]:
         return []
     new, old = cfg[name], cfg[other]
+    if not (new and old):  # one of the two is switched off
+        return []
     if name == 'val_dataloader':  # other batches are no other test
-        new, old = new.get('dataset'), old.get('dataset')
+        new, old = (loader and loader.get('dataset') for loader in (new, old))
     if new == old:
         return []
     return [

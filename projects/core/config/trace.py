@@ -114,8 +114,9 @@ class _Reader:
                 self._call(method, call)
             case _:
                 self._reads(statement)
+                counters = _loop_names(statement)
                 for node in ast.walk(statement):
-                    if isinstance(node, ast.Name) and node.id != BASE:
+                    if isinstance(node, ast.Name) and node.id not in (BASE, *counters):
                         if isinstance(node.ctx, ast.Store) or node.id in self.nodes:
                             self._change(node, statement)
 
@@ -260,6 +261,17 @@ class _Reader:
                     return Node(self._made_of(setting, tree))
                 node = below
         return copied(node, setting, variable)
+
+
+def _loop_names(tree: ast.AST) -> set[str]:
+    """Names that loops and comprehensions count by, which set nothing."""
+    return {
+        name.id
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.For, ast.comprehension))
+        for name in ast.walk(node.target)
+        if isinstance(name, ast.Name)
+    }
 
 
 def _is_constant(tree: ast.expr | None) -> bool:

@@ -76,13 +76,16 @@ def different_splits(cfg) -> Iterator[tuple[str, dict]]:
             yield split, loader
 
 
-def class_list(classes, split: str) -> list[str]:
+def class_list(classes, where: str) -> list[str]:
     """Classes as a config states them, a string being the name of a file.
+
+    Args:
+        where: What they are of, for messages, as 'train_dataloader'.
 
     Raises:
         UserError: If there is no such file, or they are no names.
     """
-    source = f'the classes of {split}_dataloader'
+    source = f'the classes of {where}'
     if isinstance(classes, str):  # for MMEngine a file of one class per line
         if not osp.isfile(classes):
             raise UserError(

@@ -96,7 +96,8 @@ def _classes(dataset: dict, class_: type | None, split: str) -> list[str]:
                 f'{split}_dataloader: nothing reads the key {wrong!r} of metainfo '
                 "(its key is 'classes', in lower case)"
             )
-    return class_list(stated or meta.get('classes') or [], split)
+    found = stated or meta.get('classes') or []
+    return class_list(found, f'{split}_dataloader')
 
 
 def _check_published(dataset: dict, class_: type, kind: str, split: str) -> None:

@@ -201,9 +201,11 @@ def _task_and_config(
     source: str, images: str | None, cfg_options: list[str] | None
 ) -> tuple[Task, Any]:
     """Who knows the data, and a config of them."""
+    if not (source.endswith('.py') or osp.exists(source)):
+        raise UserError(
+            f'there is no file or folder {source}; the name of a config ends in .py'
+        )
     if osp.isdir(source) or source.endswith(('.json', '.txt', '.xml')):
-        if not osp.exists(source):
-            raise UserError(f'there is no file or folder {source}')
         if images is not None and not osp.isdir(images):
             raise UserError(f'there is no folder of images {images}')
         if cfg_options:

@@ -11,7 +11,17 @@ from projects.core.config.saved import SCOPES
 from projects.core.errors import UserError, listed
 from projects.core.weights import read_checkpoint
 
-KEYS = ('inputs', 'losses', 'random', 'own_step', 'iter', 'names', 'lr')
+KEYS = dict(
+    inputs=object,
+    losses=dict,
+    random=dict,
+    own_step=bool,
+    iter=int,
+    names=list,
+    lr=dict,
+    state_dict=dict,
+    meta=dict,
+)
 
 
 def read_step(file: str) -> dict:
@@ -49,12 +59,11 @@ def read_step(file: str) -> dict:
                 f'{reason}it asks for {asked.partition(". ")[0]}, which is no data '
                 'sample of the libraries or of this project'
             ) from error
-    lacks = [key for key in KEYS if key not in saved]
-    if lacks or not isinstance(saved.get('meta'), dict):
+    if lacks := [k for k, cls in KEYS.items() if not isinstance(saved.get(k), cls)]:
         raise UserError(
-            f'{file} is no step that a training kept (it lacks '
-            f'{listed(lacks or ["meta"])}); give the nonfinite_loss.pth of a work dir '
-            'that this version of tools/train.py wrote'
+            f'{file} is no step that a training kept (it lacks {listed(lacks)}); give '
+            'the nonfinite_loss.pth of a work dir that this version of tools/train.py '
+            'wrote'
         )
     return saved
 

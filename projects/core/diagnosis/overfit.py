@@ -14,6 +14,7 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import DefaultScope
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from projects.core.config import explained, load_config
 from projects.core.diagnosis.nonfinite import tensors_in
@@ -287,6 +288,12 @@ class LearningHook(Hook):
                 'steps with --overfit-steps, or a higher learning rate'
             )
         else:
+            if any(isinstance(module, _BatchNorm) for module in model.modules()):
+                reasons.append(
+                    'batch norms are validated with running statistics, which follow '
+                    'late and fit a small batch badly: give more samples, or more '
+                    'steps with --overfit-steps'
+                )
             reasons.append(
                 f'the loss fell ({first:.4g} to {last:.4g}), but the metric did not '
                 'follow: look at how predictions are decoded (scales, order of '

@@ -177,16 +177,24 @@ class Replay:
         lines += finding.last_step.lines
         if finding.last_step.kind == 'finite':
             rate = max(max(rates) for rates in self.saved['lr'].values())
+            wrappers = optim_wrappers_of(self.cfg).values()
+            summed = max((w.get('accumulative_counts', 1) for w in wrappers), default=1)
             lines.append(
                 'where gradients are finite, it is the step of the optimizer that was '
                 f'too large, at a learning rate of {rate:g}'
+                + (
+                    f', or one of the {summed - 1} iterations before, whose gradients '
+                    'were added'
+                    if summed > 1
+                    else ''
+                )
             )
         return finding
 
     def _watched(self, step, batch: Any, random: dict) -> Finding:
         watch = Watch(self.model, batch := moved(batch, self.device))
-        set_random_state(random)
         try:
+            set_random_state(random)
             with torch.autograd.set_grad_enabled(True):
                 origin = step(watch, batch)
         except _Found as found:

@@ -1,8 +1,10 @@
 """Hooks that make a run safe to kill, and honest about NaN."""
 
 import logging
+import os
 import os.path as osp
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from projects.core.devices import device_name
 from projects.core.engine.distributed import has_own_step
 from projects.core.engine.optimizers import wrappers_of
 from projects.core.engine.seeding import random_state
-from projects.core.errors import UserError
+from projects.core.errors import UserError, described
 from projects.core.tasks.task import task_of
 from projects.registry import HOOKS
 
@@ -225,7 +227,7 @@ class NonFiniteLossHook(Hook):
             # of an own step the weights are those after it
             saved['last_step'] = self._step if self._own_step else self._last_step
             saved['optimizer'] = _nonfinite_states(model, runner.optim_wrapper)
-        torch.save(saved, file)
+        where, how = _keep(saved, file)
         unit, step = progress_of(runner)
         epoch = f'epoch {step + 1}, ' if unit == 'epoch' else ''
         shown = ', '.join(f'{k} {v.float().sum().item():g}' for k, v in terms.items())
@@ -234,9 +236,8 @@ class NonFiniteLossHook(Hook):
         raise UserError(
             f'the loss is not finite at {epoch}iteration '
             f'{runner.iter + 1}: {shown}; {_shown_rates(lrs)}; {weights}\n{data}'
-            f'the batch and the weights are in {file}; lower the learning '
-            f'rate, or look at these {task.unit} and their labels; to see where it '
-            f'arises: python tools/misc/replay.py {osp.relpath(file)}'
+            f'{where}; lower the learning rate, or look at these {task.unit} and their '
+            f'labels{how}'
         )
 
     def _meta(self, runner, device: torch.device) -> dict:
@@ -254,6 +255,22 @@ class NonFiniteLossHook(Hook):
             'autocast': autocast,
             'processes': runner.world_size,
         }
+
+
+def _keep(saved: dict, file: str) -> tuple[str, str]:
+    """Write what a step is repeated of; where it is, and how, for the message."""
+    partial = f'{file}.partial'
+    try:
+        torch.save(saved, partial)
+        os.replace(partial, file)
+    except Exception as error:  # a full disk, data of a class that cannot be pickled
+        with suppress(OSError):
+            os.unlink(partial)
+        return f'the batch and the weights could not be kept: {described(error)}', ''
+    return (
+        f'the batch and the weights are in {file}',
+        f'; to see where it arises: python tools/misc/replay.py {osp.relpath(file)}',
+    )
 
 
 def _nonfinite_states(model: nn.Module, optim_wrapper) -> list[str]:

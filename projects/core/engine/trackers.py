@@ -20,7 +20,7 @@ from mmengine.visualization import MLflowVisBackend as MMEngineMLflowVisBackend
 from mmengine.visualization import Visualizer
 from mmengine.visualization import WandbVisBackend as MMEngineWandbVisBackend
 
-from projects.core.errors import UserError, described
+from projects.core.errors import UserError, described, one_line
 from projects.registry import VISBACKENDS
 
 LOCAL = 'LocalVisBackend'
@@ -116,9 +116,15 @@ def set_up_trackers(cfg, tensorboard: bool) -> None:
     settings = dict(cfg.get('visualizer') or {})
     settings.setdefault('type', 'mmengine.Visualizer')
     backends = settings.get('vis_backends') or []
-    backends = [
-        dict(b) for b in ([backends] if isinstance(backends, dict) else backends)
-    ]
+    backends = [backends] if isinstance(backends, dict) else backends
+    if not isinstance(backends, (list, tuple)) or not all(
+        isinstance(backend, dict) for backend in backends
+    ):
+        raise UserError(
+            'visualizer.vis_backends: a list of settings, as '
+            f"[dict(type='{TENSORBOARD}')], not {one_line(backends, 60)}"
+        )
+    backends = [dict(backend) for backend in backends]
     if not any(_name(b) == LOCAL for b in backends):
         backends.insert(0, dict(type=f'mmengine.{LOCAL}'))
     if tensorboard and not any(_name(b) == TENSORBOARD for b in backends):

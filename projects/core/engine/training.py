@@ -141,8 +141,11 @@ def train(
             task.hold_out(cfg, Fold(*fold, cfg.randomness['seed']))
         task.prepare(cfg)
         if patience is not None:
-            hook = dict(type='projects.PatienceHook', patience=patience)
-            cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), hook]
+            hooks = cfg.get('custom_hooks') or []
+            cfg.custom_hooks = [  # in place of the config's own
+                *(h for h in hooks if not str(h.get('type')).endswith('PatienceHook')),
+                dict(type='projects.PatienceHook', patience=patience),
+            ]
         set_up_trackers(cfg, tensorboard)
         notices += [*unread_keys(cfg), *task.check_data(cfg)]
         make_folder(cfg.work_dir)

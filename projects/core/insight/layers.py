@@ -77,6 +77,8 @@ def layers(
     """
     quiet_libraries()
     if csv is not None:
+        if not csv.endswith('.csv'):
+            raise UserError(f'--csv {csv}: name a file that ends in .csv')
         check_outputs([csv], '--csv')
     opened = _open(model, cfg_options)
     with (

@@ -115,7 +115,7 @@ def find_annotations(root: str, split: str, place: Place) -> Annotations | None:
             f"{split}='{ann_file}' in the config: there is no annotation file "
             f'{path}; {there(folder if osp.isdir(folder) else root)}'
         )
-    data, _ = read_tables(path, split)
+    data, _ = read_tables(path, split, read_mask=lambda mask: None)
     used = {_field(row, 'category_id') for row in data.get('annotations') or ()}
     categories = {str(_field(c, 'name')): _field(c, 'id') for c in data['categories']}
     img = place.img

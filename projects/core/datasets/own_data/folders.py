@@ -1,5 +1,6 @@
 """Images in a folder for each class, in folders for training and validation."""
 
+import os
 import os.path as osp
 import re
 from typing import NamedTuple
@@ -12,11 +13,12 @@ DEPTH = 8  # folders below that of a class
 
 
 class ClassFolders(NamedTuple):
-    """A folder below ``data_root`` ('' for itself), its classes, by name, and the
-    number of images of each."""
+    """A folder below ``data_root`` ('' for itself), its classes, by name, the number
+    of images of each, and whether there are hidden folders, which are none."""
 
     folder: str
     images: dict[str, int]
+    has_hidden: bool
 
 
 def wanted(split: str) -> str:
@@ -67,7 +69,9 @@ def _look_into(root: str, folder: str) -> ClassFolders:
     path = osp.join(root, folder)
     _, classes, _ = next(entries_below(path, 0))
     return ClassFolders(
-        folder, {name: num_images(osp.join(path, name)) for name in classes}
+        folder,
+        {name: num_images(osp.join(path, name)) for name in classes},
+        any(e.name.startswith('.') and e.is_dir() for e in os.scandir(path)),
     )
 
 

@@ -3,11 +3,14 @@
 import os.path as osp
 from typing import Any, NamedTuple
 
+from projects.core.datasets.files import twice
 from projects.core.datasets.own_data import coco, folders
 from projects.core.datasets.own_data.model import preprocessor_of, takes_grey
 from projects.core.datasets.own_data.places import Place, place_in, there
 from projects.core.datasets.transforms import loading_steps
 from projects.core.errors import UserError, did_you_mean, listed
+
+CHOICE = 'projects.ChosenFolders'
 
 
 class Found(NamedTuple):
@@ -31,7 +34,7 @@ class Found(NamedTuple):
         """Number of those of some classes."""
         if isinstance(self.images, int):
             return self.images
-        return sum(self.images[name] for name in names)
+        return sum(self.images.get(name, 0) for name in names)
 
 
 class Boxes:
@@ -132,8 +135,9 @@ class Classes:
         found = folders.find_folders(root, split, place.img)
         if found is None:
             return None
+        type_ = 'mmpretrain.CustomDataset'  # to which hidden folders are classes
         return Found(
-            dict(type='mmpretrain.CustomDataset', data_prefix=found.folder),
+            dict(type=CHOICE if found.has_hidden else type_, data_prefix=found.folder),
             sorted(found.images),
             f'{found.folder.rstrip("/") or "."}/',
             found.images,
@@ -169,10 +173,10 @@ class Classes:
         return chosen
 
     def settings(self, found: Found, chosen: list[str], is_choice: bool) -> dict:
-        if not is_choice:
+        if not is_choice and found.settings['type'] != CHOICE:
             return found.settings
         classes = dict(classes=tuple(chosen))
-        return {**found.settings, 'type': 'projects.ChosenFolders', 'metainfo': classes}
+        return {**found.settings, 'type': CHOICE, 'metainfo': classes}
 
     def complete(self, cfg: dict, dataset: dict, old: dict) -> None:
         """Read image files where the base's images were in memory."""
@@ -208,11 +212,17 @@ def not_found(kind: Boxes | Classes, root: str, split: str) -> str:
 
 
 def check_chosen(chosen: list[str], names: list[str], where: str) -> None:
-    """Refuse classes that the data do not have.
+    """Refuse classes that the data do not have, and none at all.
 
     Raises:
         UserError: At the first.
     """
+    if not chosen:
+        raise UserError(
+            f'classes in the config: there are none; {where} has {listed(names, 20)}'
+        )
+    if repeated := twice(chosen):
+        raise UserError(f'classes in the config hold {listed(repeated)} more than once')
     for name in chosen:
         if name not in names:
             raise UserError(

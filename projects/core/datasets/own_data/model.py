@@ -29,10 +29,16 @@ def preprocessor_of(cfg: dict) -> dict:
     return own or cfg.get('data_preprocessor') or {}
 
 
-def set_num_classes(cfg: dict, num_classes: int) -> None:
-    """Set the number of classes wherever a config's model has it."""
+def set_num_classes(cfg: dict, num_classes: int) -> list[str]:
+    """Set the number of classes wherever a config's model has it.
+
+    Returns:
+        list: A line on what is another number now, or where none is stated.
+    """
     model = cfg.get('model') or {}
-    for entry in class_counts(model):
+    counts = list(class_counts(model))
+    others = [entry for entry in counts if entry.value != num_classes]
+    for entry in counts:
         entry.parent['num_classes'] = num_classes
     preprocessor = preprocessor_of(cfg)
     mixes = preprocessor.get('batch_augments') or (
@@ -40,6 +46,13 @@ def set_num_classes(cfg: dict, num_classes: int) -> None:
     )
     if 'num_classes' in preprocessor or (mixes and 'head' in model):
         preprocessor['num_classes'] = num_classes
+    if model and not counts:
+        return [
+            f'the config of the model states no num_classes of a head: see to it that '
+            f'it has {num_classes}'
+        ]
+    changes = [f'{e.path}={num_classes}, not {e.value}' for e in others]
+    return ['set by the data: ' + '; '.join(changes)] if changes else []
 
 
 def takes_grey(cfg: dict) -> bool:

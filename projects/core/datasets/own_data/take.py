@@ -2,7 +2,7 @@
 
 import copy
 import os.path as osp
-from typing import Any
+from typing import Any, NoReturn
 
 from mmengine.config import Config
 
@@ -79,8 +79,13 @@ class _Taking:
     def __init__(self, cfg: Config, base: dict, state: dict[str, Any]) -> None:
         self.cfg, self.base, self.state = cfg, base, state
         self.root = state.get('data_root')
-        if not isinstance(self.root, (str, type(None))):
+        if isinstance(self.root, str):
+            self.root = osp.expanduser(self.root)
+        elif self.root is not None:
             check_root(self.root)
+        if isinstance(state.get('classes'), SEVERAL):  # 3 of an option is named '3'
+            named = [str(c) if type(c) is int else c for c in state['classes']]
+            self.state = {**state, 'classes': tuple(named)}
         self.old = {s: _first(base.get(f'{s}_dataloader')) for s in SPLITS}
         self.now = {s: _first(cfg.get(f'{s}_dataloader')) for s in SPLITS}
         self.taken = [s for s in SPLITS if self._is_base_s(s)]
@@ -94,6 +99,8 @@ class _Taking:
             return self._move()
         if self.root is None:  # classes alone, of data whose place the base knows
             self.root = self.now[self.taken[0]].get('data_root')
+            if self.root is None:
+                self._refuse_classes(_type(self.now[self.taken[0]]))
         check_root(self.root)
         if 'data_root' in self.state and kind.is_at(self.root, self.now[self.taken[0]]):
             return self._move() + self._choose(kind)
@@ -104,16 +111,18 @@ class _Taking:
         if 'classes' not in self.state:
             return []
         if not isinstance(kind, Boxes):
-            raise UserError(
-                f'classes in the config: {self.root} holds published data, of which '
-                'all classes are read'
-            )
-        names = tuple(class_list(self.state['classes'], 'classes'))
+            self._refuse_classes(_type(self.now[self.taken[0]]))
+        names = tuple(class_list(self.state['classes'], 'the config'))
         for split in self.taken:
             for dataset in inner_datasets(self.cfg[f'{split}_dataloader']['dataset']):
                 dataset['metainfo'] = dict(classes=names)
-        set_num_classes(self.cfg._cfg_dict, len(names))
-        return []
+        return set_num_classes(self.cfg._cfg_dict, len(names))
+
+    def _refuse_classes(self, type_: str) -> NoReturn:
+        raise UserError(
+            f'classes in the config: {type_} are published data, of which all classes '
+            'are read; they are chosen among folders of images, in data_root'
+        )
 
     def _is_base_s(self, split: str) -> bool:
         """Whether a split's data set is still that of the base."""
@@ -124,9 +133,9 @@ class _Taking:
         if any(now.get(key) != old.get(key) for key in keys):
             return False
         return (
-            not _is_in(now.get('data_root'), self.root)
+            not _is_same(now.get('data_root'), self.root)
             or split in self.state
-            or 'classes' in self.state
+            or _differ(_classes_in(now), self.state.get('classes'))
         )
 
     def _turn(self, kind) -> list[str]:
@@ -143,18 +152,19 @@ class _Taking:
         names, is_choice = self._classes(kind, first) if first else ([], False)
         for split in self.taken:
             self._set(kind, split, found, names, is_choice)
+        lines = self._lines(found, names, first) if first else []
         if names:
-            set_num_classes(self.cfg._cfg_dict, len(names))
+            lines += set_num_classes(self.cfg._cfg_dict, len(names))
             self._cut_top_k(len(names))
         if isinstance(kind, Boxes):
             self._evaluate_boxes()
-        return self._lines(found, names, first) if first else []
+        return lines
 
     def _find(self, kind, split: str) -> Found | None:
         now, old = self.now[split], self.old[split]
         said = place_of(self.state[split], split) if split in self.state else Place()
         # what the loader says is the user's where it is not the base's
-        is_same = _is_in(now.get('data_root'), self.root)
+        is_same = _is_same(now.get('data_root'), self.root)
         values = []
         for value, is_, was in zip(said, place_in(now), place_in(old), strict=True):
             own = is_ if is_same or is_ != was else None
@@ -163,7 +173,7 @@ class _Taking:
 
     def _classes(self, kind, first: Found) -> tuple[list[str], bool]:
         """The classes in the order of their labels, and whether the user chose them."""
-        stated, where = self.state.get('classes'), 'classes'
+        stated, where = self.state.get('classes'), 'the config'
         for split in SPLITS:
             if stated is None:
                 stated, where = _classes_in(self.now[split]), f'{split}_dataloader'
@@ -321,6 +331,13 @@ def _classes_in(dataset: dict):
     return metainfo.get('classes') if isinstance(metainfo, dict) else None
 
 
+def _differ(now, stated) -> bool:
+    """Whether classes are stated, and are not those of a data set."""
+    if isinstance(now, SEVERAL) and isinstance(stated, SEVERAL):
+        return [*now] != [*stated]
+    return stated is not None and now != stated
+
+
 def _type(settings: dict) -> str:
     type_ = settings.get('type')
     name = type_ if isinstance(type_, str) else getattr(type_, '__name__', '')
@@ -342,6 +359,10 @@ def _forget_prefix(dataset: dict) -> None:
 def _as_list(value) -> list[dict]:
     values = value if isinstance(value, SEVERAL) else [value]
     return [v for v in values if isinstance(v, dict)]
+
+
+def _is_same(path, folder) -> bool:
+    return _is_in(path, folder) and _is_in(folder, path)
 
 
 def _is_in(path, folder) -> bool:

@@ -52,7 +52,10 @@ def read_csv(reader: Reader) -> Layout:
     """
     path = reader.source
     if osp.isdir(path):
-        (path,) = files_below(path, ('.csv',))
+        files = files_below(path, ('.csv',))
+        if len(files) != 1:
+            raise UserError(f'{path} holds {len(files)} CSV files; give one of them')
+        path = files[0]
     text = text_of(path).splitlines()
     if not any(line.strip() for line in text):
         raise UserError(f'{path} is empty; make or copy it again')

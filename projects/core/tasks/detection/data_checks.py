@@ -231,7 +231,7 @@ def kind_and_classes(dataset: dict, cfg, split: str) -> tuple[str | None, list[s
                 _check_misspelt(dataset, metainfo, classes, split)
     if kind is None or not classes:
         return None, []
-    classes = class_list(classes, split)
+    classes = class_list(classes, f'{split}_dataloader')
     repeated = twice(classes)
     if repeated:
         raise UserError(

@@ -92,6 +92,8 @@ def explain_map(results: str, annotations: str, out: str | None = None) -> Expla
     """
     quiet_libraries()
     if out is not None:
+        if not out.endswith('.json'):
+            raise UserError(f'--out {out}: name a file that ends in .json')
         check_outputs([out], '--out')
     found = read_results(results)
     file = read_coco(annotations, 'val')
@@ -289,8 +291,9 @@ def _verdict(explanation: Explanation) -> str:
         lines.append(
             f'The mAP of {after:.3f} is what the model has earned: '
             + (
-                'it looks untrained, or trained on other data; or its images are '
-                f'in no order, which is found out among {ASSIGNED} at most.'
+                'it looks untrained, or trained on other data, or the annotations are '
+                'those of other images, or the images are in no order, which is found '
+                f'out among {ASSIGNED} at most.'
                 if after < UNTRAINED
                 else f'to raise it, begin with the errors of kind {costs[0].name!r}.'
                 if costs
