@@ -76,11 +76,11 @@ def test_a_fault_is_named(explain, fault):
 )
 def test_a_frame_has_a_name_where_all_images_are_of_one_size(explain, factor, said):
     """Boxes that are a little too small fit best by a factor without a name."""
-    _, objects, dets = world(noise=0.03)
+    _, objects, dets = world(noise=0.02)
     sizes = np.full_like(dets['sizes'], 400)
     box = np.concatenate([objects[2], dets['box']]) * 400 / 700  # inside of them all
     objects = (*objects[:2], box[: len(objects[2])])
-    dets['box'] = box[len(objects[2]) :] * 0.998 * factor
+    dets['box'] = box[len(objects[2]) :] * 0.9985 * factor
     found = explain(rows(dets), document(sizes, *objects))
     assert len(found.steps) == 1
     assert said in found.steps[0].fault

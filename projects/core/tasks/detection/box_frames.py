@@ -205,8 +205,8 @@ class Frame:
     def strangeness(self) -> float:
         """How much better than a simpler one it must fit, at least."""
         factor = 1 / self.factor if self.family.words is _twice else self.factor
-        return 0.002 * FAMILIES.index(self.family) + 0.015 * sum(
-            _nearest(f) != f for f in factor
+        return 0.002 * FAMILIES.index(self.family) + 0.005 * sum(
+            not np.isclose(COMMON_SIDES, f, rtol=1e-9).any() for f in factor
         )
 
     @property
