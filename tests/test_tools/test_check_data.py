@@ -48,7 +48,7 @@ CASES = [
     (flaws.masks_of_another_scale, 'error', 'box off its mask'),
     (flaws.crowd_by_polygon, 'warning', 'crowds by polygons'),
     (flaws.crowds, 'error', 'crowds'),
-    (flaws.rare_class, 'warning', 'imbalance'),
+    (flaws.rare_class, 'warning', 'few samples'),
     (flaws.empty_class, 'warning', 'empty class'),
     (flaws.cut_short, 'error', 'unreadable images'),
     (flaws.cut_short_png, 'error', 'unreadable images'),
@@ -108,6 +108,18 @@ def test_it_goes_on_after_flaws_that_end_a_run(coco):
     assert {'duplicate boxes', 'duplicates'} <= kinds
 
 
+@pytest.mark.parametrize(
+    ('table', 'key'),
+    [('annotations', 'area'), ('images', 'width'), ('annotations', ''), ('images', '')],
+)
+def test_a_table_without_a_sound_row(coco, table, key):
+    for row in coco.data[table]:
+        row.pop(key, None)
+    if not key:
+        coco.data[table].clear()
+    assert ('error', 'refused by a run', 'train') in found(coco.check())
+
+
 def test_the_sheet_shows_each_finding(coco):
     for plant in (flaws.twice, flaws.cut_short, flaws.same_image):
         plant(coco)
@@ -148,7 +160,7 @@ def test_a_config_and_its_model(write_config, digits_coco):
     config = write_config()
     diagnosis = check_data(config)
     few = {  # of 16 + 6 images
-        ('warning', 'imbalance', 'train'),
+        ('warning', 'few samples', 'train'),
         ('warning', 'class never measured', 'val'),
     }
     assert found(diagnosis) == few

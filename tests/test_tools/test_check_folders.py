@@ -69,7 +69,7 @@ def test_sound_folders_have_no_finding(folders):
         (never_seen, 'error', 'class never seen', 'train, val'),
         (never_measured, 'warning', 'class never measured', 'val'),
         (only_in_train, 'error', 'refused by a run', 'train, val'),
-        (few, 'warning', 'imbalance', 'train'),
+        (few, 'warning', 'few samples', 'train'),
         (bears_exif, 'warning', 'rotated images', 'train'),
     ],
 )

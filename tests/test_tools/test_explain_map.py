@@ -70,6 +70,22 @@ def test_a_fault_is_named(explain, fault):
     check_named(explain, [fault])
 
 
+@pytest.mark.parametrize(
+    ('factor', 'said'),
+    [(1 / 400, 'normalised to [0, 1]'), (0.75, 'resized to 300 x 300, not scaled')],
+)
+def test_a_frame_has_a_name_where_all_images_are_of_one_size(explain, factor, said):
+    """Boxes that are a little too small fit best by a factor without a name."""
+    _, objects, dets = world(noise=0.02)
+    sizes = np.full_like(dets['sizes'], 400)
+    box = np.concatenate([objects[2], dets['box']]) * 400 / 700  # inside of them all
+    objects = (*objects[:2], box[: len(objects[2])])
+    dets['box'] = box[len(objects[2]) :] * 0.9985 * factor
+    found = explain(rows(dets), document(sizes, *objects))
+    assert len(found.steps) == 1
+    assert said in found.steps[0].fault
+
+
 @pytest.mark.parametrize('pair', SOME_PAIRS, ids='+'.join)
 def test_two_at_once_are_named(explain, pair):
     check_named(explain, pair)
@@ -261,7 +277,7 @@ class TestBadInput:
             (
                 '[{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, NaN], '
                 '"score": 1}]',
-                'holds no detection that counts',
+                'not one of 1 detections has a finite box and score',
             ),
             (
                 [dict(image_id=777, category_id=3, bbox=[1, 2, 3, 4], score=1)],

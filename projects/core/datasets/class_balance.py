@@ -66,17 +66,21 @@ def _uneven(train: dict[str, int], unit: str) -> list[Finding]:
     rank = sorted(train, key=train.get)
     most, least = train[rank[-1]], train[rank[0]]
     few = [name for name in rank if train[name] < FEW]
-    if most < UNEVEN * least and not few:
+    is_uneven = most >= UNEVEN * least
+    if not is_uneven and not few:
         return []
     rare = few or [name for name in rank if most >= UNEVEN * train[name]]
     numbers = listed(f'{name} ({train[name]:,})' for name in rare)
     return [
         Finding(
             WARNING,
-            'imbalance',
+            'imbalance' if is_uneven else 'few samples',
             'train',
             f"'{rank[-1]}' has {most:,} {unit}, {most / least:.0f} times as many as "
-            f"'{rank[0]}'; rare are {numbers}",
+            f"'{rank[0]}'; rare are {numbers}"
+            if is_uneven
+            else f'{len(few)} of {len(train)} classes have fewer than {FEW} {unit}: '
+            f'{numbers}',
             'Add data, or show rare classes more often: wrap the training set in '
             "dict(type='ClassBalancedDataset', oversample_thr=0.01, dataset=...)",
             rare,

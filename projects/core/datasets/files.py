@@ -134,9 +134,12 @@ def read_text(path: str, encoding: str = 'utf-8') -> str:
             text = file.read()
     except UnicodeDecodeError as error:
         utf16 = error.object.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        gzip = error.object.startswith(b'\x1f\x8b')
         raise UserError(
             f'{path} is not a text file in UTF-8: {error.reason} at byte '
-            f'{error.start}' + ('; it is in UTF-16, save it as UTF-8' * utf16)
+            f'{error.start}'
+            + ('; it is in UTF-16, save it as UTF-8' * utf16)
+            + ('; it is compressed, unpack it by gunzip' * gzip)
         ) from error
     except OSError as error:
         raise UserError(f'{path} cannot be read: {error.strerror}') from error

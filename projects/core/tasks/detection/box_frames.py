@@ -206,7 +206,7 @@ class Frame:
         """How much better than a simpler one it must fit, at least."""
         factor = 1 / self.factor if self.family.words is _twice else self.factor
         return 0.002 * FAMILIES.index(self.family) + 0.005 * sum(
-            _nearest(f) != f for f in factor
+            not np.isclose(COMMON_SIDES, f, rtol=1e-9).any() for f in factor
         )
 
     @property

@@ -261,7 +261,7 @@ def _column(path: str, table: str, rows: list[dict], field: Field):
         )
     if field.name == 'bbox':
         return _boxes(values, refuse)
-    if types <= TEXT:
+    if (types or field.types) <= TEXT:
         if CONTROL.search(' '.join(values)) or '' in values:
             refuse(
                 [i for i, v in enumerate(values) if not v or CONTROL.search(v)],

@@ -21,7 +21,7 @@ from projects.core.tasks.detection.coco_schema import CocoFile, read_coco
 from projects.core.tasks.detection.error_kinds import KINDS, ErrorKind, error_kinds
 from projects.core.tasks.detection.map_case import Case
 from projects.core.tasks.detection.map_findings import Finding, findings
-from projects.core.tasks.detection.map_search import Search, fixed
+from projects.core.tasks.detection.map_search import ASSIGNED, Search, fixed
 from projects.core.tasks.detection.matching import Detections, GroundTruths
 from projects.core.tasks.detection.results_file import Results, read_results
 from projects.core.tasks.detection.truth_checks import (
@@ -292,7 +292,8 @@ def _verdict(explanation: Explanation) -> str:
             f'The mAP of {after:.3f} is what the model has earned: '
             + (
                 'it looks untrained, or trained on other data, or the annotations are '
-                'those of other images.'
+                'those of other images, or the images are in no order, which is found '
+                f'out among {ASSIGNED} at most.'
                 if after < UNTRAINED
                 else f'to raise it, begin with the errors of kind {costs[0].name!r}.'
                 if costs

@@ -47,12 +47,14 @@ class Fix(NamedTuple):
         fault: What is wrong.
         change: What to change.
         apply: Function that gives the detections without it; the kinds' order is kept.
+        strangeness: How much better than another it must fit, at least.
     """
 
     kind: str
     fault: str
     change: str
     apply: Callable[[Detections], Detections]
+    strangeness: float = 0.0
 
 
 def fixed(dets: Detections, fixes: list[Fix]) -> Detections:
@@ -90,6 +92,7 @@ def of_frame(frame: Frame) -> Fix:
         'frame',
         *frame.words,
         lambda dets: replace(dets, bboxes=frame.to_pixels(dets.bboxes, dets.image)),
+        frame.strangeness,
     )
 
 

@@ -108,7 +108,7 @@ class Search:
         for way in ways:
             for fixes in self._with_classes(part, way):
                 dets = part.of_part(fixed(self.dets, fixes))
-                value = part.ap50(dets) - 0.005 * len(fixes)
+                value = part.ap50(dets) - sum(0.005 + fix.strangeness for fix in fixes)
                 if value > best_value:
                     best, best_value = fixes, value
         return best

@@ -96,6 +96,11 @@ def read_results(path: str) -> Results:
         ) from error
     bboxes = bboxes.reshape(-1, 4)
     finite = np.isfinite(bboxes).all(1) & np.isfinite(score)
+    if rows and not finite.any():
+        raise UserError(
+            f'{path}: not one of {len(rows)} detections has a finite box and score: '
+            'the model has diverged'
+        )
     if not finite.all():
         notices.append(
             f'{path}: {(~finite).sum()} of {len(rows)} detections have a box or score '
