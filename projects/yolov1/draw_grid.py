@@ -131,7 +131,8 @@ def draw_grid(head, subject: Subject) -> Drawn:
         third.text(
             x1 + 1,
             max(y1, 0) + 1,
-            f'{subject.class_name(label)} {score:.2f}',
+            f'{shortened(subject.class_name(label), 14)} {score:.2f}',
+            in_layout=False,  # or panels shrink to make room for it
             fontsize=8,
             va='top',
             color='black',
