@@ -102,11 +102,12 @@ def draw_grid(head, subject: Subject) -> Drawn:
         )
         for i in present
     ]
+    longest = max((len(handle.get_label()) for handle in handles), default=1) + 4
     second.legend(
         handles=handles,
         loc='upper center',
         bbox_to_anchor=(0.5, 0),
-        ncols=5,
+        ncols=min(5, max(1, 40 // longest)),  # hardly wider than a panel
         fontsize=8,
         frameon=False,
     )
