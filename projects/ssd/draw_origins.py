@@ -11,7 +11,7 @@ from torch import Tensor
 from torchvision.ops import box_convert
 
 from projects.core.tasks.detection.pictures import COLOURS
-from projects.core.tasks.drawing import MAX_SIDE
+from projects.core.tasks.drawing import MAX_SIDE, shortened
 from projects.core.tasks.subject import Drawn, NotServed, Subject
 from projects.ssd.default_boxes import decode
 from projects.ssd.draw_matches import outline
@@ -105,7 +105,8 @@ def draw_origins(head, subject: Subject) -> Drawn:
             axes.text(
                 float(found.bboxes[i][0]),
                 float(found.bboxes[i][3 if below else 1]),
-                f'{subject.class_name(label)} {found.scores[i]:.2f}',
+                f'{shortened(subject.class_name(label), 14)} {found.scores[i]:.2f}',
+                in_layout=False,  # or panels shrink to make room for it
                 fontsize=8,
                 va='bottom' if below else 'top',
                 bbox=dict(facecolor=colour, edgecolor='none', pad=1),

@@ -102,11 +102,12 @@ def draw_grid(head, subject: Subject) -> Drawn:
         )
         for i in present
     ]
+    longest = max((len(handle.get_label()) for handle in handles), default=1) + 4
     second.legend(
         handles=handles,
         loc='upper center',
         bbox_to_anchor=(0.5, 0),
-        ncols=5,
+        ncols=min(5, max(1, 40 // longest)),  # hardly wider than a panel
         fontsize=8,
         frameon=False,
     )
@@ -131,7 +132,8 @@ def draw_grid(head, subject: Subject) -> Drawn:
         third.text(
             x1 + 1,
             max(y1, 0) + 1,
-            f'{subject.class_name(label)} {score:.2f}',
+            f'{shortened(subject.class_name(label), 14)} {score:.2f}',
+            in_layout=False,  # or panels shrink to make room for it
             fontsize=8,
             va='top',
             color='black',

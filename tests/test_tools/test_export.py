@@ -19,7 +19,7 @@ from projects.core.engine.inference import load_model
 from projects.core.export import exporting, formats
 from projects.core.export.exporting import export
 from projects.core.tasks.detection.export import DetectorExport, nms, only_best
-from projects.core.tasks.exported import Exported, ExportOptions
+from projects.core.tasks.exported import Exported, ExportOptions, difference
 from projects.core.tasks.image_parts import channels_of
 from projects.core.tasks.task import task_of
 from projects.registry import MODELS
@@ -383,3 +383,10 @@ def test_logits_of_a_language_model_of_any_length(save, tmp_path, error_of):
     message = error_of(export, checkpoint, input_size=(4, 4), out=other)
     assert '--input-size' in message
     assert 'has no use of it' in message
+
+
+@pytest.mark.parametrize(
+    ('got', 'wanted'), [([1.0], [torch.nan]), ([torch.nan], [1.0]), ([1.0], [1.0, 1.0])]
+)
+def test_what_cannot_be_compared_is_infinitely_different(got, wanted):
+    assert difference(torch.tensor(got), torch.tensor(wanted)) == float('inf')

@@ -174,6 +174,28 @@ def test_mistakes_are_said(lenet, digit, tmp_path, error_of):
     assert not Path('none').exists()
 
 
+def test_names_of_classes_are_drawn_as_they_are(lenet, digit, tmp_path):
+    saved = torch.load(lenet, weights_only=False)
+    names = [f'{i}: $\\frac{{$\n{"very " * 6}long' for i in range(10)]
+    saved['meta']['dataset_meta']['classes'] = names
+    torch.save(saved, tmp_path / 'odd.pth')
+    subject = subject_of(str(tmp_path / 'odd.pth'), digit)
+    assert all('\n' not in t.title and len(t.title) < 34 for t in subject.targets)
+    look_inside(str(tmp_path / 'odd.pth'), digit, 'heat-map', out_dir='out')
+    assert Path('out/digit_heat-map.png').exists()
+
+
+def test_weights_that_are_not_finite_are_named(lenet, digit, tmp_path, error_of):
+    saved = torch.load(lenet, weights_only=False)
+    name = next(iter(saved['state_dict']))
+    saved['state_dict'][name][0] = torch.nan
+    torch.save(saved, tmp_path / 'nan.pth')
+    path = str(tmp_path / 'nan.pth')
+    message = error_of(look_inside, path, digit, out_dir='none')
+    assert f'{name} holds numbers that are not finite' in message
+    assert not Path('none').exists()
+
+
 def test_a_foreign_file_is_not_replaced(lenet, digit, error_of):
     Path('out').mkdir()
     Path('out/digit_filters.png').write_text('mine')

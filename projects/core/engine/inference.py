@@ -166,6 +166,20 @@ def load_model(checkpoint: str, device: str = 'cpu') -> tuple[nn.Module, Config,
     return model.to(device).eval(), cfg, meta
 
 
+def check_finite(model: nn.Module, checkpoint: str) -> None:
+    """Refuse weights that nothing can be computed with.
+
+    Raises:
+        UserError: If one is not finite.
+    """
+    for name, weight in model.state_dict().items():
+        if weight.is_floating_point() and not weight.isfinite().all():
+            raise UserError(
+                f'{checkpoint}: {name} holds numbers that are not finite, as after a '
+                'training that diverged; take an earlier checkpoint'
+            )
+
+
 def _checked_dataset_meta(dataset_meta, checkpoint: str) -> dict:
     """What is known of the training data, with names of classes that are texts.
 

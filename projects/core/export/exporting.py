@@ -13,7 +13,7 @@ from torch.export import Dim
 
 from projects.core.config import explained
 from projects.core.config.saved import registered_types_only
-from projects.core.engine.inference import load_model
+from projects.core.engine.inference import check_finite, load_model
 from projects.core.errors import UserError, described
 from projects.core.export.formats import FORMATS, quiet_export
 from projects.core.files import check_outputs, output_file
@@ -101,6 +101,7 @@ def export(
         raise UserError(f'--out {out}: name a file that ends in {kind.suffix}')
     check_outputs([out], '--out')
     model, cfg, meta = load_model(checkpoint)
+    check_finite(model, checkpoint)
     size = None if input_size is None else tuple(input_size)
     with explained(cfg), registered_types_only(), torch.no_grad():
         exported = task_of(cfg).exported(

@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import matplotlib
 import torch
 from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
@@ -13,7 +14,7 @@ from torch import nn
 from projects.core.config import explained, load_config, test_pipeline_of
 from projects.core.config.saved import registered_types_only
 from projects.core.devices import find_device
-from projects.core.engine.inference import load_model
+from projects.core.engine.inference import check_finite, load_model
 from projects.core.errors import UserError, did_you_mean
 from projects.core.files import check_outputs, output_file
 from projects.core.insight.views import ViewOptions, views_of
@@ -97,6 +98,7 @@ def look_inside(
         model, cfg, meta = load_model(checkpoint, device)
     else:
         model, cfg, meta = _with_config(checkpoint, config, device)
+    check_finite(model, checkpoint)
     views = views_of(model)
     asked = list(dict.fromkeys([what] if isinstance(what, str) else what or ()))
     for name in asked:
@@ -116,7 +118,8 @@ def look_inside(
     reasons: dict[str, str] = {}
     with explained(cfg), registered_types_only():
         subject = task_of(cfg).subject(model, cfg, meta, image, look)
-        with torch.no_grad():
+        # names of classes are no formulas
+        with torch.no_grad(), matplotlib.rc_context({'text.parse_math': False}):
             for name in wanted:
                 try:
                     drawn[name] = views[name](subject, options)

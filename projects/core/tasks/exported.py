@@ -110,7 +110,9 @@ class Exported:
 
 def difference(got: Tensor, wanted: Tensor) -> float:
     """See :meth:`Exported.differences`."""
-    if got.shape != wanted.shape or not got.isfinite().all():
+    if got.shape != wanted.shape:
+        return float('inf')
+    if not (got.isfinite().all() and wanted.isfinite().all()):
         return float('inf')
     if not got.numel():
         return 0.0

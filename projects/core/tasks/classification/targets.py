@@ -8,10 +8,12 @@ import torch
 from projects.core.errors import UserError
 from projects.core.tasks.classes import chosen_class
 from projects.core.tasks.classification.report import best_classes, class_names
+from projects.core.tasks.drawing import in_one_line, shortened
 from projects.core.tasks.subject import Target
 from projects.core.tasks.task import LookOptions
 
 NUM_TARGETS = 3
+NAME = 24  # characters, as wide as a panel with the share
 
 
 def explain_classifier(
@@ -38,7 +40,8 @@ def explain_classifier(
     labels = [p['label'] for p in best[:NUM_TARGETS]] if label is None else [label]
 
     def titled(label: int) -> str:
-        return f'{classes[label]}, {100 * probabilities[label]:.1f} %'
+        name = shortened(in_one_line(classes[label]), NAME)
+        return f'{name}, {100 * probabilities[label]:.1f} %'
 
     return dict(
         prediction=', '.join(f'{p["class"]} {100 * p["score"]:.1f} %' for p in best),

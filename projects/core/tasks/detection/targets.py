@@ -9,10 +9,12 @@ from torch import Tensor
 from projects.core.errors import UserError
 from projects.core.tasks.classes import chosen_class
 from projects.core.tasks.detection.results import DetectionResults
+from projects.core.tasks.drawing import in_one_line, shortened
 from projects.core.tasks.subject import Target
 from projects.core.tasks.task import LookOptions
 
 NUM_TARGETS = 3
+NAME = 16  # characters, as wide as a panel with the rest of its title
 SCORE_THR = 0.3  # as in tools/infer.py
 
 
@@ -63,7 +65,8 @@ def explain_detector(
         scores=lambda inputs: predict(inputs).scores[None],
         targets=[
             Target(
-                f'detection {i}: {names[labels[i]]} {scores[i]:.2f}',
+                f'detection {i}: '
+                f'{shortened(in_one_line(names[labels[i]]), NAME)} {scores[i]:.2f}',
                 i,
                 tuple(found.bboxes[i].tolist()),
             )
