@@ -469,18 +469,27 @@ def test_folds_of_data_without_a_split(tmp_path, config, kind):
         assert cfg.val_evaluator.ann_file == f'{tmp_path}/{of(cfg).dataset.ann_file}'
 
 
+def log_of(work_dir):
+    return ''.join(file.read_text() for file in work_dir.rglob('*.log'))
+
+
 def test_trained_tested_and_applied(folders, tmp_path, fresh):
     from projects.core.engine import evaluate, infer, train
 
     options = [f'data_root={folders}', 'classes=cat,Zoë', *SMALL]
     runner = train(LENET, 'run', cfg_options=options)
-    log = next((tmp_path / 'run').glob('*/*.log')).read_text()
     assert (
-        'train: 4 images in train/; val: 4 images in val/; 2 classes: cat, Zoë' in log
-    )
+        'train: 4 images in train/; val: 4 images in val/; 2 classes: cat, Zoë'
+    ) in log_of(tmp_path / 'run')
     fresh()
     scores = evaluate(LENET, 'run/epoch_1.pth', cfg_options=options)
     assert scores['accuracy/top1'] in (0, 25, 50, 75, 100)
+    assert 'was trained on other classes' not in log_of(tmp_path / 'work_dirs')
+    fresh()
+    other = [f'data_root={folders}', 'classes=Zoë,cat', *SMALL]
+    evaluate(LENET, 'run/epoch_1.pth', work_dir='other', cfg_options=other)
+    told = "label 0 is 'cat' there and 'Zoë' in the data of this test"
+    assert told in log_of(tmp_path / 'other')
     rows = infer('run/epoch_1.pth', str(folders / 'val/cat'))
     assert {p['class'] for p in rows[0]['predictions']} == {'cat', 'Zoë'}
     assert runner.train_dataloader.dataset.metainfo['classes'] == ('cat', 'Zoë')

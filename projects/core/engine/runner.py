@@ -305,7 +305,28 @@ class Runner(MMEngineRunner):
         self._has_loaded = True
         self._loaded_meta = meta
         self.logger.info(report)
+        self._compare_classes(filename)
         return checkpoint
+
+    def _compare_classes(self, filename: str) -> None:
+        """Say where a test's data number classes otherwise than the training's did."""
+        meta = self._loaded_meta if isinstance(self._loaded_meta, dict) else {}
+        loop = self._test_loop
+        if self._train_loop is not None or not isinstance(loop, BaseLoop):
+            return
+        dataset = loop.dataloader.dataset
+        known, here = (
+            list((of or {}).get('classes') or ())
+            for of in (meta.get('dataset_meta'), getattr(dataset, 'metainfo', None))
+        )
+        pairs = enumerate(zip(known, here, strict=False))
+        differing = next(((i, *pair) for i, pair in pairs if pair[0] != pair[1]), None)
+        if differing is not None:
+            label, there, name = differing
+            self.logger.warning(
+                f'{filename} was trained on other classes, or in another order: label '
+                f'{label} is {there!r} there and {name!r} in the data of this test'
+            )
 
     def resume(self, filename, *args, **kwargs) -> None:
         """Go on from a checkpoint, in the middle of an epoch, too.

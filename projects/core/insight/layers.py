@@ -35,13 +35,14 @@ from projects.core.values import PATH, checked, either, optional, pair, whole
 from projects.core.variants import config_root
 
 DEPTH = 2
+MOST = 8192  # pixels of a side: an input is made, if no memory for what follows
 WIDTHS = (27, 21, 15)  # characters of name, class and shape
 TOLD = 8  # operators without MACs that are listed, of the greatest share
 
 
 @checked(
     model=PATH,
-    input_size=optional(either(whole(1), pair(whole(1)))),
+    input_size=optional(either(whole(1, MOST), pair(whole(1, MOST)))),
     depth=whole(0),
     csv=optional(PATH),
 )
