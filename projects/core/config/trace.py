@@ -114,7 +114,8 @@ class _Reader:
                 self._call(method, call)
             case _:
                 self._reads(statement)
-                counters = _loop_names(statement)
+                # of the name of a base's variable by chance, and not to change it
+                counters = _loop_names(statement) & self.bases.variables.keys()
                 for node in ast.walk(statement):
                     if isinstance(node, ast.Name) and node.id not in (BASE, *counters):
                         if isinstance(node.ctx, ast.Store) or node.id in self.nodes:
@@ -264,7 +265,7 @@ class _Reader:
 
 
 def _loop_names(tree: ast.AST) -> set[str]:
-    """Names that loops and comprehensions count by, which set nothing."""
+    """Names that loops and comprehensions count by."""
     return {
         name.id
         for node in ast.walk(tree)
