@@ -47,6 +47,10 @@ def run_tool(function: Callable | str, *args, **kwargs) -> None:
         _end(f'error: {message_of(error)}', 1)
     except KeyboardInterrupt:
         _end('interrupted', 130)
+    except BrokenPipeError:
+        # `| head` has seen enough; what is still to be written would fail at the exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except Exception:
         if ERROR_FILE not in os.environ:
             raise

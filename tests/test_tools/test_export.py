@@ -281,7 +281,7 @@ def test_mistakes_are_said_and_nothing_is_left(
     other = str(tmp_path / 'y.onnx')
     assert 'use --format torch' in error(checkpoint, out=other)
     monkeypatch.setitem(sys.modules, 'onnxruntime', None)
-    assert 'pip install "mmatlas[export]"' in error(checkpoint, out=other)
+    assert 'pip install onnx onnxruntime onnxscript' in error(checkpoint, out=other)
 
 
 def test_a_detector_of_the_library_is_named(tmp_path, error_of):

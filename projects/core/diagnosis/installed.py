@@ -7,7 +7,6 @@ from importlib import metadata
 from pathlib import Path
 
 import projects
-from projects.core.errors import listed
 
 PROJECT = 'mmatlas'
 # import name: distributions that supply it, ours first
@@ -188,4 +187,4 @@ def missing_extras() -> Iterator[str]:
         return
     for name, missing in found.items():
         if missing:
-            yield f'pip install "{PROJECT}[{name}]" adds {listed(missing, 9)}'
+            yield f'{name}: pip install {" ".join(missing)}'

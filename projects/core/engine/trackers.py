@@ -136,7 +136,7 @@ def set_up_trackers(cfg, tensorboard: bool) -> None:
             option = '--tensorboard' if tensorboard and name == TENSORBOARD else name
             raise UserError(
                 f'{option} needs the package {package}, which is not installed: pip '
-                'install "mmatlas[trackers]"'
+                f'install {"mlflow-skinny" if name == MLFLOW else package}'
             )
         if name in (WANDB, MLFLOW):
             backend['type'] = f'projects.{name}'

@@ -15,6 +15,7 @@ from projects.core.errors import UserError
 from projects.core.layers import ScaledDotProductAttention
 from projects.core.tasks.task import Exported
 
+PACKAGES = ('onnx', 'onnxruntime', 'onnxscript')
 FACTS = 'mmatlas.json'  # the file of them within a .pt2
 # what protobuf, and so an ONNX file without files beside it, can hold
 MAX_BYTES = 2**31 - 2**24
@@ -49,12 +50,12 @@ class OnnxFormat:
         Raises:
             UserError: If not.
         """
-        for name in ('onnx', 'onnxscript', 'onnxruntime'):
+        for name in PACKAGES:
             try:
                 importlib.import_module(name)
             except ImportError as error:
                 raise UserError(
-                    f'{name} is not installed; pip install "mmatlas[export]"'
+                    f'{name} is not installed: pip install {" ".join(PACKAGES)}'
                 ) from error
         if exported is None:
             return
