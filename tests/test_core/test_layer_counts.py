@@ -250,7 +250,7 @@ class TestTool:
                 dict(cfg_options=['model.a=1']),
             ),
             ('no.pth', ['no.pth'], {}),
-            ('longer than', ['gpt_mini', 9999], {}),
+            ('longer than', ['gpt_mini', 8000], {}),
             ('makes samples of one size, 32 x 32', ['dcgan_mini', 64], {}),
             ('--csv a.png: name a file that', ['lenet5'], dict(csv='a.png')),
             ('not made by this tool', ['lenet5'], dict(csv=str(tmp_path / 'mine.csv'))),
