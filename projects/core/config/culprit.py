@@ -10,7 +10,7 @@ from typing import Any
 
 from mmengine.runner import BaseLoop, Runner, TestLoop, ValLoop
 
-from projects.core.config.walk import walk
+from projects.core.config.walk import type_name, walk
 
 # the runner's methods that use one entry each; what they build, a registry does
 METHODS = {
@@ -159,15 +159,8 @@ def _entries_of_type(config: dict, name: str | None) -> set[str]:
     return {
         entry.path.rpartition('.')[0]
         for entry in walk(config)
-        if entry.key == 'type' and '.' in entry.path and type_name(entry.value) == name
+        if entry.key == 'type' and '.' in entry.path and type_name(entry.parent) == name
     }
-
-
-def type_name(value: Any) -> str | None:
-    """Name of the class of a 'type', which may be the class itself."""
-    if isinstance(value, str):
-        return value.rpartition('.')[2]
-    return getattr(value, '__name__', None)
 
 
 def _equal_entries(config: dict, value: Any) -> set[str]:

@@ -11,10 +11,10 @@ from urllib.error import URLError
 from mmengine.config import Config
 from mmengine.registry import Registry, root
 
-from projects.core.config.culprit import culprit, is_under_way, type_name
+from projects.core.config.culprit import culprit, is_under_way
 from projects.core.config.find import shown_path
 from projects.core.config.trace import trace
-from projects.core.config.walk import key_paths, optim_wrappers_of, walk
+from projects.core.config.walk import key_paths, optim_wrappers_of, type_name, walk
 from projects.core.errors import UserError, did_you_mean, one_line
 from projects.registry import UnknownTypeError, plugin_failures
 
@@ -100,7 +100,7 @@ def _any_reason(config: dict, frames: list, error: Exception) -> str:
     value = config
     for key in path.split('.'):
         value = value[int(key) if isinstance(value, (list, tuple)) else key]
-    kind = type_name(value.get('type')) if isinstance(value, dict) else None
+    kind = type_name(value) if isinstance(value, dict) else None
     return (
         f'{path}{f" ({kind})" if kind else ""}: {reason}; MMATLAS_DEBUG=1 shows where'
     )

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 from mmengine.config import Config
 
-from projects.core.config.culprit import type_name
 from projects.core.config.find import find_config
 from projects.core.config.load import RUNNER_KEYS
 from projects.core.config.overrides import base_of
 from projects.core.config.passed_on import check_passed_on
 from projects.core.config.trace import trace
+from projects.core.config.walk import type_name
 from projects.core.errors import listed
 
 # what lowers a rate up to its end, and leaves it there
@@ -43,7 +43,7 @@ def config_notices(
 def _lost_hooks(cfg: Config, file: str) -> Iterator[str]:
     def names(config: dict) -> list[str]:
         hooks = config.get('custom_hooks') or []
-        return [str(type_name(hook.get('type'))) for hook in hooks]
+        return [type_name(hook) for hook in hooks]
 
     try:
         base, hooks = names(base_of(file)), trace(file).nodes['custom_hooks']
@@ -74,7 +74,7 @@ def _schedule(cfg: Config) -> Iterator[str]:
                 'convert_to_iter_based'
             ):
                 yield (
-                    f'param_scheduler: {type_name(scheduler.get("type"))} counts '
+                    f'param_scheduler: {type_name(scheduler)} counts '
                     'epochs, and the run is one, of iterations: the rate never '
                     'changes; by_epoch=False counts those'
                 )
@@ -82,7 +82,7 @@ def _schedule(cfg: Config) -> Iterator[str]:
     schedulers = [s for s in schedulers if s.get('by_epoch', True) == by_epoch]
     ends = []
     for scheduler in schedulers:
-        name = type_name(scheduler.get('type'))
+        name = type_name(scheduler)
         if late := [m for m in scheduler.get('milestones') or () if m >= length]:
             yield (
                 f'param_scheduler: the run ends after {length} {unit}, and {name} has '
@@ -106,6 +106,6 @@ def _schedule(cfg: Config) -> Iterator[str]:
 
 
 def _warms_up(scheduler: dict) -> bool:
-    return type_name(scheduler.get('type')) == 'LinearLR' and (
+    return type_name(scheduler) == 'LinearLR' and (
         scheduler.get('end_factor', 1) >= scheduler.get('start_factor', 1 / 3)
     )

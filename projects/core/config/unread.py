@@ -11,8 +11,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from projects.core.config.culprit import type_name
-from projects.core.config.walk import walk
+from projects.core.config.walk import type_name, walk
 from projects.core.errors import UserError, close_names, did_you_mean
 from projects.registry import MODELS
 
@@ -42,7 +41,7 @@ def unread_keys(cfg: Config) -> list[str]:
     model = cfg._cfg_dict.to_dict().get('model') or {}
     keys = dict(_free_keys(model, 'model'))
     classes = list(_classes(model, cfg.get('default_scope')))
-    if type_name(model.get('type')) not in {cls.__name__ for cls in classes}:
+    if type_name(model) not in {cls.__name__ for cls in classes}:
         return []  # not found, or one that stands in for what is not installed
     near = _words(_files_of(classes))
     unknown = {path: key for path, key in keys.items() if key not in near}

@@ -82,3 +82,10 @@ def test_pipeline_of(cfg: dict) -> list[dict]:
     """Steps of the test data's pipeline, none where there is no such data."""
     entry = test_pipeline_entry(cfg)
     return [] if entry is None else entry.value
+
+
+def type_name(settings: dict) -> str:
+    """The 'type' of an entry without its scope, '' of none; it may be the class."""
+    type_ = settings.get('type')
+    name = type_ if isinstance(type_, str) else getattr(type_, '__name__', '')
+    return name.rpartition('.')[2]

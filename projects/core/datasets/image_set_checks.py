@@ -10,6 +10,7 @@ Legend: K classes, labels in [0, K).
 import math
 import os.path as osp
 
+from projects.core.config.walk import type_name
 from projects.core.datasets.decoding import IMAGE_SUFFIXES
 from projects.core.datasets.files import (
     SPLITS,
@@ -173,5 +174,5 @@ def read_all_suffixes(cfg) -> None:
     for split in SPLITS:
         loader = cfg.get(f'{split}_dataloader') or {}
         for dataset in inner_datasets(loader.get('dataset')):
-            if str(dataset.get('type')).rpartition('.')[2] in OF_FOLDERS:
+            if type_name(dataset) in OF_FOLDERS:
                 dataset.setdefault('extensions', IMAGE_SUFFIXES)

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from projects.core.config import explained, load_config
+from projects.core.config.walk import type_name
 from projects.core.diagnosis.nonfinite import tensors_in
-from projects.core.diagnosis.plain_run import hook_name, switch_off, without_dropout
+from projects.core.diagnosis.plain_run import switch_off, without_dropout
 from projects.core.engine.checkpoint_hook import newest_checkpoint
 from projects.core.engine.evaluation_hook import EvaluationHook
 from projects.core.engine.record_hook import RecordHook
@@ -104,7 +105,7 @@ def overfit(
                 'folder with --work-dir'
             )
         task = task_of(cfg)
-        own_hooks = [hook_name(hook) for hook in cfg.get('custom_hooks') or []]
+        own_hooks = [type_name(hook) for hook in cfg.get('custom_hooks') or []]
         # before the work of the data's checks, too
         task.overfit(Config(cfg.to_dict()), samples)
         task.prepare(cfg)

@@ -9,6 +9,7 @@ from mmengine.registry import DefaultScope
 from torch import nn
 
 from projects.core.config import optim_wrappers_of, walk
+from projects.core.config.walk import type_name
 
 VALIDATIONS = 40  # at most
 # of the config's own, what the run needs; all others change the model or write
@@ -44,8 +45,8 @@ def switch_off(cfg: Config, steps: int, own_hooks: list[str]) -> list[str]:
         off.append('the schedule')
     cfg.param_scheduler, cfg.auto_scale_lr = [], None
     hooks = cfg.get('custom_hooks') or []
-    kept = [h for h in hooks if hook_name(h) in KEPT_HOOKS]
-    off += [n for h in hooks if h not in kept and (n := hook_name(h)) in own_hooks]
+    kept = [h for h in hooks if type_name(h) in KEPT_HOOKS]
+    off += [n for h in hooks if h not in kept and (n := type_name(h)) in own_hooks]
     cfg.custom_hooks = kept
     interval = max(1, min(25, steps // VALIDATIONS))
     cfg.train_cfg = dict(by_epoch=False, max_iters=steps, val_interval=interval)
@@ -61,11 +62,6 @@ def switch_off(cfg: Config, steps: int, own_hooks: list[str]) -> list[str]:
     cfg.resume = False
     shown = ', '.join(f'{lr:.3g}' for lr in rates)
     return [*dict.fromkeys(off), f'any change of the learning rate ({shown})']
-
-
-def hook_name(hook: dict) -> str:
-    """Its type, without the scope."""
-    return str(hook.get('type')).rpartition('.')[2]
 
 
 def without_dropout(model: nn.Module) -> int:

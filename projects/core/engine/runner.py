@@ -15,6 +15,7 @@ from mmengine.runner import BaseLoop, EpochBasedTrainLoop
 from mmengine.runner import Runner as MMEngineRunner
 
 from projects.core.config.saved import JSON_KEY, config_to_json
+from projects.core.config.walk import type_name
 from projects.core.engine.disk import spared_by_full_disk
 from projects.core.engine.distributed import distributed_model, has_own_step
 from projects.core.engine.optimizers import wrappers_of
@@ -72,7 +73,7 @@ class Runner(MMEngineRunner):
     def register_default_hooks(self, hooks=None) -> None:
         hooks = {'checkpoint': dict(type='CheckpointHook', interval=1), **(hooks or {})}
         checkpoint = hooks['checkpoint']
-        if isinstance(checkpoint, dict) and _name(checkpoint) == 'CheckpointHook':
+        if isinstance(checkpoint, dict) and type_name(checkpoint) == 'CheckpointHook':
             # mmengine's removes one checkpoint before it has written the next
             hooks['checkpoint'] = {**checkpoint, 'type': 'projects.CheckpointHook'}
         super().register_default_hooks(hooks)
@@ -160,20 +161,23 @@ class Runner(MMEngineRunner):
             sampler = dict(type='projects.SeededSampler', sampler=data['sampler'])
             self._train_dataloader = {**data, 'sampler': sampler}
         if isinstance(loop, dict) and (
-            loop.get('by_epoch') or _name(loop) == 'EpochBasedTrainLoop'
+            loop.get('by_epoch') or type_name(loop) == 'EpochBasedTrainLoop'
         ):
             loop = {k: v for k, v in loop.items() if k != 'by_epoch'}
             loop['type'] = 'projects.EpochBasedTrainLoop'
         return super().build_train_loop(loop)
 
     def build_val_loop(self, loop):
-        if isinstance(loop, dict) and _name({'type': 'ValLoop', **loop}) == 'ValLoop':
+        if (
+            isinstance(loop, dict)
+            and type_name({'type': 'ValLoop', **loop}) == 'ValLoop'
+        ):
             loop = {**loop, 'type': 'projects.ValLoop'}
         return super().build_val_loop(loop)
 
     def build_log_processor(self, log_processor):
         if isinstance(log_processor, dict) and (
-            _name({'type': 'LogProcessor', **log_processor}) == 'LogProcessor'
+            type_name({'type': 'LogProcessor', **log_processor}) == 'LogProcessor'
         ):
             log_processor = {**log_processor, 'type': 'projects.LogProcessor'}
         return super().build_log_processor(log_processor)
@@ -378,8 +382,3 @@ class Runner(MMEngineRunner):
             f'the total batch was {old} and is {new}: the schedule goes on as if it '
             f'had been {new} from the beginning, at a learning rate of {lr}'
         )
-
-
-def _name(settings: dict) -> str:
-    """The name of a type, without its scope."""
-    return str(settings.get('type')).rpartition('.')[2]

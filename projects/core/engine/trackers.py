@@ -20,6 +20,7 @@ from mmengine.visualization import MLflowVisBackend as MMEngineMLflowVisBackend
 from mmengine.visualization import Visualizer
 from mmengine.visualization import WandbVisBackend as MMEngineWandbVisBackend
 
+from projects.core.config.walk import type_name
 from projects.core.errors import UserError, described, one_line
 from projects.registry import VISBACKENDS
 
@@ -125,12 +126,12 @@ def set_up_trackers(cfg, tensorboard: bool) -> None:
             f"[dict(type='{TENSORBOARD}')], not {one_line(backends, 60)}"
         )
     backends = [dict(backend) for backend in backends]
-    if not any(_name(b) == LOCAL for b in backends):
+    if not any(type_name(b) == LOCAL for b in backends):
         backends.insert(0, dict(type=f'mmengine.{LOCAL}'))
-    if tensorboard and not any(_name(b) == TENSORBOARD for b in backends):
+    if tensorboard and not any(type_name(b) == TENSORBOARD for b in backends):
         backends.append(dict(type=f'mmengine.{TENSORBOARD}'))
     for backend in backends:
-        name = _name(backend)
+        name = type_name(backend)
         package = PACKAGES.get(name)
         if package and importlib.util.find_spec(package) is None:
             option = '--tensorboard' if tensorboard and name == TENSORBOARD else name
@@ -144,10 +145,6 @@ def set_up_trackers(cfg, tensorboard: bool) -> None:
             backend.setdefault('save_dir', osp.join(cfg.work_dir, FOLDER))
     settings['vis_backends'] = backends
     cfg.visualizer = settings
-
-
-def _name(backend: dict) -> str:
-    return str(backend.get('type')).rpartition('.')[2]
 
 
 def begin_trackers(visualizer: Visualizer, iterations: Callable[[], int]) -> None:

@@ -11,6 +11,7 @@ from mmengine.registry import DATASETS as ANY_DATASETS
 from mmengine.registry import DefaultScope
 
 from projects.core.config import explained, load_config
+from projects.core.datasets.files import SPLITS
 from projects.core.engine.seeding import seed_all
 from projects.core.errors import UserError
 from projects.core.files import check_folder
@@ -28,7 +29,6 @@ from projects.core.values import (
     whole,
 )
 
-SPLITS = ('train', 'val', 'test')
 NUM, DRAWS = 6, 3
 
 

@@ -15,6 +15,7 @@ from mmengine.dataset import Compose, pseudo_collate
 from mmengine.logging import print_log
 
 from projects.core.config import explained, test_pipeline_of
+from projects.core.config.walk import type_name
 from projects.core.datasets.decoding import IMAGE_SUFFIXES, as_picture
 from projects.core.datasets.transforms import (
     LoadImageFromFile,
@@ -397,4 +398,4 @@ def _has_bright_border(image: np.ndarray) -> bool:
 
 def _learnt_white_on_black(cfg) -> bool:
     dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
-    return str(dataset.get('type')).rpartition('.')[2] in WHITE_ON_BLACK
+    return type_name(dataset) in WHITE_ON_BLACK

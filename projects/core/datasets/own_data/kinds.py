@@ -3,6 +3,7 @@
 import os.path as osp
 from typing import Any, NamedTuple
 
+from projects.core.config.walk import type_name
 from projects.core.datasets.files import twice
 from projects.core.datasets.own_data import coco, folders
 from projects.core.datasets.own_data.model import preprocessor_of, takes_grey
@@ -86,7 +87,7 @@ class Boxes:
 
     def is_at(self, root: str, old: dict) -> bool:
         """Whether the base's own data lie in ``root``: VOC's, for a base of VOC."""
-        is_voc = str(old.get('type')).rpartition('.')[2] in self.types[2:]
+        is_voc = type_name(old) in self.types[2:]
         return is_voc and osp.isfile(osp.join(root, place_in(old).ann_file or ''))
 
     def other(self, root: str) -> str:
@@ -150,7 +151,7 @@ class Classes:
 
     def is_at(self, root: str, old: dict) -> bool:
         """Whether the base's own published data lie in ``root``."""
-        name = str(old.get('type')).rpartition('.')[2]
+        name = type_name(old)
         if name == 'ImageNet':
             return folders.is_imagenet(root)
         files = dict(
@@ -181,7 +182,7 @@ class Classes:
 
     def complete(self, cfg: dict, dataset: dict, old: dict) -> None:
         """Read image files where the base's images were in memory."""
-        name = str(old.get('type')).rpartition('.')[2]
+        name = type_name(old)
         if name not in self.in_memory or 'pipeline' not in dataset:
             return
         steps = list(dataset['pipeline'])

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 from mmengine.config import Config
 
 from projects.core.config.own_keys import SPLITS, base_of, state_of
-from projects.core.config.walk import values_of, walk
+from projects.core.config.walk import type_name, values_of, walk
 from projects.core.datasets.files import class_list, inner_datasets
 from projects.core.datasets.missing_split import MISSING
 from projects.core.datasets.own_data.kinds import (
@@ -93,14 +93,14 @@ class _Taking:
     def take(self) -> list[str]:
         if not self.taken:
             return []
-        types = {_type(self.now[s]) for s in self.taken}
+        types = {type_name(self.now[s]) for s in self.taken}
         kind = kind_of(types, self.cfg.get('model') or {})
         if kind is None:
             return self._move()
         if self.root is None:  # classes alone, of data whose place the base knows
             self.root = self.now[self.taken[0]].get('data_root')
             if self.root is None:
-                self._refuse_classes(_type(self.now[self.taken[0]]))
+                self._refuse_classes(type_name(self.now[self.taken[0]]))
         check_root(self.root)
         if 'data_root' in self.state and kind.is_at(self.root, self.now[self.taken[0]]):
             return self._move() + self._choose(kind)
@@ -111,7 +111,7 @@ class _Taking:
         if 'classes' not in self.state:
             return []
         if not isinstance(kind, Boxes):
-            self._refuse_classes(_type(self.now[self.taken[0]]))
+            self._refuse_classes(type_name(self.now[self.taken[0]]))
         names = tuple(class_list(self.state['classes'], 'the config'))
         for split in self.taken:
             for dataset in inner_datasets(self.cfg[f'{split}_dataloader']['dataset']):
@@ -239,7 +239,7 @@ class _Taking:
             path = osp.join(dataset.get('data_root') or '', dataset['ann_file'])
             was = values_of(self.base.get(key), 'ann_file')
             for evaluator in _as_list(self.cfg.get(key)):
-                name = _type(evaluator)
+                name = type_name(evaluator)
                 if name == 'VOCMetric':
                     evaluator.clear()
                     evaluator.update(type='projects.CocoMetric', metric='bbox')
@@ -336,12 +336,6 @@ def _differ(now, stated) -> bool:
     if isinstance(now, SEVERAL) and isinstance(stated, SEVERAL):
         return [*now] != [*stated]
     return stated is not None and now != stated
-
-
-def _type(settings: dict) -> str:
-    type_ = settings.get('type')
-    name = type_ if isinstance(type_, str) else getattr(type_, '__name__', '')
-    return name.rpartition('.')[2]
 
 
 def _forget_prefix(dataset: dict) -> None:

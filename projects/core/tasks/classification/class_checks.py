@@ -1,6 +1,6 @@
 """The number of classes of the data against what a config states elsewhere."""
 
-from projects.core.config.walk import walk
+from projects.core.config.walk import type_name, walk
 from projects.core.errors import UserError, listed
 
 
@@ -72,7 +72,7 @@ def check_top_k(cfg, num_classes: int | None, split: str) -> None:
         for path, parent, key, value in walk(
             cfg.get(f'{split}_evaluator'), f'{split}_evaluator'
         )
-        if key == 'topk' and str(parent.get('type')).rpartition('.')[2] == 'Accuracy'
+        if key == 'topk' and type_name(parent) == 'Accuracy'
     ]
     if head.get('cal_acc') and 'topk' in head:
         settings.append(('model.head.topk', head['topk'], head.get('type')))

@@ -3,7 +3,7 @@
 import os.path as osp
 from collections.abc import Callable
 
-from projects.core.config.walk import walk
+from projects.core.config.walk import type_name, walk
 from projects.core.datasets.files import (
     class_list,
     dataset_class,
@@ -14,6 +14,7 @@ from projects.core.datasets.files import (
     twice,
     what_is_there,
 )
+from projects.core.datasets.own_data.model import HEADS
 from projects.core.errors import UserError, listed
 from projects.core.tasks.detection.coco_checks import check_coco, check_image_files
 from projects.core.tasks.detection.coco_schema import CocoFile, read_coco
@@ -23,7 +24,6 @@ MAKES_ITS_DATA = 'DigitsCocoDataset'
 # known by name, so that a config that states its classes needs no import
 KINDS = {'CocoDataset': 'coco', 'VOCDataset': 'voc', 'XMLDataset': 'voc'}
 # parts of a detector that have an output for each class
-HEADS = ('bbox_head', 'mask_head', 'mask_iou_head', 'point_head', 'segm_head')
 # settings of metrics that fail at the end of the first epoch otherwise
 SETTINGS = {
     ('VOCMetric', 'eval_mode'): ('11points', 'area'),
@@ -193,7 +193,7 @@ def _as_list(value) -> list:
 def _check_settings(evaluators: list[dict], split: str) -> None:
     """Refuse what a metric does not know, and paths that are no text."""
     for evaluator in evaluators:
-        name = str(evaluator.get('type')).rpartition('.')[2]
+        name = type_name(evaluator)
         for key in ('metric', 'eval_mode'):
             allowed = SETTINGS.get((name, key))
             for value in _as_list(evaluator.get(key)):
@@ -211,9 +211,7 @@ def _check_settings(evaluators: list[dict], split: str) -> None:
 
 def kind_and_classes(dataset: dict, cfg, split: str) -> tuple[str | None, list[str]]:
     """'coco', 'voc', 'made' or None; and the classes in the config's order."""
-    type_ = dataset.get('type')
-    name = type_ if isinstance(type_, str) else getattr(type_, '__name__', '')
-    kind = KINDS.get(name.rpartition('.')[2])
+    kind = KINDS.get(type_name(dataset))
     metainfo = dataset.get('metainfo') or {}
     if not isinstance(metainfo, dict):
         raise UserError(
@@ -222,7 +220,7 @@ def kind_and_classes(dataset: dict, cfg, split: str) -> tuple[str | None, list[s
         )
     classes = metainfo.get('classes')
     if kind is None or classes is None:
-        class_ = dataset_class(type_, cfg.get('default_scope'))
+        class_ = dataset_class(dataset.get('type'), cfg.get('default_scope'))
         kind = kind or _kind(class_)
         if classes is None:
             meta = getattr(class_, 'METAINFO', None) or {}

@@ -13,6 +13,7 @@ from mmcv.image import rescale_size
 from mmengine.registry import DefaultScope
 
 from projects.core.config import explained, test_pipeline_of
+from projects.core.config.walk import type_name
 from projects.core.datasets.findings import WARNING, Finding, Suspect, some_of
 from projects.core.tasks.detection.box_table import BoxTable
 from projects.registry import MODELS
@@ -35,7 +36,7 @@ def resize_of(cfg) -> _Resize | None:
     """How the test pipeline scales an image; None if it does so by other means."""
     steps = test_pipeline_of(cfg) or []
     scaling = [s for s in steps if 'Resize' in s['type'] or 'Crop' in s['type']]
-    if len(scaling) != 1 or scaling[0]['type'].rpartition('.')[2] != 'Resize':
+    if len(scaling) != 1 or type_name(scaling[0]) != 'Resize':
         return None
     scale = scaling[0].get('scale')
     if not (isinstance(scale, (list, tuple)) and len(scale) == 2):
