@@ -266,6 +266,8 @@ def test_ctrl_c_is_one_word(write_config, tmp_path):
         text=True,
         cwd=tmp_path,
         start_new_session=True,
+        # ignored by what a shell starts in the background, such as these tests
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         rest = ''
         for line in process.stdout:

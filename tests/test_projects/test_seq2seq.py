@@ -259,7 +259,7 @@ def test_without_attention_a_source_is_its_code():
     assert memory.keys() == {'hidden'}
     code = memory['hidden'][:1].expand(2, -1, -1)
     scores, _ = model.decode(torch.tensor([[BEGIN, 3]] * 2), dict(hidden=code))
-    assert torch.equal(scores[0], scores[1])
+    torch.testing.assert_close(scores[0], scores[1], atol=1e-5, rtol=0)
     inputs = dict(tokens=torch.tensor([[3, 4]]), target=torch.tensor([[BEGIN]]))
     assert model.attention_maps(inputs) == {}
 
