@@ -51,6 +51,8 @@ TESTS = [
     *EXPORT,
     *TRACKERS,
     'hypothesis>=6.100',
+    # of what the pages consist, in both languages
+    'markdown-it-py>=3',
     # drives a Chromium of the system, where there is one
     'playwright>=1.45',
     'pytest>=8',

@@ -1,18 +1,10 @@
 """All pages: nothing is left to fill in, and what they name exists."""
 
 import re
-from pathlib import Path
 
 import pytest
+from pages import PAGES, ROOT, anchors, read
 
-ROOT = Path(__file__).parents[1]
-PAGES = [
-    'README.md',
-    'README_zh-CN.md',
-    'CONTRIBUTING.md',
-    'CHANGELOG.md',
-    *sorted(str(p.relative_to(ROOT)) for p in ROOT.glob('projects/*/*.md')),
-]
 # A word in capitals that is none of these stands in for a figure or a text to come.
 KNOWN_CAPITALS = set(
     'ACL AMD AMP API AVX AVX2 AVX512 BERT BGR BMP BMVC CIFAR CMYK CNN COCO D_A D_B '
@@ -29,10 +21,6 @@ KNOWN_CAPITALS = set(
 OWN_FILES = {
     f'configs/{name}.py' for name in ('my', 'my_classes', 'my_images', 'my_texts')
 }
-
-
-def read(page):
-    return (ROOT / page).read_text(encoding='utf-8')
 
 
 def prose(text):
@@ -70,17 +58,6 @@ def test_placeholders_are_found(text, expected):
 @pytest.mark.parametrize('page', PAGES)
 def test_nothing_is_left_to_fill_in(page):
     assert placeholders(read(page)) == []
-
-
-def anchors(text):
-    """GitHub's, of the headings."""
-    headings = re.findall(
-        r'^#+ (.*)$', re.sub(r'```.*?```', '', text, flags=re.S), re.M
-    )
-    return {
-        re.sub(r'[^\w\- ]', '', title.lower()).strip().replace(' ', '-')
-        for title in headings
-    }
 
 
 @pytest.mark.parametrize('page', PAGES)

@@ -57,7 +57,9 @@ def test_wheel_carries_every_config_and_tool(wheel):
     assert len(files) > 20
     for file in files:
         assert f'projects/.mim/{file.relative_to(ROOT)}' in names
-    assert 'projects/yolov1/README.md' in names
+    pages = [str(p.relative_to(ROOT)) for p in ROOT.glob('projects/*/*.md')]
+    assert {'projects/yolov1/README.md', 'projects/yolov1/README_zh-CN.md'} < {*pages}
+    assert names.issuperset(pages)
     assert not any(name.startswith(('tests/', 'configs/', 'tools/')) for name in names)
 
 
