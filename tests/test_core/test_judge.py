@@ -174,7 +174,8 @@ def test_weights_of_another_model_are_refused(tmp_path):
 
 
 def test_the_inception_network_needs_its_package(monkeypatch, tmp_path):
-    monkeypatch.setitem(sys.modules, 'torch_fidelity', None)
+    for module in ('torch_fidelity', 'torch_fidelity.feature_extractor_inceptionv3'):
+        monkeypatch.setitem(sys.modules, module, None)
     match = 'inception.pth needs torch-fidelity: pip install torch-fidelity'
     with pytest.raises(UserError, match=match):
         InceptionJudge('inception.pth')
