@@ -282,6 +282,7 @@ FAILING = [
     ('env_cfg.mp_cfg.mp_start_method=x', 'env_cfg: ', "find context for 'x'"),
     ('log_level=no', 'log_level: ', "KeyError: 'no'"),
     (
+        'model.data_preprocessor.num_classes=10 '
         'model.train_cfg={"augments":{"type":"Mixup","alpha":1}}',
         'model.train_cfg.augments (Mixup): ',
         'it needs isinstance(alpha, float)',
@@ -306,6 +307,7 @@ FAILING = [
 QUICK = {
     'model.head.in_channels=3',
     'train_cfg=None',
+    'train_cfg.type=no',
     'optim_wrapper.constructor=no',
     'optim_wrapper.clip_grad.foo=3',
     'param_scheduler=[{}]',
@@ -338,7 +340,7 @@ def no_network(monkeypatch):
 def test_what_fails_before_the_first_step_names_its_key(
     error_of, fresh, no_network, option, key, reason
 ):
-    error = error_of(train, LENET, 'run', cfg_options=[*SHORT, option])
+    error = error_of(train, LENET, 'run', cfg_options=[*SHORT, *option.split(' ')])
     file, _, message = error.partition('.py: ')
     assert f'{file}.py'.endswith(LENET)
     assert message.startswith(key)

@@ -160,9 +160,8 @@ class Runner(MMEngineRunner):
         ):
             sampler = dict(type='projects.SeededSampler', sampler=data['sampler'])
             self._train_dataloader = {**data, 'sampler': sampler}
-        if isinstance(loop, dict) and (
-            loop.get('by_epoch') or type_name(loop) == 'EpochBasedTrainLoop'
-        ):
+        name = type_name(loop) if isinstance(loop, dict) else None
+        if name == 'EpochBasedTrainLoop' or (name == '' and loop.get('by_epoch')):
             loop = {k: v for k, v in loop.items() if k != 'by_epoch'}
             loop['type'] = 'projects.EpochBasedTrainLoop'
         return super().build_train_loop(loop)
