@@ -24,6 +24,7 @@ CHINESE_PAGES = [p for p in PAGES if p.endswith(CHINESE)]
 # for readers of Chinese alone: the messages of the tools are English
 ONLY_CHINESE = {'README_zh-CN.md': ('常见的报错信息', '术语表')}
 HAN = '\u4e00-\u9fff'
+MARKDOWN = MarkdownIt('commonmark').enable('table')
 SCALES = {'million': 1e6, 'billion': 1e9, 'M': 1e6, 'B': 1e9, '万': 1e4, '亿': 1e8}
 
 
@@ -74,14 +75,14 @@ def of_link(target, page):
     """What it leads to: the page in whatever language, the how manieth heading."""
     if target.startswith(('https://', 'http://')):
         return target
-    name, _, anchor = target.partition('#')
-    path = os.path.normpath(Path(page).parent / unquote(name)) if name else page
+    name, _, anchor = unquote(target).partition('#')
+    path = os.path.normpath(Path(page).parent / name) if name else page
     if not path.endswith('.md') or path == 'CHANGELOG.md':
         return path, anchor
     # that there is such a file tests/test_pages.py tests
     there = anchor and (ROOT / path).exists()
     titles = anchors(without_own_sections(read(path), path)) if there else []
-    heading = titles.index(unquote(anchor)) if unquote(anchor) in titles else anchor
+    heading = titles.index(anchor) if anchor in titles else anchor
     same = path.endswith(CHINESE) == page.endswith(CHINESE)
     path = path.replace(CHINESE, '.md')
     return path, heading, 'same language' if same else 'other language'
@@ -110,7 +111,7 @@ def of_text(children, page):
 def blocks(text, page):
     found = []
     line = 0
-    for token in MarkdownIt('commonmark').enable('table').parse(text):
+    for token in MARKDOWN.parse(text):
         line = token.map[0] + 1 if token.map else line
         if token.type in ('fence', 'code_block'):
             found.append(
@@ -123,11 +124,17 @@ def blocks(text, page):
     return found
 
 
+def section_of(text, title):
+    """A section of the second level, with its heading."""
+    found = re.search(rf'^## {title}\n.*?(?=^## )', text, re.M | re.S)
+    assert found, f'there is no section {title!r}'
+    return found[0]
+
+
 def without_own_sections(text, page):
     for title in ONLY_CHINESE.get(page, ()):
-        section = re.search(rf'^## {title}\n.*?(?=^## )', text, re.M | re.S)
-        assert section, f'{page} has no section {title!r}'
-        text = text.replace(section[0], '\n' * section[0].count('\n'))
+        section = section_of(text, title)
+        text = text.replace(section, '\n' * section.count('\n'))
     return text
 
 
@@ -279,7 +286,7 @@ CHOSEN = {
 
 def sentences(page, text=None):
     """The texts of a page outside of code, with their lines."""
-    for token in MarkdownIt('commonmark').enable('table').parse(text or read(page)):
+    for token in MARKDOWN.parse(text or read(page)):
         if token.type == 'inline':
             # code is set as a word in Latin letters
             shown = {'softbreak': '\n', 'code_inline': 'x'}
@@ -309,10 +316,8 @@ def test_one_word_for_one_thing(page):
 
 def table_of(title):
     """The rows of the tables below a heading of the Chinese README, without heads."""
-    section = re.search(
-        rf'^## {title}\n.*?(?=^## )', read('README_zh-CN.md'), re.M | re.S
-    )
-    rows = re.findall(r'^\| (.*) \|\n(?!\|---)', section[0], re.M)
+    section = section_of(read('README_zh-CN.md'), title)
+    rows = re.findall(r'^\| (.*) \|\n(?!\|---)', section, re.M)
     return [row.split(' | ') for row in rows]
 
 

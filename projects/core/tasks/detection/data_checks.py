@@ -23,7 +23,6 @@ from projects.core.tasks.detection.voc_checks import check_voc
 MAKES_ITS_DATA = 'DigitsCocoDataset'
 # known by name, so that a config that states its classes needs no import
 KINDS = {'CocoDataset': 'coco', 'VOCDataset': 'voc', 'XMLDataset': 'voc'}
-# parts of a detector that have an output for each class
 # settings of metrics that fail at the end of the first epoch otherwise
 SETTINGS = {
     ('VOCMetric', 'eval_mode'): ('11points', 'area'),
